@@ -1,0 +1,1 @@
+//! Which files an app runs, decided by content: chosen, hashed, packed.

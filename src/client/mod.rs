@@ -1,0 +1,1 @@
+//! A control plane over Connect RPC.

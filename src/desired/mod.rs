@@ -1,0 +1,1 @@
+//! From a project and its bundles to the specs we ask for, and their versions.

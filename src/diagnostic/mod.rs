@@ -1,0 +1,90 @@
+//! What is said about the user's text: collected, many at a time, each with its places, its cause and its fix.
+
+mod code;
+mod source;
+
+pub use code::{Code, PAGES, Page, page};
+pub use source::{FileId, SourceFile, SourceMap, Span};
+
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Warning,
+    Error,
+}
+
+/// One finding about the user's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub code: Code,
+    pub severity: Severity,
+    /// A lower-case fragment: "unknown key `prot`".
+    pub message: String,
+    /// Places involved; the first is the main one.
+    pub labels: Vec<Label>,
+    /// What to type next.
+    pub help: Option<String>,
+}
+
+/// A place and what it has to do with the finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+}
+
+impl Diagnostic {
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Error, message: message.into(), labels: Vec::new(), help: None }
+    }
+
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Findings with the texts they point into, in the order of the texts.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    pub sources: SourceMap,
+    pub list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    pub fn new(sources: SourceMap, mut list: Vec<Diagnostic>) -> Self {
+        list.sort_by_key(|d| d.labels.first().map(|l| (l.span.file, l.span.start, l.span.end)));
+        Self { sources, list }
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.errors() > 0
+    }
+
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
+    pub fn warnings(&self) -> usize {
+        self.list.len() - self.errors()
+    }
+}
+
+/// The error of a stage that read text and found mistakes in it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} {} in the manifest", .0.errors(), if .0.errors() == 1 { "mistake" } else { "mistakes" })]
+pub struct Invalid(pub Diagnostics);

@@ -1,0 +1,1 @@
+//! Desired against live, field by field, as canonical wire messages.

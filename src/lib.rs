@@ -1,0 +1,20 @@
+//! A declarative deployer for apps on Flyte 2.
+
+pub mod apply;
+pub mod bundle;
+pub mod cli;
+pub mod client;
+pub mod desired;
+pub mod diagnostic;
+pub mod diff;
+pub mod host;
+pub mod manifest;
+pub mod model;
+pub mod pipeline;
+pub mod plan;
+pub mod port;
+pub mod readiness;
+pub mod report;
+pub mod resolve;
+pub mod schema;
+pub mod server;

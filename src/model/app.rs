@@ -1,0 +1,136 @@
+//! An app as its manifest means it: one profile chosen, defaults filled in, nothing inherited.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::AppName;
+use crate::diagnostic::Span;
+
+/// One declared app with every value decided.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub name: AppName,
+    /// Where the app's table begins.
+    pub declared_at: Span,
+    /// The directory of the manifest that declares it; paths are relative to it.
+    pub directory: PathBuf,
+    pub description: Option<String>,
+    /// The manifest key `type`: what the console shows as the kind of app.
+    pub kind: Option<String>,
+    /// A container image reference. `None` only for the embedded control plane.
+    pub image: Option<String>,
+    /// Replaces the whole entry point of the image. `None`: the app starts through `fserve`.
+    pub command: Option<Vec<String>>,
+    pub args: Vec<String>,
+    pub port: Port,
+    pub env: BTreeMap<String, EnvValue>,
+    pub secrets: Vec<SecretRef>,
+    /// In the order written; endpoints in `env` are edges too and are listed here once, with `wait`.
+    pub depends_on: Vec<Dependency>,
+    pub activation: Activation,
+    /// The code to pack. `None`: the code is in the image.
+    pub source: Option<Source>,
+    pub scaling: Scaling,
+    /// False lets anonymous requests through. Default true.
+    pub requires_auth: bool,
+    pub links: Vec<Link>,
+    pub ready: Ready,
+    pub timeouts: Timeouts,
+    /// Manifest key path within the app (`scaling.replicas`, `env.LOG_LEVEL`) to the text that set the value.
+    pub spans: BTreeMap<String, Span>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// 1 to 65535 without the reserved ones. Default 8080.
+    pub number: u16,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    Text(String),
+    /// The URL of another app, known when the app starts.
+    Endpoint {
+        app: AppName,
+        public: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRef {
+    pub key: String,
+    pub group: Option<String>,
+    /// The environment variable that receives the value.
+    pub env: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    pub app: AppName,
+    /// False orders the writes without waiting for readiness.
+    pub wait: bool,
+    pub span: Span,
+}
+
+/// When a new version becomes the running one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// A new app is created stopped, an existing one keeps its state; `flyte activate` starts it.
+    #[default]
+    Manual,
+    /// The app is active after apply, and waited for.
+    Auto,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The directory whose files are packed, absolute.
+    pub root: PathBuf,
+    /// Globs or paths relative to `root`; empty means everything.
+    pub include: Vec<String>,
+    /// Globs or paths relative to `root`, taken out again.
+    pub exclude: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaling {
+    /// Default 0.
+    pub min: u32,
+    /// Default 1, at least 1 and at least `min`.
+    pub max: u32,
+    pub metric: Option<Metric>,
+    /// Idle time before the app is scaled down.
+    pub scaledown_after: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Requests served at once by a replica, at least 1.
+    Concurrency(u32),
+    /// Requests per second and replica, at least 1.
+    RequestRate(u32),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub path: String,
+    pub title: String,
+    pub is_relative: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// A path that must answer 2xx or 3xx. `None`: the port must accept connections.
+    pub http: Option<String>,
+    /// How long apply waits. Default 5 minutes.
+    pub within: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// The longest a request may take, 0 to 3600 s. Source: `flyteidl2/app/app_definition.proto`.
+    pub request: Option<Duration>,
+}

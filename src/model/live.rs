@@ -1,0 +1,160 @@
+//! An app as a control plane reports it.
+
+use std::fmt;
+
+use flyte_schema::flyteidl2::app::status::{DeploymentStatus, Substate};
+use flyte_schema::flyteidl2::app::{App, Condition, Spec, spec};
+use serde::{Deserialize, Serialize};
+
+use super::spec::variable;
+use super::{BundleRef, Digest};
+
+/// The control plane's own write counter; 0 where it keeps none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { f.pad("-") } else { f.pad(&self.0.to_string()) }
+    }
+}
+
+/// What we write into a spec to know it again: environment variables of the main container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    /// The `name` of the manifest that declares the app.
+    pub owner: String,
+    /// The label or short digest.
+    pub version: String,
+    /// Of the functional spec as we wrote it.
+    pub digest: Digest,
+}
+
+impl Marks {
+    pub const OWNER: &str = "FLYTE_DEPLOY_MANIFEST";
+    pub const VERSION: &str = "FLYTE_DEPLOY_VERSION";
+    pub const DIGEST: &str = "FLYTE_DEPLOY_DIGEST";
+    /// The path of the readiness probe, for control planes that probe over HTTP. Part of what an app does, so not a
+    /// mark: it counts in the version.
+    pub const READY: &str = "FLYTE_DEPLOY_READY";
+
+    /// Whether a variable is one of the three marks.
+    pub fn is_mark(variable: &str) -> bool {
+        [Self::OWNER, Self::VERSION, Self::DIGEST].contains(&variable)
+    }
+
+    /// Reads the marks back. `None` where any is missing or damaged: such an app is not ours.
+    pub fn read(spec: &Spec) -> Option<Self> {
+        Some(Self {
+            owner: variable(spec, Self::OWNER)?.to_owned(),
+            version: variable(spec, Self::VERSION)?.to_owned(),
+            digest: variable(spec, Self::DIGEST)?.parse().ok()?,
+        })
+    }
+}
+
+/// An app as read, with what a deployer asks of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveApp(pub App);
+
+/// What people call the state of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Active,
+    /// Active without replicas; the next request starts one.
+    ScaledToZero,
+    Deploying,
+    Pending,
+    Failed,
+    Stopped,
+    Unknown,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::ScaledToZero => "scaled to zero",
+            Self::Deploying => "deploying",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl LiveApp {
+    pub fn name(&self) -> &str {
+        &self.0.metadata.id.name
+    }
+
+    pub fn spec(&self) -> &Spec {
+        &self.0.spec
+    }
+
+    pub fn revision(&self) -> Revision {
+        Revision(self.0.metadata.revision)
+    }
+
+    pub fn marks(&self) -> Option<Marks> {
+        Marks::read(self.spec())
+    }
+
+    /// Whether it was asked to be stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.spec().desired_state == spec::DesiredState::DESIRED_STATE_STOPPED
+    }
+
+    /// The bundle it runs, where its address tells. Some servers drop the metadata, so the command is asked as well.
+    pub fn bundle(&self) -> Option<BundleRef> {
+        self.bundle_address().and_then(BundleRef::parse)
+    }
+
+    pub fn bundle_address(&self) -> Option<&str> {
+        let kept = self.0.metadata.code_bundle_uri.as_str();
+        if !kept.is_empty() {
+            return Some(kept);
+        }
+        let command = &super::spec::main_container(self.spec())?.command;
+        let at = command.iter().position(|word| word == "--tgz")?;
+        command.get(at + 1).map(String::as_str)
+    }
+
+    /// The newest condition.
+    pub fn condition(&self) -> Option<&Condition> {
+        self.0.status.conditions.last()
+    }
+
+    pub fn state(&self) -> State {
+        use DeploymentStatus as D;
+        let Some(condition) = self.condition() else {
+            return if self.is_stopped() { State::Stopped } else { State::Unknown };
+        };
+        match condition.deployment_status.as_known() {
+            Some(D::DEPLOYMENT_STATUS_ACTIVE | D::DEPLOYMENT_STATUS_STARTED) => {
+                if condition.substate == Substate::SCALED_TO_ZERO { State::ScaledToZero } else { State::Active }
+            }
+            Some(D::DEPLOYMENT_STATUS_SCALING_UP | D::DEPLOYMENT_STATUS_SCALING_DOWN) => State::Active,
+            Some(D::DEPLOYMENT_STATUS_DEPLOYING) => State::Deploying,
+            Some(D::DEPLOYMENT_STATUS_PENDING | D::DEPLOYMENT_STATUS_ASSIGNED) => State::Pending,
+            Some(D::DEPLOYMENT_STATUS_FAILED) => State::Failed,
+            Some(D::DEPLOYMENT_STATUS_STOPPED | D::DEPLOYMENT_STATUS_UNASSIGNED) => State::Stopped,
+            _ => State::Unknown,
+        }
+    }
+
+    /// The address people open, where it has one.
+    pub fn url(&self) -> Option<&str> {
+        let ingress = &self.0.status.ingress;
+        [&ingress.cname_url, &ingress.public_url].into_iter().find(|url| !url.is_empty()).map(String::as_str)
+    }
+}

@@ -1,0 +1,95 @@
+//! Which values are shown only as placeholders.
+
+use super::Digest;
+
+/// Words in a variable's name that say its value is not for other eyes.
+const WORDS: [&str; 11] = [
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "SECRET",
+    "TOKEN",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "APIKEY",
+    "PRIVATE",
+    "AUTH",
+    "DSN",
+];
+
+/// Beginnings of well-known credentials.
+const PREFIXES: [&str; 14] = [
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "sk-",
+    "sk_live_",
+    "hf_",
+    "-----BEGIN",
+    "eyJhbGciOi",
+];
+
+/// Whether a variable of this name may hold a credential.
+pub fn is_sensitive_name(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let words: Vec<&str> = upper.split(['_', '-', '.']).collect();
+    words.iter().any(|word| WORDS.contains(word))
+        || words.windows(2).any(|pair| matches!(pair, ["API" | "ACCESS" | "SIGNING" | "ENCRYPTION" | "SSH", "KEY"]))
+}
+
+/// Whether a text looks like a credential whatever it is called: a known prefix with enough behind it, or a URL with
+/// a password.
+pub fn looks_like_credential(value: &str) -> bool {
+    let known = PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() >= prefix.len() + 12);
+    known || url_with_password(value)
+}
+
+fn url_with_password(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    user.split_once(':').is_some_and(|(_, password)| !password.is_empty())
+}
+
+/// A stable stand-in for a sensitive value: equal values stay recognisable, the value does not leak. `salt` keeps
+/// placeholders of different projects apart, so that a list of common passwords finds nothing across them.
+pub fn placeholder(salt: &str, value: &str) -> String {
+    let digest = Digest::from_bytes(blake3::derive_key(
+        "flyte 2026 placeholder of a sensitive value",
+        format!("{salt}\0{value}").as_bytes(),
+    ));
+    format!("(sensitive #{})", &digest.short()[..4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values() {
+        for name in ["DB_PASSWORD", "api_key", "GITHUB_TOKEN", "MY_SECRET", "ssh-key"] {
+            assert!(is_sensitive_name(name), "{name}");
+        }
+        for name in ["KEY", "MONKEY", "LOG_LEVEL", "TOKENIZER", "AUTHOR", "KEYBOARD"] {
+            assert!(!is_sensitive_name(name), "{name}");
+        }
+        assert!(looks_like_credential("postgres://app:hunter2@db/main"));
+        assert!(looks_like_credential("ghp_0123456789abcdefghij"));
+        for value in ["postgres://db/main", "http://user@host/", "sk-1", "eyJ", "https://x/a:b@c"] {
+            assert!(!looks_like_credential(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn placeholders_are_stable_and_tell_values_apart() {
+        assert_eq!(placeholder("shop", "a"), placeholder("shop", "a"));
+        assert_ne!(placeholder("shop", "a"), placeholder("shop", "b"));
+        assert_ne!(placeholder("shop", "a"), placeholder("blog", "a"));
+    }
+}

@@ -1,0 +1,1 @@
+//! Changes and policy to a plan: ordered steps with gates, and what was held back and why.

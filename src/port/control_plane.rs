@@ -1,0 +1,147 @@
+//! A Flyte control plane as the stages see it: messages in, messages out, no transport.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flyte_schema::flyteidl2::app::App;
+use futures::stream::BoxStream;
+use serde::Serialize;
+
+use crate::model::{AppId, Scope};
+
+/// States of one app as they come; ends when the server ends it.
+pub type Updates = BoxStream<'static, Result<Update, RpcError>>;
+
+/// Log lines as they come.
+pub type Lines = BoxStream<'static, Result<LogLine, RpcError>>;
+
+/// One message of a watch.
+#[derive(Debug, Clone)]
+pub enum Update {
+    Is(Box<App>),
+    Gone,
+}
+
+/// One line an app wrote, without its newline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<jiff::Timestamp>,
+    pub replica: String,
+    pub text: String,
+    /// Written by the platform about the app, not by the app.
+    pub system: bool,
+}
+
+/// The services a deployer needs. Deadlines and retries are the implementation's: reads may be repeated, writes are
+/// sent once.
+#[async_trait]
+pub trait ControlPlane: Send + Sync {
+    /// The address, as shown to people.
+    fn endpoint(&self) -> &str;
+
+    /// Every app of a scope, all pages.
+    async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError>;
+
+    /// `None` where no such app is.
+    async fn get(&self, app: &AppId) -> Result<Option<App>, RpcError>;
+
+    async fn create(&self, app: App) -> Result<App, RpcError>;
+
+    /// `reason` has at most 100 characters. Source: `flyteidl2/app/app_payload.proto`.
+    async fn update(&self, app: App, reason: &str) -> Result<App, RpcError>;
+
+    async fn delete(&self, app: &AppId) -> Result<(), RpcError>;
+
+    /// The state of an app now and whenever it changes.
+    async fn watch(&self, app: &AppId) -> Result<Updates, RpcError>;
+
+    /// Stores a code bundle and answers its address. `file_name` is the last segment of that address.
+    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError>;
+
+    /// The code bundle an app runs. `None` where the server does not keep or offer it.
+    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError>;
+
+    /// The last lines of an app, and then new ones for as long as the server streams.
+    async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError>;
+}
+
+/// The codes of Connect and gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RpcCode {
+    Canceled,
+    Unknown,
+    InvalidArgument,
+    DeadlineExceeded,
+    NotFound,
+    AlreadyExists,
+    PermissionDenied,
+    ResourceExhausted,
+    FailedPrecondition,
+    Aborted,
+    OutOfRange,
+    Unimplemented,
+    Internal,
+    Unavailable,
+    DataLoss,
+    Unauthenticated,
+}
+
+impl RpcCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Canceled => "canceled",
+            Self::Unknown => "unknown",
+            Self::InvalidArgument => "invalid_argument",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::PermissionDenied => "permission_denied",
+            Self::ResourceExhausted => "resource_exhausted",
+            Self::FailedPrecondition => "failed_precondition",
+            Self::Aborted => "aborted",
+            Self::OutOfRange => "out_of_range",
+            Self::Unimplemented => "unimplemented",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+            Self::DataLoss => "data_loss",
+            Self::Unauthenticated => "unauthenticated",
+        }
+    }
+}
+
+impl fmt::Display for RpcCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A call that was refused, or whose answer did not come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{method}: {code}: {message}")]
+pub struct RpcError {
+    /// `AppService/Create`
+    pub method: String,
+    pub code: RpcCode,
+    pub message: String,
+    /// The `x-request-id` sent, for the server's operators.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
+    /// The server answered; false: the error is the transport's, and a request may or may not have been carried out.
+    pub answered: bool,
+}
+
+impl RpcError {
+    /// Whether the same read may succeed when repeated.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Internal)
+    }
+
+    /// Whether a write that ended so may have happened all the same.
+    pub fn is_outcome_unknown(&self) -> bool {
+        !self.answered
+            || matches!(self.code, RpcCode::DeadlineExceeded | RpcCode::Canceled | RpcCode::Unknown | RpcCode::Internal)
+    }
+}

@@ -1,0 +1,1 @@
+//! A verdict on one live app, tied to the write it follows.

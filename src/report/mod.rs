@@ -1,0 +1,1 @@
+//! Plan and outcome as text and as JSON.

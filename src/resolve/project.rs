@@ -1,0 +1,89 @@
+//! What a manifest means once one profile is chosen.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::Graph;
+use crate::diagnostic::{Diagnostics, Span};
+use crate::model::{App, AppName, Scope};
+
+/// The choices made outside the manifest: flags, and the environment as it was at the start.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    pub profile: Option<String>,
+    pub target: Option<String>,
+    pub org: Option<String>,
+    pub project: Option<String>,
+    pub domain: Option<String>,
+    /// Narrow to these apps and what they depend on; empty means all.
+    pub apps: Vec<String>,
+    /// The process environment, for `[vars]`.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Where the apps go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `local` is the embedded control plane.
+    pub name: String,
+    /// `None` for `local`.
+    pub endpoint: Option<String>,
+    pub insecure: bool,
+}
+
+impl Target {
+    pub fn is_local(&self) -> bool {
+        self.endpoint.is_none()
+    }
+}
+
+/// One manifest tree with every value decided.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The owner mark of the apps declared here: the root manifest's `name`.
+    pub owner: String,
+    pub scope: Scope,
+    pub target: Target,
+    /// The directory of the root manifest, absolute.
+    pub root: PathBuf,
+    /// The apps selected, with everything they depend on.
+    pub apps: BTreeMap<AppName, App>,
+    /// Every declared name, selected or not: an app outside the selection is not an orphan.
+    pub declared: Vec<AppName>,
+    /// Over `apps`.
+    pub graph: Graph,
+    /// The texts read, and warnings about them.
+    pub diagnostics: Diagnostics,
+    /// Settings outside apps (`project`, `domain`, `target`, `name`) with where each came from, for `config show`.
+    pub settings: Vec<Setting>,
+}
+
+/// An effective value and where it came from.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// `project`, or `app.backend.scaling.replicas.min`.
+    pub key: String,
+    /// As TOML.
+    pub value: String,
+    pub origin: Origin,
+}
+
+/// What set a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The schema's default.
+    Default,
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// Text of a manifest, in `[defaults]`, `[profile.NAME]` or the table itself.
+    Text { span: Span, layer: Layer },
+}
+
+/// Which layer of a manifest a value was written in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layer {
+    App,
+    Defaults,
+    Profile(String),
+    Root,
+}

@@ -1,0 +1,1 @@
+//! Routes requests to the running processes: one stable loopback URL per app.

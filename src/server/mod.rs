@@ -1,0 +1,7 @@
+//! The embedded control plane: Flyte's services over loopback, a pure state machine behind them, processes below.
+
+pub mod ingress;
+pub mod runtime;
+pub mod service;
+pub mod state;
+pub mod store;

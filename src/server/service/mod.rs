@@ -1,0 +1,1 @@
+//! The Flyte services over Connect.

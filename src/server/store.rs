@@ -1,0 +1,1 @@
+//! Apps, revisions, secrets and projects in SQLite.
