@@ -15,7 +15,7 @@ pub enum Phase {
     Filled,
 }
 
-/// Checks `table`, whose path is `name` (`app.backend`; empty for the root), and takes out keys that it does not know.
+/// Checks `table`, whose path is `name` (`app.backend`; empty for the root). Keys that it does not know stay, with mistaken values.
 pub fn check_table(table: &mut Table, kind: &TableType, name: &str, phase: Phase) -> Vec<Diagnostic> {
     let mut checker = Checker { findings: Vec::new(), phase };
     checker.keys(table, kind, name);
@@ -29,23 +29,19 @@ struct Checker {
 
 impl Checker {
     fn keys(&mut self, table: &mut Table, kind: &TableType, name: &str) {
-        table.entries.retain_mut(|entry| match kind.key(&entry.key) {
-            Some(key) if key.planned => {
-                if self.phase == Phase::Written {
-                    self.findings.push(planned(entry, key));
+        for entry in &mut table.entries {
+            match kind.key(&entry.key) {
+                Some(key) if !key.planned => {
+                    let path = join(name, &entry.key);
+                    self.value(&mut entry.node, &key.forms, &path, key);
                 }
-                false
+                _ if self.phase == Phase::Filled => {}
+                key => {
+                    self.findings.push(key.map_or_else(|| unknown(entry, kind, name), |key| planned(entry, key)));
+                    entry.node.value = Value::Mistaken;
+                }
             }
-            Some(key) => {
-                let path = join(name, &entry.key);
-                self.value(&mut entry.node, &key.forms, &path, key);
-                true
-            }
-            None => {
-                self.findings.push(unknown(entry, kind, name));
-                false
-            }
-        });
+        }
     }
 
     /// A table that is a value of its own: required keys and the one key of many.
@@ -112,8 +108,8 @@ impl Checker {
                             .help("name something, or leave the key out"),
                     );
                 }
-                for node in nodes {
-                    self.value(node, element, path, key);
+                for (at, node) in nodes.iter_mut().enumerate() {
+                    self.value(node, element, &format!("{path}[{at}]"), key);
                 }
             }
             Form::Map { keys, element } => {
@@ -233,13 +229,9 @@ fn text_fault(
         return None;
     }
     let characters = text.chars().count() as u64;
-    if let Some(min) = min.filter(|min| characters < *min) {
-        let (what, help) = if min == 1 {
-            ("is empty".to_owned(), "write a text, or leave the key out".to_owned())
-        } else {
-            (format!("is shorter than {min} characters"), format!("write at least {min}"))
-        };
-        return fault(codes::OUT_OF_RANGE, format!("`{path}` {what}"), "too short".into(), help);
+    if min.is_some_and(|min| characters < min) {
+        let (message, help) = (format!("`{path}` is empty"), "write a text, or leave the key out".to_owned());
+        return fault(codes::OUT_OF_RANGE, message, "nothing in it".into(), help);
     }
     if let Some(max) = max.filter(|max| characters > *max) {
         return fault(
@@ -296,6 +288,9 @@ fn wrong_type(node: &Node, forms: &[Form], path: &str, key: &Key) -> Diagnostic 
         Value::Integer(number) if takes(|form| matches!(form, Form::Text { .. })) => format!("write `\"{number}\"`"),
         Value::Boolean(value) if takes(|form| matches!(form, Form::Text { choices, .. } if choices.is_empty())) => {
             format!("write `\"{value}\"`")
+        }
+        Value::List(nodes) if takes(|form| matches!(form, Form::Map { .. })) && !nodes.is_empty() => {
+            format!("`[[{path}]]` makes an array: write `[{path}.NAME]`, with single brackets")
         }
         _ => format!("write, for instance, `{}`", key.example.lines().next().unwrap_or("")),
     };
