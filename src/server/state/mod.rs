@@ -91,11 +91,17 @@ impl State {
         Self { quirks, records: BTreeMap::new(), urls: BTreeMap::new(), cache: BTreeMap::new() }
     }
 
-    /// A state as it was stored. What runs is started again, so its current revision is what is deployed.
-    pub fn restore(quirks: Quirks, records: impl IntoIterator<Item = (AppId, Record)>) -> Self {
+    /// A state as it was stored, where nothing runs yet: what is to run is pending and will be started at its current
+    /// revision.
+    pub fn restore(quirks: Quirks, records: impl IntoIterator<Item = (AppId, Record)>, now: Timestamp) -> Self {
         let mut state = Self::new(quirks);
         for (id, mut record) in records {
             record.deployed = record.app.metadata.revision;
+            if record.running {
+                status::pending(&mut record.app, now);
+            } else {
+                status::stopped(&mut record.app, now);
+            }
             state.records.insert(id, record);
         }
         state
