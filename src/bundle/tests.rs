@@ -1,4 +1,5 @@
 //! Packing over the twin in memory; over the real file system where links and modes matter.
+#![expect(clippy::disallowed_methods, reason = "real trees are made for the tests")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
