@@ -1,5 +1,7 @@
 //! Runs apps as processes of this machine: start, readiness, restart, blue/green, drain, scale to zero.
 
+#![allow(clippy::disallowed_methods, reason = "the runtime is an edge: files, processes and time are its matter")]
+
 mod command;
 mod config;
 mod core;
