@@ -24,7 +24,8 @@ use call::{Kind, call};
 pub use call::request_id;
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
-use transport::{Channel, http_client};
+use transport::Channel;
+pub use transport::http_client;
 
 /// Apps on a page.
 const PAGE: u32 = 100;

@@ -31,6 +31,9 @@ use sign::Signer;
 /// The most bytes of a request. Source: the default of Connect servers.
 const MAX_REQUEST: usize = 4 << 20;
 
+/// Where the server tells its process, for whoever looks whether it is alive.
+pub const HEALTH: &str = "/healthz";
+
 /// Everything that is served on the control plane's port.
 ///
 /// # Errors
@@ -49,7 +52,7 @@ pub fn services(hub: &Arc<Hub>) -> Result<IntoMakeServiceWithConnectInfo<axum::R
     let limits = Limits::default().with_max_request_body_size(MAX_REQUEST).with_max_message_size(MAX_REQUEST);
     let transfers = transfer::Transfers { hub: hub.clone(), signer };
     let router = axum::Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route(HEALTH, get(|| async { format!("{}\n", std::process::id()) }))
         .route(
             &format!("{}{{*path}}", sign::PREFIX),
             put(transfer::put).get(transfer::get).with_state(transfers),
