@@ -2,16 +2,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::files::{LOCK, LOG, Lock, RUNNING, RunningFile, START_LOCK, failed, make_directory, read};
 use super::{DaemonError, PATIENCE, Running, running};
-use crate::client;
 use crate::server::hub;
 use crate::server::service::HEALTH;
 use crate::server::state::Profile;
@@ -22,6 +24,8 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(40);
 /// How long an answer about its health may take.
 const HEALTH_WITHIN: Duration = Duration::from_secs(2);
+/// More bytes than the answer has.
+const MAX_HEALTH: u64 = 4096;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(25);
 /// The log is begun anew once it is longer, in bytes.
@@ -50,16 +54,21 @@ pub async fn locate(directory: &Path) -> Option<Running> {
     if !Lock::is_held(&directory.join(LOCK)) {
         return None;
     }
-    let found = running(directory, &file);
-    (ask(&found).await == Some(file.pid)).then_some(found)
+    (ask(file.port).await == Some(file.pid)).then(|| running(directory, &file))
 }
 
-/// The process that answers at its address.
-async fn ask(running: &Running) -> Option<u32> {
-    let url = format!("{}{HEALTH}", running.endpoint);
-    let http = client::http_client(&running.endpoint.parse().ok()?).ok()?;
-    let answer = http.get(url).timeout(HEALTH_WITHIN).send().await.ok()?;
-    answer.text().await.ok()?.trim().parse().ok()
+/// The process that answers at its port.
+async fn ask(port: u16) -> Option<u32> {
+    let exchange = async {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        let request = format!("GET {HEALTH} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        connection.take(MAX_HEALTH).read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(HEALTH_WITHIN, exchange).await.ok()?.ok()?;
+    answer.rsplit("\r\n").next()?.trim().parse().ok()
 }
 
 /// The control plane of a directory, started if none runs: `<program> local serve --detach --directory <directory>
@@ -94,6 +103,10 @@ pub async fn start_detached(
             break;
         }
         tokio::time::sleep(LOOK).await;
+    }
+    // One that was started by hand at the same time may have been faster.
+    if let Some(found) = locate(directory).await {
+        return fits(found, profile);
     }
     Err(DaemonError::DidNotStart { log: end_of_log(directory) })
 }

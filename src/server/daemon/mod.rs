@@ -164,10 +164,7 @@ fn bind(asked: Option<u16>, last: Option<u16>) -> Result<TcpListener, DaemonErro
 }
 
 /// Serves in the background until the hub is to stop, and a little longer for requests under way.
-fn serve(
-    hub: &Arc<Hub>,
-    listener: TcpListener,
-) -> Result<impl Future<Output = io::Result<()>> + use<>, DaemonError> {
+fn serve(hub: &Arc<Hub>, listener: TcpListener) -> Result<impl Future<Output = io::Result<()>> + use<>, DaemonError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(DaemonError::Serve)?;
     let services = services(hub)?;
     let stopping = hub.stopping().clone();

@@ -72,9 +72,8 @@ impl Hub {
         let surroundings = Arc::new(Around { store: store.clone(), ingress: ingress.clone() });
         let (sender, events) = mpsc::unbounded_channel();
         let settings = RuntimeConfig::new(&config.directory);
-        let runtime = Runtime::new(settings, surroundings, sender, ingress.clone()).map_err(|source| {
-            StoreError::File { path: config.directory.clone(), source }
-        })?;
+        let runtime = Runtime::new(settings, surroundings, sender, ingress.clone())
+            .map_err(|source| StoreError::File { path: config.directory.clone(), source })?;
         runtime.reclaim().await;
         let state = State::restore(config.profile.quirks(), store.apps()?, clock.now());
         let hub = Arc::new(Self {
