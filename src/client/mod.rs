@@ -5,6 +5,8 @@ mod data;
 mod endpoint;
 mod secret;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::time::Duration;
