@@ -1,5 +1,4 @@
 use buffa::{Message, MessageField};
-use buffa_descriptor::ReflectMessage;
 use buffa_types::google::protobuf::{Duration, Struct, Timestamp};
 use serde_json::json;
 

@@ -6,6 +6,8 @@ mod draft;
 mod graph;
 mod merge;
 mod project;
+#[cfg(test)]
+pub mod sample;
 mod settings;
 mod vars;
 
