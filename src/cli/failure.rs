@@ -1,0 +1,115 @@
+//! Why a command ended without doing what it was asked: the error with its causes, and what to type next.
+
+use std::error::Error;
+use std::io;
+
+use owo_colors::OwoColorize;
+use serde_json::{Value, json};
+
+use super::answer::{document, findings};
+use super::exit::Exit;
+use super::terminal::Terminal;
+use crate::diagnostic::Diagnostics;
+
+/// An error on its way to the terminal.
+#[derive(Debug)]
+pub struct Failure {
+    /// Lower-case fragments: the error, then its causes.
+    chain: Vec<String>,
+    help: Option<String>,
+    /// Findings about the user's text, shown before the error.
+    diagnostics: Diagnostics,
+    exit: Exit,
+}
+
+/// What a command returns.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { chain: vec![message.into()], help: None, diagnostics: Diagnostics::default(), exit: Exit::Error }
+    }
+
+    /// An error with its sources. A source whose text the line before already ends with is not repeated.
+    pub fn from_error(error: &dyn Error) -> Self {
+        let mut failure = Self::new(error.to_string());
+        let mut next = error.source();
+        while let Some(source) = next {
+            let text = source.to_string();
+            if !failure.chain.last().is_some_and(|line| line.ends_with(&text)) {
+                failure.chain.push(text);
+            }
+            next = source.source();
+        }
+        failure
+    }
+
+    /// What was being done: becomes the first line.
+    #[must_use]
+    pub fn while_doing(mut self, what: impl Into<String>) -> Self {
+        self.chain.insert(0, what.into());
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
+        self.diagnostics = diagnostics;
+        self
+    }
+
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    pub fn code(&self) -> Exit {
+        self.exit
+    }
+
+    /// Tells it: on stderr, or as the one document of `--json`.
+    pub fn tell(&self, terminal: &Terminal, command: &str) {
+        if terminal.json {
+            let mut document = document(command, &self.diagnostics);
+            document.insert("error".into(), self.json());
+            let _ = terminal.result(&format!("{:#}\n", Value::Object(document)));
+        } else {
+            terminal.complain(&findings(terminal, &self.diagnostics));
+            terminal.complain(&self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} {}\n", "error:".red().bold(), self.chain[0]);
+        for cause in &self.chain[1..] {
+            text.push_str(&format!("  {} {}\n", "cause:".dimmed(), cause.replace('\n', "\n         ")));
+        }
+        if let Some(help) = &self.help {
+            text.push_str(&format!("  {} {}\n", "help:".cyan(), help.replace('\n', "\n        ")));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let mut error = json!({ "message": self.chain[0], "exit_code": self.exit.code() });
+        if self.chain.len() > 1 {
+            error["causes"] = json!(self.chain[1..]);
+        }
+        if let Some(help) = &self.help {
+            error["help"] = json!(help);
+        }
+        error
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::from_error(&error)
+    }
+}
