@@ -7,10 +7,10 @@ use flyte_schema::flyteidl2::app::{App, Condition, Spec, spec};
 use serde::{Deserialize, Serialize};
 
 use super::spec::variable;
-use super::{BundleRef, Digest};
+use super::{AppId, AppName, BundleRef, Digest, Scope};
 
 /// The control plane's own write counter; 0 where it keeps none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -95,6 +95,13 @@ impl fmt::Display for State {
 impl LiveApp {
     pub fn name(&self) -> &str {
         &self.0.metadata.id.name
+    }
+
+    /// Its identity. `None` for a name that is no app name of ours.
+    pub fn id(&self) -> Option<AppId> {
+        let id = &self.0.metadata.id;
+        let scope = Scope { org: id.org.clone(), project: id.project.clone(), domain: id.domain.clone() };
+        AppName::new(id.name.clone()).ok().map(|name| AppId { scope, name })
     }
 
     pub fn spec(&self) -> &Spec {
