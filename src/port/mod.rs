@@ -9,7 +9,7 @@ pub mod memory;
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Lines, LogLine, RpcCode, RpcError, Update, Updates};
 pub use events::{Event, Events, NoEvents};
-pub use files::{FileKind, Files};
+pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 use std::sync::Arc;
 
