@@ -1,1 +1,240 @@
 //! A manifest from file to deployed app: one function per thing a user can ask for.
+//!
+//! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
+//! Nothing above `apply` writes outside the local cache.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::apply::{self, Options};
+use crate::bundle::{self, BundleError, BundleSet};
+use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
+use crate::diagnostic::{Diagnostics, Invalid};
+use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
+use crate::manifest::{self, LoadError};
+use crate::model::{AppName, InvalidName, LiveApp};
+use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
+use crate::port::{Access, ControlPlane, Files, Ports, RpcError};
+use crate::report::Report;
+use crate::resolve::{self, Project, Selection};
+
+/// What to deploy, and what is allowed.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// A `flyte.toml`, or a directory that has one or lies below one. Absolute.
+    pub manifest: PathBuf,
+    pub selection: Selection,
+    pub policy: Policy,
+    /// `--version`: a name for the versions of this run.
+    pub label: Option<String>,
+}
+
+/// A plan together with the control plane it was made on.
+pub struct Planned {
+    pub plan: Plan,
+    control_plane: Arc<dyn ControlPlane>,
+}
+
+/// One app of a status.
+#[derive(Debug, Clone)]
+pub struct AppStatus {
+    pub name: AppName,
+    pub plan: plan::AppPlan,
+    pub live: Option<LiveApp>,
+}
+
+/// Why a stage stopped. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    #[error("the control plane did not answer as it should: {0}")]
+    Rpc(#[from] RpcError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("there is no app `{name}` here")]
+    NoSuchApp { name: String, suggestion: Option<String> },
+    #[error("`{name}` is no app name: {source}")]
+    Name { name: String, source: InvalidName },
+}
+
+/// Deploys a manifest: everything from its text to running apps.
+///
+/// # Errors
+/// Whatever stops a stage before the first write. What fails later is in the report.
+pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Result<Report, Error> {
+    let planned = plan(ports, request, Access::Write).await?;
+    let (approved, control_plane) = planned.approve(Consent::given())?;
+    Ok(apply(ports, approved, control_plane, options).await)
+}
+
+/// What [`deploy`] would do.
+///
+/// # Errors
+/// Whatever stops a stage.
+pub async fn plan(ports: &Ports, request: &Request, access: Access) -> Result<Planned, Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let (bundles, desired) = lower(ports, &project, request)?;
+    let control_plane = ports.targets.connect(&project.target, access).await?;
+    let live = read(control_plane.as_ref(), &project).await?;
+    let mut changes = diff::diff(&project, &desired, &live);
+    name_changed_files(ports, control_plane.as_ref(), &project, &bundles, &mut changes).await;
+    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    Ok(Planned { plan, control_plane })
+}
+
+impl Planned {
+    /// # Errors
+    /// The plan holds apps that must not be written.
+    pub fn approve(self, consent: Consent) -> Result<(ApprovedPlan, Arc<dyn ControlPlane>), Refused> {
+        Ok((self.plan.approve(consent)?, self.control_plane))
+    }
+}
+
+/// Runs a plan somebody agreed to.
+pub async fn apply(
+    ports: &Ports,
+    approved: ApprovedPlan,
+    control_plane: Arc<dyn ControlPlane>,
+    options: &Options,
+) -> Report {
+    let outcome = apply::apply(&approved, ports, control_plane, options).await;
+    Report::new(&approved, outcome)
+}
+
+/// The meaning of a manifest, for the profile and apps selected.
+///
+/// # Errors
+/// The manifest cannot be found, or has mistakes.
+pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
+    let manifest = manifest::load(files, &request.manifest)?;
+    Ok(resolve::resolve(&manifest, &request.selection)?)
+}
+
+/// Every finding about a manifest, under every profile.
+///
+/// # Errors
+/// The manifest cannot be found.
+pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Error> {
+    match manifest::load(files, &request.manifest) {
+        Ok(manifest) => Ok(resolve::check_all(&manifest, &request.selection)),
+        Err(LoadError::Invalid(Invalid(diagnostics))) => Ok(diagnostics),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// What would be packed, and what would be asked for.
+///
+/// # Errors
+/// A source cannot be read or packed.
+pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
+    let bundles = bundle::pack(ports.files.as_ref(), project)?;
+    let desired = desired::lower(project, &bundles, &LowerOptions { label: request.label.clone() })?;
+    Ok((bundles, desired))
+}
+
+/// How each declared app stands: desired, live and drift.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let (_, desired) = lower(ports, &project, request)?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
+    let live = read(control_plane.as_ref(), &project).await?;
+    let changes = diff::diff(&project, &desired, &live);
+    let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default());
+    let of = |app: &plan::AppPlan| AppStatus {
+        name: app.name.clone(),
+        plan: app.clone(),
+        live: live.apps.get(&app.name).cloned(),
+    };
+    let apps = plan.apps.iter().map(of).collect();
+    Ok((plan, apps))
+}
+
+/// The plan to activate, deactivate or delete apps by name. No names: all declared apps.
+///
+/// # Errors
+/// As [`plan`]; also a name that is neither declared nor live.
+pub async fn operate(ports: &Ports, request: &Request, operation: Operation, names: &[String]) -> Result<Planned, Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
+    let live = read(control_plane.as_ref(), &project).await?;
+    let names = known(&project, &live, names)?;
+    let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &names);
+    Ok(Planned { plan, control_plane })
+}
+
+/// A declared or live app of a manifest, with its control plane: for logs.
+///
+/// # Errors
+/// As [`plan`]; also a name that is neither declared nor live.
+pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(LiveApp, Arc<dyn ControlPlane>), Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
+    let live = read(control_plane.as_ref(), &project).await?;
+    let name = known(&project, &live, &[name.to_owned()])?.remove(0);
+    match live.apps.get(&name) {
+        Some(app) => Ok((app.clone(), control_plane)),
+        None => Err(Error::NoSuchApp { name: name.to_string(), suggestion: None }),
+    }
+}
+
+fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppName>, Error> {
+    if names.is_empty() {
+        return Ok(project.apps.keys().cloned().collect());
+    }
+    let parse = |name: &String| {
+        let parsed = AppName::new(name.clone()).map_err(|source| Error::Name { name: name.clone(), source })?;
+        let there = project.declared.contains(&parsed) || live.apps.contains_key(&parsed);
+        if there {
+            return Ok(parsed);
+        }
+        let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
+        let suggestion = project.declared.iter().chain(live.apps.keys()).find(close).map(ToString::to_string);
+        Err(Error::NoSuchApp { name: name.clone(), suggestion })
+    };
+    names.iter().map(parse).collect()
+}
+
+async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
+    let apps = control_plane.list(&project.scope).await?;
+    Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
+}
+
+/// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.
+async fn name_changed_files(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    project: &Project,
+    bundles: &BundleSet,
+    changes: &mut ChangeSet,
+) {
+    for change in &mut changes.apps {
+        let (Some(old), Some(new)) = (change.live.as_ref().and_then(LiveApp::bundle), &change.desired.bundle) else {
+            continue;
+        };
+        if old == new.digest {
+            continue;
+        }
+        let known = match bundle::recall(ports.files.as_ref(), old) {
+            Some(files) => Some(files),
+            None => {
+                let id = project.scope.app(change.name());
+                let content = control_plane.download_bundle(&id).await.ok().flatten();
+                content.and_then(|content| bundle::list_archive(&content).ok())
+            }
+        };
+        if let Some(files) = known {
+            let files = bundle::compare(&files, &new.files);
+            change.code = Some(CodeChange { old, new: new.digest, files });
+        }
+    }
+}

@@ -1,1 +1,127 @@
 //! Runs an approved plan in order and waits at gates.
+//!
+//! The loop starts what is unblocked, waits for any to end, and unblocks what follows. It owns all progress; writing
+//! and becoming ready are two questions with two answers.
+
+mod gate;
+mod interrupt;
+mod outcome;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+
+pub use interrupt::Interrupt;
+pub use outcome::{ApplyError, GateResult, Outcome, SkipReason, StepOutcome, Write};
+
+use crate::model::AppName;
+use crate::plan::{Action, ApprovedPlan, Plan, Step, StepId};
+use crate::port::{ControlPlane, Event, Ports};
+use write::Writer;
+
+/// How to apply.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many apps are written or waited for at once. 1 or more, default 10.
+    pub parallelism: usize,
+    pub interrupt: Interrupt,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { parallelism: 10, interrupt: Interrupt::default() }
+    }
+}
+
+/// Runs the plan. Failures are inside the outcome: every step has exactly one.
+pub async fn apply(
+    approved: &ApprovedPlan,
+    ports: &Ports,
+    control_plane: Arc<dyn ControlPlane>,
+    options: &Options,
+) -> Outcome {
+    let plan = approved.plan();
+    let writer = Writer::new(ports, control_plane.as_ref(), &plan.scope, &options.interrupt);
+    let mut board = Board::new(plan);
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < options.parallelism.max(1) && !options.interrupt.is_set() {
+            let Some(id) = board.next() else { break };
+            let step = &plan.steps[id.0];
+            if !matches!(step.action, Action::Upload(_)) {
+                ports.events.tell(Event::Started { app: step.app.clone(), action: step.action.verb() });
+            }
+            let writer = &writer;
+            running.push(async move { writer.run(step).await });
+        }
+        let Some(outcome) = running.next().await else { break };
+        for skipped in board.finish(outcome) {
+            ports.events.tell(Event::Skipped { app: skipped.0, reason: skipped.1.to_string() });
+        }
+    }
+    board.into_outcome()
+}
+
+/// Which steps wait, run, and are done.
+struct Board<'a> {
+    plan: &'a Plan,
+    started: Vec<bool>,
+    done: BTreeMap<StepId, StepOutcome>,
+}
+
+impl<'a> Board<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        Self { plan, started: vec![false; plan.steps.len()], done: BTreeMap::new() }
+    }
+
+    /// The first step that nothing holds back.
+    fn next(&mut self) -> Option<StepId> {
+        let free = |step: &&Step| !self.started[step.id.0] && step.after.iter().all(|after| self.done.contains_key(&after.step));
+        let id = self.plan.steps.iter().find(free)?.id;
+        self.started[id.0] = true;
+        Some(id)
+    }
+
+    /// Records an outcome and skips whatever can no longer run; answers the apps newly skipped.
+    fn finish(&mut self, outcome: StepOutcome) -> Vec<(AppName, SkipReason)> {
+        self.done.insert(outcome.step, outcome);
+        let mut skipped = Vec::new();
+        loop {
+            let blocked = self.plan.steps.iter().find_map(|step| Some((step, self.blocker(step)?)));
+            let Some((step, reason)) = blocked else { return skipped };
+            self.started[step.id.0] = true;
+            self.done.insert(step.id, StepOutcome::skipped(step, reason.clone()));
+            skipped.push((step.app.clone(), reason));
+        }
+    }
+
+    /// Why a step that has not started never will.
+    fn blocker(&self, step: &Step) -> Option<SkipReason> {
+        if self.started[step.id.0] {
+            return None;
+        }
+        let failed = step.after.iter().find_map(|after| {
+            let before = self.done.get(&after.step)?;
+            (!before.lets_pass(after.gate)).then_some(before)
+        })?;
+        Some(SkipReason::Dependency { app: self.root_of(failed) })
+    }
+
+    /// The app at the bottom of a chain of skipped steps.
+    fn root_of(&self, outcome: &StepOutcome) -> AppName {
+        match &outcome.write {
+            Write::Skipped(SkipReason::Dependency { app }) => app.clone(),
+            _ => outcome.app.clone(),
+        }
+    }
+
+    fn into_outcome(mut self) -> Outcome {
+        for step in &self.plan.steps {
+            self.done.entry(step.id).or_insert_with(|| StepOutcome::skipped(step, SkipReason::Interrupted));
+        }
+        Outcome { steps: self.done.into_values().collect() }
+    }
+}

@@ -1,1 +1,18 @@
 //! Which files an app runs, decided by content: chosen, hashed, packed.
+
+mod archive;
+mod error;
+mod files;
+pub mod gzip;
+mod ignores;
+mod memory;
+mod pack;
+mod rules;
+mod select;
+mod walk;
+
+pub use archive::{archive, list_archive};
+pub use error::{BundleError, DamagedArchive};
+pub use files::{Bundle, BundleFile, BundleSet, FileChange, FileChangeKind, LeftOut, Reason, compare};
+pub use memory::recall;
+pub use pack::{MAX_FILES, MAX_SIZE, WARN_SIZE, pack};

@@ -1,1 +1,118 @@
 //! From a project and its bundles to the specs we ask for, and their versions.
+
+mod command;
+mod message;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyte_schema::flyteidl2::core::KeyValuePair;
+
+use crate::bundle::{Bundle, BundleSet};
+use crate::diagnostic::Span;
+use crate::diff::canonical;
+use crate::model::{Activation, App, AppId, AppName, AppSpec, Dependency, Marks, Version, spec};
+use crate::resolve::Project;
+
+/// Everything we ask for, by name.
+#[derive(Debug, Clone, Default)]
+pub struct DesiredSet {
+    pub apps: BTreeMap<AppName, Desired>,
+}
+
+/// One app as we want it.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    pub id: AppId,
+    /// Complete, marks included; the bundle's address is a placeholder. Its desired state is what a new app would get:
+    /// active for automatic activation, stopped for manual.
+    pub spec: AppSpec,
+    pub version: Version,
+    pub bundle: Option<Arc<Bundle>>,
+    pub activation: Activation,
+    /// How long apply waits for it.
+    pub ready_within: Duration,
+    pub depends_on: Vec<Dependency>,
+    /// Where the app's table begins.
+    pub declared_at: Span,
+    /// Manifest key path within the app to the text that set the value.
+    pub spans: Arc<BTreeMap<String, Span>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct LowerOptions {
+    /// A name for this version, from `--version`.
+    pub label: Option<String>,
+}
+
+/// Why a project has no wire form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LowerError {
+    /// It travels in a Kubernetes label too, which sets the rule.
+    #[error(
+        "`{0}` cannot name a version: at most 63 letters, digits, `-`, `_` and `.`, starting and ending with a letter \
+         or digit"
+    )]
+    Label(String),
+    /// An argument that the shell in the container cannot be given.
+    #[error("an argument of `{app}` holds a NUL character")]
+    Argument { app: AppName },
+}
+
+/// Makes the message of every app, and names its version by content.
+///
+/// # Errors
+/// See [`LowerError`].
+pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> Result<DesiredSet, LowerError> {
+    if let Some(label) = options.label.as_ref().filter(|label| !is_label_value(label)) {
+        return Err(LowerError::Label(label.clone()));
+    }
+    let lower = |(name, app): (&AppName, &App)| {
+        let bundle = bundles.get(name).cloned();
+        let message = message::message(project, app, bundle.as_deref())?;
+        let digest = canonical::digest(&canonical::canonical(&message));
+        let version = Version { digest, label: options.label.clone() };
+        let desired = Desired {
+            id: project.scope.app(name),
+            spec: marked(AppSpec(message), &project.owner, &version),
+            version,
+            bundle,
+            activation: app.activation,
+            ready_within: app.ready.within,
+            depends_on: app.depends_on.clone(),
+            declared_at: app.declared_at,
+            spans: Arc::new(app.spans.clone()),
+        };
+        Ok((name.clone(), desired))
+    };
+    Ok(DesiredSet { apps: project.apps.iter().map(lower).collect::<Result<_, _>>()? })
+}
+
+/// Puts the marks in: what they say is known only after the rest of the message is.
+fn marked(mut desired: AppSpec, owner: &str, version: &Version) -> AppSpec {
+    let mark = version.mark();
+    let digest = version.digest.to_string();
+    if let Some(container) = spec::main_container_mut(&mut desired.0) {
+        for (key, value) in [(Marks::OWNER, owner), (Marks::VERSION, &mark), (Marks::DIGEST, &digest)] {
+            container.env.push(KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() });
+        }
+        command::set_version(&mut container.command, &mark);
+    }
+    let labels = &mut desired.0.metadata.get_or_insert_default().labels;
+    for (key, value) in [("manifest", owner), ("version", &mark), ("digest", &version.digest.short())] {
+        if is_label_value(value) {
+            labels.insert(format!("flyte.deploy/{key}"), value.to_owned());
+        }
+    }
+    desired
+}
+
+/// Whether Kubernetes takes it as the value of a label: 1 to 63 characters.
+fn is_label_value(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && edge(text.chars().next())
+        && edge(text.chars().next_back())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}

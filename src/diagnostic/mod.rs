@@ -1,9 +1,11 @@
 //! What is said about the user's text: collected, many at a time, each with its places, its cause and its fix.
 
 mod code;
+mod render;
 mod source;
 
 pub use code::{Code, PAGES, Page, page};
+pub use render::{Style, render, to_json};
 pub use source::{FileId, SourceFile, SourceMap, Span};
 
 use serde::Serialize;

@@ -1,1 +1,132 @@
 //! Desired against live, field by field, as canonical wire messages.
+
+pub mod canonical;
+mod code;
+mod field;
+pub mod rules;
+mod unknown;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use code::CodeChange;
+pub use field::{FieldChange, endpoint_name, walk};
+pub use unknown::carry_unknown;
+
+use crate::desired::{Desired, DesiredSet};
+use crate::model::{AppName, LiveApp, Marks};
+use crate::resolve::Project;
+use crate::schema::Schema;
+
+use canonical::canonical;
+
+/// What runs in a scope now, by name. Names that are no app names of ours are kept apart.
+#[derive(Debug, Clone, Default)]
+pub struct LiveSet {
+    pub apps: BTreeMap<AppName, LiveApp>,
+}
+
+impl LiveSet {
+    pub fn new(apps: impl IntoIterator<Item = LiveApp>) -> Self {
+        let named = |app: LiveApp| AppName::new(app.name()).ok().map(|name| (name, app));
+        Self { apps: apps.into_iter().filter_map(named).collect() }
+    }
+}
+
+/// Whom a live app belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    Us,
+    /// Another manifest, by its name.
+    Other(String),
+    Nobody,
+}
+
+/// Everything that differs, apps in dependency order and then the orphans by name.
+#[derive(Debug, Clone)]
+pub struct ChangeSet {
+    pub apps: Vec<AppChange>,
+    pub orphans: Vec<Orphan>,
+}
+
+/// One declared app against what runs under its name.
+#[derive(Debug, Clone)]
+pub struct AppChange {
+    pub desired: Arc<Desired>,
+    pub live: Option<LiveApp>,
+    pub owner: Owner,
+    /// By wire path, in the order of the manifest's keys.
+    pub fields: Vec<FieldChange>,
+    /// The marks alone: another label, or an adoption.
+    pub marks_differ: bool,
+    /// The live spec is not what its own mark says was written.
+    pub drifted: bool,
+    /// Which files changed, where the old list is known.
+    pub code: Option<CodeChange>,
+}
+
+/// A live app of ours that is no longer declared.
+#[derive(Debug, Clone)]
+pub struct Orphan {
+    pub name: AppName,
+    pub live: LiveApp,
+    /// Orphans whose endpoints it uses.
+    pub uses: BTreeSet<AppName>,
+}
+
+impl AppChange {
+    pub fn name(&self) -> &AppName {
+        &self.desired.id.name
+    }
+
+    /// Whether anything has to be written into the spec.
+    pub fn spec_differs(&self) -> bool {
+        self.live.is_none() || !self.fields.is_empty() || self.marks_differ
+    }
+}
+
+/// Compares every declared app with what runs, and finds what runs without being declared any more.
+pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet) -> ChangeSet {
+    let order = project.graph.order().iter();
+    let apps = order.filter_map(|name| Some(compare(project, desired.apps.get(name)?, live.apps.get(name)))).collect();
+    let declared: BTreeSet<&AppName> = project.declared.iter().collect();
+    let ours = |app: &LiveApp| app.marks().is_some_and(|marks| marks.owner == project.owner);
+    let mut orphans: Vec<Orphan> = live
+        .apps
+        .iter()
+        .filter(|(name, app)| !declared.contains(name) && ours(app))
+        .map(|(name, app)| Orphan { name: name.clone(), live: app.clone(), uses: BTreeSet::new() })
+        .collect();
+    let names: BTreeSet<AppName> = orphans.iter().map(|orphan| orphan.name.clone()).collect();
+    for orphan in &mut orphans {
+        let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
+        orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
+    }
+    ChangeSet { apps, orphans }
+}
+
+fn compare(project: &Project, desired: &Arc<Desired>, live: Option<&LiveApp>) -> AppChange {
+    let mut change = AppChange {
+        desired: desired.clone(),
+        live: live.cloned(),
+        owner: Owner::Us,
+        fields: Vec::new(),
+        marks_differ: false,
+        drifted: false,
+        code: None,
+    };
+    let Some(live) = live else { return change };
+    let marks = live.marks();
+    change.owner = match &marks {
+        Some(marks) if marks.owner == project.owner => Owner::Us,
+        Some(marks) => Owner::Other(marks.owner.clone()),
+        None => Owner::Nobody,
+    };
+    let (old, new) = (canonical(&live.0), canonical(&desired.spec.0));
+    change.drifted = marks.as_ref().is_some_and(|marks| marks.digest != canonical::digest(&old));
+    change.marks_differ = marks != Marks::read(desired.spec.spec());
+    if old != new {
+        change.fields = field::describe(walk(&old, &new), &desired.spans, Schema::load(), &project.owner);
+    }
+    change
+}

@@ -7,10 +7,10 @@ use flyte_schema::flyteidl2::app::{App, Condition, Spec, spec};
 use serde::{Deserialize, Serialize};
 
 use super::spec::variable;
-use super::{BundleRef, Digest};
+use super::{AppId, AppName, BundleRef, Digest, Scope};
 
 /// The control plane's own write counter; 0 where it keeps none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -38,6 +38,9 @@ impl Marks {
     /// The path of the readiness probe, for control planes that probe over HTTP. Part of what an app does, so not a
     /// mark: it counts in the version.
     pub const READY: &str = "FLYTE_DEPLOY_READY";
+    /// The digest of the bundle of an app whose command does not name it, for control planes that drop the metadata.
+    /// Not a mark: other code is another version.
+    pub const BUNDLE: &str = "FLYTE_DEPLOY_BUNDLE";
 
     /// Whether a variable is one of the three marks.
     pub fn is_mark(variable: &str) -> bool {
@@ -97,6 +100,13 @@ impl LiveApp {
         &self.0.metadata.id.name
     }
 
+    /// Its identity. `None` for a name that is no app name of ours.
+    pub fn id(&self) -> Option<AppId> {
+        let id = &self.0.metadata.id;
+        let scope = Scope { org: id.org.clone(), project: id.project.clone(), domain: id.domain.clone() };
+        AppName::new(id.name.clone()).ok().map(|name| AppId { scope, name })
+    }
+
     pub fn spec(&self) -> &Spec {
         &self.0.spec
     }
@@ -114,19 +124,13 @@ impl LiveApp {
         self.spec().desired_state == spec::DesiredState::DESIRED_STATE_STOPPED
     }
 
-    /// The bundle it runs, where its address tells. Some servers drop the metadata, so the command is asked as well.
+    /// The bundle it runs, where its address tells.
     pub fn bundle(&self) -> Option<BundleRef> {
-        self.bundle_address().and_then(BundleRef::parse)
+        super::spec::bundle(&self.0)
     }
 
     pub fn bundle_address(&self) -> Option<&str> {
-        let kept = self.0.metadata.code_bundle_uri.as_str();
-        if !kept.is_empty() {
-            return Some(kept);
-        }
-        let command = &super::spec::main_container(self.spec())?.command;
-        let at = command.iter().position(|word| word == "--tgz")?;
-        command.get(at + 1).map(String::as_str)
+        super::spec::bundle_address(&self.0)
     }
 
     /// The newest condition.

@@ -3,7 +3,7 @@
 use flyte_schema::flyteidl2::app::{self, App, Spec, spec};
 use flyte_schema::flyteidl2::core::{Container, KeyValuePair};
 
-use super::{AppId, Digest};
+use super::{AppId, Digest, Marks};
 
 /// Stands for the address of a bundle that is not uploaded yet: `bundle:<blake3>`. Apply puts the real address in.
 pub const BUNDLE_PLACEHOLDER_SCHEME: &str = "bundle:";
@@ -76,7 +76,7 @@ pub fn main_container(spec: &Spec) -> Option<&Container> {
     }
 }
 
-fn main_container_mut(app: &mut App) -> Option<&mut Container> {
+pub fn main_container_mut(app: &mut App) -> Option<&mut Container> {
     match &mut app.spec.as_option_mut()?.app_payload {
         Some(spec::AppPayload::Container(container)) => Some(container),
         _ => None,
@@ -87,6 +87,24 @@ fn main_container_mut(app: &mut App) -> Option<&mut Container> {
 pub fn variable<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
     let last = |env: &'a [KeyValuePair]| env.iter().rev().find(|pair| pair.key == name).map(|pair| pair.value.as_str());
     last(&main_container(spec)?.env)
+}
+
+/// The address of the code an app runs. The command is asked before the metadata, which some servers drop.
+pub fn bundle_address(app: &App) -> Option<&str> {
+    let command = main_container(&app.spec).map_or(&[][..], |container| &container.command);
+    let named = command.first().filter(|word| *word == "fserve").and_then(|_| {
+        let at = command.iter().position(|word| word == "--tgz")?;
+        command.get(at + 1)
+    });
+    named.or(Some(&app.metadata.code_bundle_uri)).map(String::as_str).filter(|address| !address.is_empty())
+}
+
+/// The code an app runs by content, where its address or a variable of ours tells.
+pub fn bundle(app: &App) -> Option<BundleRef> {
+    match bundle_address(app) {
+        Some(address) => BundleRef::parse(address),
+        None => variable(&app.spec, Marks::BUNDLE)?.parse().ok().map(BundleRef),
+    }
 }
 
 /// The wire form of an app's identity.

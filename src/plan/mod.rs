@@ -1,1 +1,236 @@
 //! Changes and policy to a plan: ordered steps with gates, and what was held back and why.
+//!
+//! A plan is plain data that leaves nothing to decide at apply.
+
+mod deploy;
+mod operate;
+mod step;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use deploy::plan;
+pub use operate::{Operation, operate};
+pub use step::{Action, After, Gate, Precondition, Step, StepId};
+
+use crate::bundle::Bundle;
+use crate::diagnostic::Diagnostics;
+use crate::diff::{CodeChange, FieldChange, Owner};
+use crate::model::{AppName, Scope, State, Version};
+
+/// The number of the plan's JSON form.
+pub const FORMAT: u32 = 1;
+
+/// What the user allows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Policy {
+    /// Take over apps that belong to nobody or to another manifest.
+    pub adopt: bool,
+    /// Delete our apps that are no longer declared.
+    pub prune: bool,
+    /// Treat every app as `activation = "auto"`.
+    pub activate: bool,
+}
+
+/// Everything that would be done, and everything that would not.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub owner: String,
+    pub scope: Scope,
+    /// The target's name and address.
+    pub target: String,
+    pub endpoint: String,
+    /// Declared apps in dependency order, then orphans.
+    pub apps: Vec<AppPlan>,
+    pub steps: Vec<Step>,
+    /// The texts that fields point into, and warnings about them.
+    pub diagnostics: Diagnostics,
+}
+
+/// What is planned for one app, and why.
+#[derive(Debug, Clone)]
+pub struct AppPlan {
+    pub name: AppName,
+    pub verb: Verb,
+    pub reasons: Vec<Reason>,
+    pub fields: Vec<FieldChange>,
+    pub code: Option<CodeChange>,
+    /// What a reader should know besides: effects, and what was held back.
+    pub notes: Vec<Note>,
+    /// The live spec is not what its own mark says.
+    pub drifted: bool,
+    /// The code that would run, where it is packed.
+    pub bundle: Option<Arc<Bundle>>,
+    /// What would run; `None` for apps that are only kept, stopped or deleted.
+    pub version: Option<Version>,
+    /// What runs now.
+    pub live: Option<LiveSummary>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LiveSummary {
+    /// The mark; `None` for apps that are not ours.
+    pub version: Option<String>,
+    pub revision: crate::model::Revision,
+    pub state: State,
+    pub url: Option<String>,
+}
+
+/// What happens to an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    Create,
+    Update,
+    Activate,
+    Deactivate,
+    Delete,
+    Unchanged,
+    /// Ours, no longer declared, and not to be pruned.
+    Orphan,
+    /// Would be written, but must not be; nothing of the plan can be applied.
+    Refused,
+}
+
+/// Why something is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// It does not exist yet.
+    New,
+    /// So many fields of the spec changed.
+    FieldsChanged { count: usize },
+    CodeChanged,
+    /// The live spec was changed outside; the plan brings back what is declared.
+    Drifted,
+    /// It belonged to another manifest, or to nobody (`None`).
+    Adopted { from: Option<String> },
+    /// Another label for the same content.
+    Relabelled { from: String, to: String },
+    /// `activation = "auto"` or `--activate`, and it is stopped.
+    Inactive,
+    /// The command asked for it by name.
+    Asked,
+    NotInManifest,
+}
+
+/// What a reader should know besides the change itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// It is active, so the new version takes effect at once.
+    TakesEffectAtOnce,
+    /// Manual activation: it is created, or stays, stopped.
+    StaysStopped,
+    /// It belongs to another manifest (or nobody); `--adopt` takes it over.
+    NotOurs { owner: Option<String> },
+    /// The label is in use for other content.
+    LabelInUse { label: String, live: String, planned: String },
+    /// Written after this app, which will not be running then.
+    DependsOnStopped { app: AppName },
+    /// Unchanged, but it does not run as it should.
+    Unhealthy { status: String },
+    /// Unchanged and not ready yet; the apps that depend on it wait for it.
+    AwaitedFirst,
+    /// `--prune` deletes it.
+    NotPruned,
+    /// The embedded control plane runs processes; the image is not used.
+    ImageNotUsed,
+}
+
+/// How often each verb occurs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub create: usize,
+    pub update: usize,
+    pub activate: usize,
+    pub deactivate: usize,
+    pub delete: usize,
+    pub unchanged: usize,
+    pub orphan: usize,
+    pub refused: usize,
+}
+
+impl AppPlan {
+    /// Whether another bundle would run.
+    pub fn changes_code(&self) -> bool {
+        self.fields.iter().any(FieldChange::is_code)
+    }
+}
+
+impl Plan {
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for app in &self.apps {
+            *match app.verb {
+                Verb::Create => &mut counts.create,
+                Verb::Update => &mut counts.update,
+                Verb::Activate => &mut counts.activate,
+                Verb::Deactivate => &mut counts.deactivate,
+                Verb::Delete => &mut counts.delete,
+                Verb::Unchanged => &mut counts.unchanged,
+                Verb::Orphan => &mut counts.orphan,
+                Verb::Refused => &mut counts.refused,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Whether apply would write nothing.
+    pub fn is_empty(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step.action, Action::Verify)) && self.counts().refused == 0
+    }
+
+    /// The only way to something that apply takes.
+    ///
+    /// # Errors
+    /// Some app must not be written; nothing of the plan is.
+    pub fn approve(self, _: Consent) -> Result<ApprovedPlan, Refused> {
+        let of = |app: &AppPlan| (app.verb == Verb::Refused).then(|| (app.name.clone(), app.notes.clone()));
+        let refused: Vec<_> = self.apps.iter().filter_map(of).collect();
+        if refused.is_empty() { Ok(ApprovedPlan(self)) } else { Err(Refused { apps: refused }) }
+    }
+}
+
+/// Somebody said yes: at the prompt, or with `--yes`.
+#[derive(Debug, Clone, Copy)]
+pub struct Consent {
+    _private: (),
+}
+
+impl Consent {
+    /// Only where the user was asked, or said so beforehand.
+    pub fn given() -> Self {
+        Self { _private: () }
+    }
+}
+
+/// A plan somebody agreed to.
+#[derive(Debug, Clone)]
+pub struct ApprovedPlan(Plan);
+
+impl ApprovedPlan {
+    pub fn plan(&self) -> &Plan {
+        &self.0
+    }
+}
+
+/// The plan holds apps that must not be written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the plan is refused because of {}", list(.apps))]
+pub struct Refused {
+    pub apps: Vec<(AppName, Vec<Note>)>,
+}
+
+fn list(apps: &[(AppName, Vec<Note>)]) -> String {
+    apps.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What a note says of an owner.
+pub fn owner_name(owner: &Owner) -> Option<String> {
+    match owner {
+        Owner::Other(name) => Some(name.clone()),
+        Owner::Us | Owner::Nobody => None,
+    }
+}

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::model::Digest;
+
 /// What a path leads to, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -12,7 +14,44 @@ pub enum FileKind {
     Other,
 }
 
-/// Reading files. Paths are absolute.
+/// What lies in a directory. Links are not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Absolute, as it was asked for: the directory and the name.
+    pub path: PathBuf,
+    pub kind: EntryKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    File(FileFacts),
+    Directory,
+    Link,
+    /// A socket, a device, …
+    Other,
+}
+
+/// What is known of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// In bytes.
+    pub size: u64,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+    pub stamp: Stamp,
+}
+
+/// Changes whenever a file is written. Means something only together with the path and the size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp {
+    /// Of the content, in nanoseconds since 1970.
+    pub modified: i64,
+    /// Of content, owner, mode or name, in nanoseconds since 1970.
+    pub changed: i64,
+    pub inode: u64,
+}
+
+/// Reading files, and a local cache that may forget. Paths are absolute.
 pub trait Files: Send + Sync {
     /// `None` where nothing is.
     fn kind(&self, path: &Path) -> Option<FileKind>;
@@ -30,4 +69,40 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// As the system says.
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// The entries of a directory with what they are, sorted by name. One that vanishes meanwhile is left out.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn entries(&self, directory: &Path) -> io::Result<Vec<Entry>>;
+
+    /// What a path leads to, links followed; never [`EntryKind::Link`].
+    ///
+    /// # Errors
+    /// As the system says, [`io::ErrorKind::NotFound`] for a link that leads nowhere.
+    fn look(&self, path: &Path) -> io::Result<EntryKind>;
+
+    /// The path without links and `..`.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The blake3 of the content of each file, in the order given. `root` is the directory they lie in: what is
+    /// remembered of their contents is kept by it. The facts must be those of [`Files::entries`] or [`Files::look`],
+    /// taken before.
+    fn digests(&self, root: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>>;
+
+    /// Keeps something that is named by its content, for a later run. `name` is one path segment. May fail unnoticed.
+    fn remember(&self, _name: &str, _content: &[u8]) {}
+
+    /// Whether [`Files::recall`] would find it.
+    fn remembers(&self, name: &str) -> bool {
+        self.recall(name).is_some()
+    }
+
+    /// What [`Files::remember`] kept, if it is still there.
+    fn recall(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
 }

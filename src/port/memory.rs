@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{FileKind, Files};
+use super::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use crate::model::Digest;
 
-/// A tree of files in memory. A directory is whatever a file lies below.
+/// A tree of files in memory. A directory is whatever a file lies below; what begins with `#!` is executable.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFiles {
     files: BTreeMap<PathBuf, Vec<u8>>,
@@ -45,5 +46,29 @@ impl Files for MemoryFiles {
             }
         }
         if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
+    }
+
+    fn entries(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        self.list(directory)?.into_iter().map(|path| Ok(Entry { kind: self.look(&path)?, path })).collect()
+    }
+
+    fn look(&self, path: &Path) -> io::Result<EntryKind> {
+        match (self.files.get(path), self.kind(path)) {
+            (Some(content), _) => Ok(EntryKind::File(FileFacts {
+                size: content.len() as u64,
+                executable: content.starts_with(b"#!"),
+                stamp: Stamp::default(),
+            })),
+            (None, Some(_)) => Ok(EntryKind::Directory),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        self.kind(path).map(|_| path.to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
+        files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
     }
 }

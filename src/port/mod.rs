@@ -9,15 +9,36 @@ pub mod memory;
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Lines, LogLine, RpcCode, RpcError, Update, Updates};
 pub use events::{Event, Events, NoEvents};
-pub use files::{FileKind, Files};
+pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::resolve::Target;
 
 /// Everything a pipeline reaches the outside through.
 #[derive(Clone)]
 pub struct Ports {
     pub files: Arc<dyn Files>,
     pub clock: Arc<dyn Clock>,
-    pub control_plane: Arc<dyn ControlPlane>,
+    pub targets: Arc<dyn Targets>,
     pub events: Arc<dyn Events>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is started for it: an embedded control plane that does not run is read from its files.
+    Read,
+    /// The embedded control plane is started if it does not run.
+    Write,
+}
+
+/// Finds the control plane of a target.
+#[async_trait]
+pub trait Targets: Send + Sync {
+    /// # Errors
+    /// The target cannot be reached or started.
+    async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError>;
 }

@@ -1,1 +1,15 @@
 //! Plan and outcome as text and as JSON.
+
+mod json;
+mod outcome;
+mod paint;
+mod plan;
+mod table;
+mod words;
+
+pub use json::{outcome_json, plan_json};
+pub use outcome::{AppResult, Report, outcome_text};
+pub use paint::Paint;
+pub use plan::plan_text;
+pub use table::Table;
+pub use words::{bytes, duration, note, reason};

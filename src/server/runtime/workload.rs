@@ -22,7 +22,7 @@ pub struct Workload {
     pub ready: ReadyProbe,
     /// 0 allows scaling to zero.
     pub min_replicas: u32,
-    /// Idle time before an app with `min_replicas` 0 is stopped. `None`: never.
+    /// Idle time before an app with `min_replicas` 0 is stopped. `None`: it is never scaled down.
     pub scaledown_after: Option<Duration>,
     /// The longest a request may take. `None`: 300 s, as the open-source server has it.
     pub request_timeout: Option<Duration>,
@@ -97,7 +97,7 @@ pub enum Observation {
         attempt: u32,
         retry_in: Duration,
     },
-    /// It ended too often in a row; tries go on, ever more slowly.
+    /// It ended three times in a row or more; tries go on, ever more slowly, and only `Ready` ends this state.
     CrashLoop {
         exit: String,
         attempt: u32,
@@ -112,6 +112,6 @@ pub enum Observation {
     },
     ScaledToZero,
     ScalingFromZero,
-    /// Drained and ended because it was asked to.
+    /// The app was asked to stop, has drained and ended. Not sent for a revision that a newer one replaced.
     Stopped,
 }

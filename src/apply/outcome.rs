@@ -1,0 +1,168 @@
+//! What happened, step by step. Counts in a report come from here.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::{AppName, LiveApp};
+use crate::plan::{Step, StepId};
+use crate::port::{LogLine, RpcError};
+use crate::readiness::Failure;
+
+/// One outcome per step of the plan, in the plan's order.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    pub steps: Vec<StepOutcome>,
+}
+
+/// What became of one step.
+#[derive(Debug, Clone)]
+pub struct StepOutcome {
+    pub step: StepId,
+    pub app: AppName,
+    pub action: &'static str,
+    pub write: Write,
+    pub gate: GateResult,
+    /// The app as last seen.
+    pub live: Option<LiveApp>,
+    /// The last lines it wrote, where its gate failed.
+    pub logs: Vec<LogLine>,
+}
+
+/// Whether the write happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "write", rename_all = "snake_case")]
+pub enum Write {
+    Done,
+    /// The answer never came, and reading back did not tell either.
+    Unknown { error: RpcError },
+    Skipped(SkipReason),
+    Failed { error: ApplyError },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum SkipReason {
+    Dependency { app: AppName },
+    Interrupted,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependency { app } => write!(f, "`{app}` did not get there"),
+            Self::Interrupted => f.write_str("interrupted before it started"),
+        }
+    }
+}
+
+/// Whether the app became what the gate waits for.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "gate", rename_all = "snake_case")]
+pub enum GateResult {
+    /// Nothing was waited for, or the write did not happen.
+    NotReached,
+    Passed {
+        #[serde(skip)]
+        waited: Duration,
+    },
+    TimedOut { last: String },
+    Failed { last: Failure },
+    /// Somebody stopped or deleted the app meanwhile.
+    Overtaken { state: String },
+    Interrupted { last: String },
+}
+
+/// Why a write did not happen.
+#[derive(Debug, Clone, thiserror::Error, Serialize)]
+#[serde(tag = "error", rename_all = "snake_case")]
+pub enum ApplyError {
+    /// The app is not what the plan was made on. Nothing was written.
+    #[error("{0}")]
+    Stale(Stale),
+    #[error("{rpc}")]
+    Rpc { rpc: RpcError },
+    #[error("cannot pack the code: {message}")]
+    Bundle { message: String },
+    /// The write was taken, yet another spec is there now.
+    #[error("written, but the control plane shows something else in {}", fields.join(", "))]
+    NotKept { fields: Vec<String> },
+}
+
+/// How an app differs from what was planned on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stale {
+    /// It exists, though it did not.
+    Appeared,
+    /// It is gone, though it existed.
+    Vanished,
+    Changed,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Appeared => "somebody else created it after this plan was made",
+            Self::Vanished => "somebody else deleted it after this plan was made",
+            Self::Changed => "somebody else changed it after this plan was made",
+        })
+    }
+}
+
+impl StepOutcome {
+    pub fn skipped(step: &Step, reason: SkipReason) -> Self {
+        Self::new(step, Write::Skipped(reason))
+    }
+
+    pub(super) fn new(step: &Step, write: Write) -> Self {
+        Self {
+            step: step.id,
+            app: step.app.clone(),
+            action: step.action.verb(),
+            write,
+            gate: GateResult::NotReached,
+            live: None,
+            logs: Vec::new(),
+        }
+    }
+
+    /// Whether what follows this step may start.
+    pub(super) fn lets_pass(&self, gate: bool) -> bool {
+        matches!(self.write, Write::Done) && (!gate || matches!(self.gate, GateResult::Passed { .. } | GateResult::NotReached))
+    }
+
+    /// Written, and through its gate.
+    pub fn is_success(&self) -> bool {
+        self.lets_pass(true)
+    }
+}
+
+impl Outcome {
+    /// Steps that changed something on the control plane, for certain.
+    pub fn written(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step.write, Write::Done) && step.action != "verify").count()
+    }
+
+    pub fn is_success(&self) -> bool {
+        self.steps.iter().all(StepOutcome::is_success)
+    }
+
+    pub fn was_interrupted(&self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(step.write, Write::Skipped(SkipReason::Interrupted)) || matches!(step.gate, GateResult::Interrupted { .. })
+        })
+    }
+
+    /// Every step that did not start was refused because its app had changed, and nothing was written.
+    pub fn is_stale(&self) -> bool {
+        let stale = |step: &StepOutcome| matches!(step.write, Write::Failed { error: ApplyError::Stale(_) });
+        self.steps.iter().any(stale) && self.steps.iter().all(|step| stale(step) || !matches!(step.write, Write::Done | Write::Unknown { .. } | Write::Failed { .. }) || step.action == "upload")
+    }
+
+    /// All writes happened; only gates did not pass.
+    pub fn only_gates_failed(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step.write, Write::Done)) && !self.is_success()
+    }
+}

@@ -1,0 +1,276 @@
+//! One step: check what it was planned on, write, read back, wait at the gate.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flyte_schema::flyteidl2::app::spec::DesiredState;
+use flyte_schema::flyteidl2::app::{App, Meta};
+use tokio::sync::Mutex;
+
+use super::gate;
+use super::interrupt::Interrupt;
+use super::outcome::{ApplyError, GateResult, Stale, StepOutcome, Write};
+use crate::bundle::{self, Bundle};
+use crate::diff::canonical::{canonical, fingerprint};
+use crate::diff::{carry_unknown, walk};
+use crate::model::spec::identifier;
+use crate::model::{AppId, AppSpec, BundleRef, LiveApp, Scope};
+use crate::plan::{Action, Gate, Precondition, Step};
+use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
+use crate::readiness::Evidence;
+
+/// What the control plane notes as the reason of an update. At most 100 characters.
+const REASON: &str = "applied by flyte";
+
+/// How long after a lost answer a write is looked for.
+const LOOK_AGAIN: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)];
+
+/// Carries out steps against one control plane.
+pub(super) struct Writer<'a> {
+    pub ports: &'a Ports,
+    pub control_plane: &'a dyn ControlPlane,
+    pub scope: &'a Scope,
+    pub interrupt: &'a Interrupt,
+    /// Where uploaded bundles lie.
+    addresses: Mutex<BTreeMap<BundleRef, String>>,
+}
+
+/// A write that was taken.
+struct Written {
+    live: Option<LiveApp>,
+    evidence: Evidence,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(
+        ports: &'a Ports,
+        control_plane: &'a dyn ControlPlane,
+        scope: &'a Scope,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self { ports, control_plane, scope, interrupt, addresses: Mutex::default() }
+    }
+
+    pub async fn run(&self, step: &Step) -> StepOutcome {
+        let id = self.scope.app(&step.app);
+        let mut outcome = StepOutcome::new(step, Write::Done);
+        let written = match &step.action {
+            Action::Upload(bundle) => {
+                if let Err(write) = self.upload(bundle).await {
+                    self.tell_failed(&id, &write);
+                    outcome.write = write;
+                }
+                return outcome;
+            }
+            Action::Verify => Written { live: None, evidence: Evidence::any() },
+            _ => match self.write(step, &id).await {
+                Ok(written) => written,
+                Err(write) => {
+                    self.tell_failed(&id, &write);
+                    outcome.write = write;
+                    return outcome;
+                }
+            },
+        };
+        if !matches!(step.action, Action::Verify) {
+            let revision = written.live.as_ref().map_or(0, |live| live.revision().0);
+            self.ports.events.tell(Event::Written { app: step.app.clone(), action: step.action.verb(), revision });
+        }
+        outcome.live = written.live;
+        if step.gate != Gate::Open {
+            let seen = gate::wait(self, &id, step.gate, &written.evidence).await;
+            outcome.gate = seen.result;
+            outcome.live = seen.live.or(outcome.live);
+            self.after_gate(&id, &mut outcome).await;
+        }
+        outcome
+    }
+
+    async fn after_gate(&self, id: &AppId, outcome: &mut StepOutcome) {
+        let app = id.name.clone();
+        let reason = match &outcome.gate {
+            GateResult::Passed { waited } => {
+                self.ports.events.tell(Event::Passed { app, waited: *waited });
+                return;
+            }
+            GateResult::NotReached | GateResult::Interrupted { .. } => return,
+            GateResult::TimedOut { last } => format!("not ready in time; last seen: {last}"),
+            GateResult::Failed { last } => last.to_string(),
+            GateResult::Overtaken { state } => format!("{state} meanwhile, by somebody else"),
+        };
+        self.ports.events.tell(Event::Failed { app, reason });
+        outcome.logs = gate::last_lines(self, id).await;
+    }
+
+    fn tell_failed(&self, id: &AppId, write: &Write) {
+        let reason = match write {
+            Write::Failed { error } => error.to_string(),
+            Write::Unknown { error } => format!("no answer, and the outcome is unknown: {error}"),
+            Write::Done | Write::Skipped(_) => return,
+        };
+        self.ports.events.tell(Event::Failed { app: id.name.clone(), reason });
+    }
+
+    async fn upload(&self, bundle: &Bundle) -> Result<(), Write> {
+        let failed = |message: String| Write::Failed { error: ApplyError::Bundle { message } };
+        let files = self.ports.files.clone();
+        let owned = bundle.clone();
+        let packed = tokio::task::spawn_blocking(move || bundle::archive(files.as_ref(), &owned)).await;
+        let content = packed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+        let sent = self.control_plane.upload(self.scope, &bundle.digest.file_name(), content).await;
+        // An upload is repeatable and nothing refers to it yet, so no answer is the same as a refusal.
+        let address = sent.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?;
+        self.addresses.lock().await.insert(bundle.digest, address);
+        Ok(())
+    }
+
+    async fn write(&self, step: &Step, id: &AppId) -> Result<Written, Write> {
+        let read = self.control_plane.get(id).await;
+        let before = read.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?.map(LiveApp);
+        check(step.expects, before.as_ref()).map_err(|stale| Write::Failed { error: ApplyError::Stale(stale) })?;
+        match (&step.action, before) {
+            (Action::Delete, before) => self.delete(id, before).await,
+            (Action::Create(spec), before) => self.put(id, spec, before).await,
+            (Action::Update(spec), Some(before)) => self.put(id, spec, Some(before)).await,
+            (Action::Activate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_ACTIVE).await,
+            (Action::Deactivate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_STOPPED).await,
+            // `check` has refused these: the steps expect a live app.
+            _ => Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
+        }
+    }
+
+    async fn delete(&self, id: &AppId, before: Option<LiveApp>) -> Result<Written, Write> {
+        let written = Written { live: None, evidence: Evidence::default() };
+        match self.control_plane.delete(id).await {
+            Ok(()) => Ok(written),
+            Err(error) if error.code == RpcCode::NotFound => Ok(written),
+            Err(error) if error.is_outcome_unknown() => match self.control_plane.get(id).await {
+                Ok(None) => Ok(written),
+                Ok(Some(now)) if before.as_ref().is_some_and(|before| fingerprint(&before.0) == fingerprint(&now)) => {
+                    Err(Write::Unknown { error })
+                }
+                _ => Err(Write::Unknown { error }),
+            },
+            Err(rpc) => Err(Write::Failed { error: ApplyError::Rpc { rpc } }),
+        }
+    }
+
+    /// Brings a whole spec to the control plane, in as many writes as it takes there.
+    async fn put(&self, id: &AppId, spec: &AppSpec, before: Option<LiveApp>) -> Result<Written, Write> {
+        let app = self.message(id, spec, before.as_ref()).await;
+        let mut written = self.send(&app, before.as_ref()).await?;
+        let mut evidence = Evidence::of(before.as_ref(), &written);
+        let stopped = app.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED;
+        let mut now = self.read_back(id).await?;
+        if stopped && differing(&app, &now).is_some() {
+            // Such a server keeps a new spec only when it runs it: write it running, then stop it.
+            let running = with_state(&app, &now, DesiredState::DESIRED_STATE_ACTIVE);
+            self.send(&running, Some(&now)).await?;
+            now = self.read_back(id).await?;
+        }
+        if stopped && !now.is_stopped() {
+            let stop = with_state(&app, &now, DesiredState::DESIRED_STATE_STOPPED);
+            written = self.send(&stop, Some(&now)).await?;
+            evidence = Evidence::of(Some(&now), &written);
+            now = self.read_back(id).await?;
+        }
+        match differing(&app, &now) {
+            Some(fields) => Err(Write::Failed { error: ApplyError::NotKept { fields } }),
+            None => Ok(Written { live: Some(now), evidence }),
+        }
+    }
+
+    /// Asks a live spec to run or to stop; nothing else of it changes.
+    async fn switch(&self, id: &AppId, before: LiveApp, state: DesiredState) -> Result<Written, Write> {
+        let app = with_state(&before.0, &before, state);
+        let written = self.send(&app, Some(&before)).await?;
+        let evidence = Evidence::of(Some(&before), &written);
+        Ok(Written { live: Some(self.read_back(id).await?), evidence })
+    }
+
+    /// The message of a write: what we ask for, over whatever of the live spec is not ours to set.
+    async fn message(&self, id: &AppId, spec: &AppSpec, before: Option<&LiveApp>) -> App {
+        let mut spec = spec.clone();
+        if let Some(bundle) = spec.bundle() {
+            let uploaded = self.addresses.lock().await.get(&bundle).cloned();
+            let live = before.filter(|live| live.bundle() == Some(bundle)).and_then(LiveApp::bundle_address);
+            if let Some(address) = uploaded.as_deref().or(live) {
+                spec = spec.with_bundle_address(address);
+            }
+        }
+        let mut app = spec.0;
+        app.metadata.get_or_insert_default().id = identifier(id).into();
+        if let Some(before) = before {
+            app.metadata.get_or_insert_default().revision = before.0.metadata.revision;
+            app = carry_unknown(app, &before.0);
+        }
+        app
+    }
+
+    /// One write. An answer that did not come is looked for on the control plane.
+    async fn send(&self, app: &App, before: Option<&LiveApp>) -> Result<App, Write> {
+        let answer = match before {
+            None => self.control_plane.create(app.clone()).await,
+            Some(_) => self.control_plane.update(app.clone(), REASON).await,
+        };
+        match answer {
+            Ok(written) => Ok(written),
+            Err(error) if error.code == RpcCode::AlreadyExists && before.is_none() => {
+                Err(Write::Failed { error: ApplyError::Stale(Stale::Appeared) })
+            }
+            Err(error) if error.code == RpcCode::Aborted => {
+                Err(Write::Failed { error: ApplyError::Stale(Stale::Changed) })
+            }
+            Err(error) if error.is_outcome_unknown() => self.look_for(app, before, error).await,
+            Err(rpc) => Err(Write::Failed { error: ApplyError::Rpc { rpc } }),
+        }
+    }
+
+    async fn look_for(&self, app: &App, before: Option<&LiveApp>, error: RpcError) -> Result<App, Write> {
+        let Some(id) = crate::model::LiveApp(app.clone()).id() else { return Err(Write::Unknown { error }) };
+        for pause in LOOK_AGAIN {
+            self.ports.clock.sleep(pause).await;
+            if let Ok(Some(now)) = self.control_plane.get(&id).await {
+                let moved = before.is_none_or(|before| fingerprint(&before.0) != fingerprint(&now));
+                if moved && fingerprint(app) == fingerprint(&now) {
+                    return Ok(now);
+                }
+            }
+        }
+        Err(Write::Unknown { error })
+    }
+
+    async fn read_back(&self, id: &AppId) -> Result<LiveApp, Write> {
+        match self.control_plane.get(id).await {
+            Ok(Some(app)) => Ok(LiveApp(app)),
+            Ok(None) => Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
+            Err(error) => Err(Write::Unknown { error }),
+        }
+    }
+}
+
+fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {
+    match (expects, live) {
+        (Precondition::None, _) | (Precondition::Absent, None) => Ok(()),
+        (Precondition::Absent, Some(_)) => Err(Stale::Appeared),
+        (Precondition::Same(_), None) => Err(Stale::Vanished),
+        (Precondition::Same(expected), Some(live)) if fingerprint(&live.0) == expected => Ok(()),
+        (Precondition::Same(_), Some(_)) => Err(Stale::Changed),
+    }
+}
+
+/// The wire paths in which the control plane shows another spec than the one sent.
+fn differing(sent: &App, now: &LiveApp) -> Option<Vec<String>> {
+    let paths: Vec<String> = walk(&canonical(sent), &canonical(&now.0)).into_iter().map(|(path, ..)| path).collect();
+    (!paths.is_empty()).then_some(paths)
+}
+
+/// `app`, asked to be in `state`, as an update of `now`.
+fn with_state(app: &App, now: &LiveApp, state: DesiredState) -> App {
+    let mut app = app.clone();
+    app.spec.get_or_insert_default().desired_state = state.into();
+    let revision = now.0.metadata.revision;
+    let metadata: &mut Meta = app.metadata.get_or_insert_default();
+    metadata.revision = revision;
+    app
+}

@@ -1,0 +1,96 @@
+//! A bundle as bytes: a tar archive, compressed, the same on every machine.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+
+use super::files::mode;
+use super::gzip::GzipWriter;
+use super::{Bundle, BundleError, BundleFile, DamagedArchive, MAX_FILES, MAX_SIZE};
+use crate::model::Digest;
+use crate::port::Files;
+
+/// The time of every entry: 1981-01-01 00:00:00 UTC, as the SDK sets it. Tools warn of 1970.
+const MODIFIED: u64 = 347_155_200;
+
+/// Makes the archive: regular files alone, in the order of paths, without owners and times.
+///
+/// # Errors
+/// [`BundleError::Changed`] when a file is not what it was when the bundle was named, [`BundleError::Read`], or
+/// [`BundleError::Write`].
+pub fn archive(files: &dyn Files, bundle: &Bundle) -> Result<Bytes, BundleError> {
+    let mut tar = tar::Builder::new(GzipWriter::default());
+    for file in &bundle.files {
+        let path = bundle.root.join(&file.path);
+        let content = match files.read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BundleError::Changed { path }),
+            Err(error) => return Err(BundleError::Read { path, error }),
+        };
+        if Digest::of(&content) != file.digest {
+            return Err(BundleError::Changed { path });
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_mode(mode(file));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(MODIFIED);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, &file.path, content.as_slice()).map_err(BundleError::Write)?;
+    }
+    let bytes = tar.into_inner().and_then(GzipWriter::finish).map_err(BundleError::Write)?;
+    Ok(Bytes::from(bytes))
+}
+
+/// The files in an archive, in the order of paths. Nothing is unpacked; what is no regular file is left out.
+///
+/// # Errors
+/// See [`DamagedArchive`]. No input makes it use more than [`MAX_SIZE`] of work or a few megabytes of memory.
+pub fn list_archive(bytes: &[u8]) -> Result<Vec<BundleFile>, DamagedArchive> {
+    // Headers and padding are at most 1 KiB an entry, long names apart.
+    let limit = MAX_SIZE + MAX_FILES as u64 * 4096;
+    let mut list = Vec::new();
+    let mut archive = tar::Archive::new(Bounded { inner: GzDecoder::new(bytes), left: limit });
+    let fault = |error: io::Error| {
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            DamagedArchive::TooLarge { limit }
+        } else {
+            DamagedArchive::Unreadable(error)
+        }
+    };
+    for entry in archive.entries().map_err(fault)? {
+        let mut entry = entry.map_err(fault)?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        if list.len() == MAX_FILES {
+            return Err(DamagedArchive::TooMany { limit: MAX_FILES });
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
+        let executable = entry.header().mode().map_err(fault)? & 0o100 != 0;
+        let mut hasher = blake3::Hasher::new();
+        let size = io::copy(&mut entry, &mut hasher).map_err(fault)?;
+        list.push(BundleFile { path, executable, size, digest: Digest::from_bytes(*hasher.finalize().as_bytes()) });
+    }
+    list.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(list)
+}
+
+/// Ends with [`io::ErrorKind::FileTooLarge`] where more comes than was allowed.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::ErrorKind::FileTooLarge.into()),
+        }
+        Ok(read)
+    }
+}

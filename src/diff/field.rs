@@ -1,0 +1,176 @@
+//! Walks two canonical messages side by side, and names each difference as its manifest does.
+
+use std::collections::BTreeMap;
+
+use flyte_schema::flyteidl2::app::{Input, input};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::rules;
+use crate::diagnostic::Span;
+use crate::model::{AppName, sensitive};
+use crate::schema::Schema;
+
+/// One place where two messages differ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldChange {
+    /// The manifest key that sets it, or the wire path where no key exists.
+    pub key: String,
+    /// Where it lands in the message: `spec.container.env[LOG_LEVEL]`.
+    pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<Value>,
+    /// The text that set the new value.
+    #[serde(skip)]
+    pub span: Option<Span>,
+}
+
+/// Every difference of two canonical messages: objects by key, lists as a whole.
+pub fn walk(old: &Value, new: &Value) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let mut found = Vec::new();
+    descend(String::new(), Some(old), Some(new), &mut found);
+    found
+}
+
+fn descend(
+    path: String,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    found: &mut Vec<(String, Option<Value>, Option<Value>)>,
+) {
+    if old == new {
+        return;
+    }
+    let empty = serde_json::Map::new();
+    let (left, right) = match (old, new) {
+        (Some(Value::Object(left)), Some(Value::Object(right))) => (left, right),
+        // A whole keyed list or section that appears or vanishes is told element by element.
+        (Some(Value::Object(left)), None) if !left.is_empty() => (left, &empty),
+        (None, Some(Value::Object(right))) if !right.is_empty() => (&empty, right),
+        _ => {
+            found.push((path, old.cloned(), new.cloned()));
+            return;
+        }
+    };
+    let mut keys: Vec<&String> = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
+    keys.sort();
+    for key in keys {
+        let next = if rules::is_keyed(&path) {
+            format!("{path}[{key}]")
+        } else if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        descend(next, left.get(key), right.get(key), found);
+    }
+}
+
+/// Gives each difference its manifest key, its place in the text, and a placeholder where its value must not be seen.
+pub fn describe(
+    differences: Vec<(String, Option<Value>, Option<Value>)>,
+    spans: &BTreeMap<String, Span>,
+    schema: &Schema,
+    salt: &str,
+) -> Vec<FieldChange> {
+    let mut changes: Vec<FieldChange> = differences
+        .into_iter()
+        .map(|(path, old, new)| {
+            let key = schema.key_for_wire(&path).unwrap_or_else(|| path.clone());
+            let hide = |value: Value| conceal(&path, value, salt);
+            FieldChange { span: nearest(spans, &key), old: old.map(hide), new: new.map(hide), key, path }
+        })
+        .collect();
+    changes.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
+    // One manifest key may land in several wire fields; it is told once.
+    changes.dedup_by(|later, first| later.key == first.key && rules::is_told_by(&later.path, &first.path));
+    changes
+}
+
+/// The span of a key, or of the closest table around it.
+fn nearest(spans: &BTreeMap<String, Span>, key: &str) -> Option<Span> {
+    let mut key = key;
+    loop {
+        if let Some(span) = spans.get(key) {
+            return Some(*span);
+        }
+        key = key.rsplit_once('.')?.0;
+    }
+}
+
+/// Replaces what must not be seen: the values of variables that are or hold credentials.
+pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
+    let variable = path.rsplit_once('[').map_or("", |(_, name)| name.trim_end_matches(']'));
+    match value {
+        Value::String(text) if sensitive::looks_like_credential(&text) || sensitive::is_sensitive_name(variable) => {
+            // The name of a secret is no secret; only values of plain variables are.
+            if path.contains("secrets[") { Value::String(text) } else { sensitive::placeholder(salt, &text).into() }
+        }
+        Value::Array(items) => items.into_iter().map(|item| conceal(path, item, salt)).collect(),
+        Value::Object(map) => {
+            let inner = |(key, item): (String, Value)| {
+                let at = format!("{path}[{key}]");
+                (key, conceal(&at, item, salt))
+            };
+            Value::Object(map.into_iter().map(inner).collect())
+        }
+        other => other,
+    }
+}
+
+/// The app whose endpoint an input names.
+pub fn endpoint_name(input: &Input) -> Option<AppName> {
+    match &input.value {
+        Some(input::Value::StringValue(name)) => AppName::new(name.clone()).ok(),
+        Some(input::Value::AppId(id)) => AppName::new(id.name.clone()).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(old: Value, new: Value, expected: &[&str]) {
+        let told: Vec<String> = walk(&old, &new)
+            .into_iter()
+            .map(|(path, old, new)| {
+                let show = |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
+                format!("{path}: {} -> {}", show(old), show(new))
+            })
+            .collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn differences_are_told_by_path() {
+        check(json!({"spec": {"a": 1}}), json!({"spec": {"a": 1}}), &[]);
+        check(json!({"spec": {"a": 1, "b": 2}}), json!({"spec": {"a": 3}}), &["spec.a: 1 -> 3", "spec.b: 2 -> -"]);
+        check(
+            json!({"spec": {"container": {"env": {"A": "1"}}}}),
+            json!({"spec": {"container": {"env": {"A": "2", "B": "3"}}}}),
+            &["spec.container.env[A]: \"1\" -> \"2\"", "spec.container.env[B]: - -> \"3\""],
+        );
+        check(
+            json!({}),
+            json!({"spec": {"container": {"env": {"A": "1"}}}}),
+            &["spec.container.env[A]: - -> \"1\""],
+        );
+        check(json!({"l": [1]}), json!({"l": [1, 2]}), &["l: [1] -> [1,2]"]);
+    }
+
+    #[test]
+    fn credentials_are_concealed_and_stay_comparable() {
+        let hide = |path: &str, text: &str| conceal(path, text.into(), "shop");
+        assert_eq!(hide("spec.container.env[LOG_LEVEL]", "info"), json!("info"));
+        let first = hide("spec.container.env[DB_PASSWORD]", "hunter2");
+        assert!(!first.to_string().contains("hunter2"));
+        assert_eq!(first, hide("spec.container.env[OLD_PASSWORD]", "hunter2"));
+        assert_ne!(first, hide("spec.container.env[DB_PASSWORD]", "hunter3"));
+        let inside = conceal("spec.container.args", json!(["--url", "postgres://a:pw@h/d"]), "shop");
+        assert!(!inside.to_string().contains("pw@"));
+    }
+}

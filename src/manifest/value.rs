@@ -1,0 +1,150 @@
+//! A TOML value that owns its text and knows where each key and value stands.
+
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{FileId, Span};
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub span: Span,
+    pub value: Value,
+    /// The text came out of a variable: its form could not be checked where it was written.
+    pub templated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Integer(i64),
+    /// As written.
+    Float(String),
+    Boolean(bool),
+    /// As written.
+    Datetime(String),
+    List(Vec<Node>),
+    Table(Table),
+    /// A mistake was reported here: something is meant, and nothing more is said about it.
+    Mistaken,
+}
+
+/// Keys in the order written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub key: String,
+    pub key_span: Span,
+    pub node: Node,
+}
+
+impl Node {
+    pub fn new(span: Span, value: Value) -> Self {
+        Self { span, value, templated: false }
+    }
+
+    pub fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = &self.value { Some(text) } else { None }
+    }
+
+    pub fn as_integer(&self) -> Option<i64> {
+        if let Value::Integer(number) = self.value { Some(number) } else { None }
+    }
+
+    pub fn as_boolean(&self) -> Option<bool> {
+        if let Value::Boolean(value) = self.value { Some(value) } else { None }
+    }
+
+    pub fn as_table(&self) -> Option<&Table> {
+        if let Value::Table(table) = &self.value { Some(table) } else { None }
+    }
+
+    /// A list's elements, or the value itself where one may stand for a list of one.
+    pub fn elements(&self) -> &[Node] {
+        match &self.value {
+            Value::List(nodes) => nodes,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    pub fn is_mistaken(&self) -> bool {
+        self.value == Value::Mistaken
+    }
+
+    /// `a string`, `an integer`, … as TOML calls it.
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Text(_) => "a string",
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::Boolean(_) => "a boolean",
+            Value::Datetime(_) => "a date",
+            Value::List(_) => "an array",
+            Value::Table(_) => "a table",
+            Value::Mistaken => "a mistake",
+        }
+    }
+}
+
+impl Table {
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The node at a path of tables.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+        let (first, rest) = path.split_first()?;
+        let node = self.get(first)?;
+        if rest.is_empty() { Some(node) } else { node.as_table()?.at(rest) }
+    }
+
+    /// The table at `key`; empty where there is none.
+    pub fn table(&self, key: &str) -> &Table {
+        static EMPTY: Table = Table { entries: Vec::new() };
+        self.get(key).and_then(Node::as_table).unwrap_or(&EMPTY)
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Node::as_text)
+    }
+
+    /// From a parsed text.
+    pub(super) fn from_toml(file: FileId, table: &DeTable<'_>) -> Self {
+        let entries = table
+            .iter()
+            .map(|(key, value)| Entry {
+                key: key.get_ref().to_string(),
+                key_span: Span::new(file, key.span()),
+                node: Node::from_toml(file, value.span(), value.get_ref()),
+            })
+            .collect();
+        Self { entries }
+    }
+}
+
+impl Node {
+    fn from_toml(file: FileId, range: std::ops::Range<usize>, value: &DeValue<'_>) -> Self {
+        let value = match value {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => Value::Integer(number),
+                Err(_) => Value::Float(number.to_string()),
+            },
+            DeValue::Float(number) => Value::Float(number.as_str().to_owned()),
+            DeValue::Boolean(value) => Value::Boolean(*value),
+            DeValue::Datetime(date) => Value::Datetime(date.to_string()),
+            DeValue::Array(nodes) => {
+                Value::List(nodes.iter().map(|node| Self::from_toml(file, node.span(), node.get_ref())).collect())
+            }
+            DeValue::Table(table) => Value::Table(Table::from_toml(file, table)),
+        };
+        Self::new(Span::new(file, range), value)
+    }
+}

@@ -1,0 +1,306 @@
+//! The plan of a deploy: from what differs to ordered steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flyte_schema::flyteidl2::app::spec::DesiredState;
+
+use super::step::{Action, After, Gate, Precondition, Step, StepId};
+use super::{AppPlan, LiveSummary, Note, Plan, Policy, Reason, Verb, owner_name};
+use crate::diff::canonical::fingerprint;
+use crate::diff::{AppChange, ChangeSet, Orphan, Owner};
+use crate::model::{Activation, AppName, BundleRef, LiveApp, Marks};
+use crate::readiness::{self, Evidence, Verdict};
+use crate::resolve::Project;
+
+/// How long an app may take to stop or to go.
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
+
+/// Orders what differs, and says what is held back.
+pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy) -> Plan {
+    let mut planner = Planner::default();
+    for change in &changes.apps {
+        let app = planner.app(change, policy, project);
+        planner.apps.push(app);
+    }
+    planner.orphans(&changes, policy);
+    planner.verify_dependencies(&changes);
+    Plan {
+        owner: project.owner.clone(),
+        scope: project.scope.clone(),
+        target: project.target.name.clone(),
+        endpoint: endpoint.to_owned(),
+        apps: planner.apps,
+        steps: planner.steps,
+        diagnostics: project.diagnostics.clone(),
+    }
+}
+
+#[derive(Default)]
+struct Planner {
+    apps: Vec<AppPlan>,
+    steps: Vec<Step>,
+    /// The last step of each app.
+    last: BTreeMap<AppName, StepId>,
+    uploads: BTreeMap<BundleRef, StepId>,
+    /// Apps that will not run after the plan.
+    stopped: BTreeSet<AppName>,
+}
+
+impl Planner {
+    fn push(&mut self, app: &AppName, action: Action, after: Vec<After>, expects: Precondition, gate: Gate) -> StepId {
+        let id = StepId(self.steps.len());
+        self.steps.push(Step { id, app: app.clone(), action, after, expects, gate });
+        id
+    }
+
+    fn app(&mut self, change: &AppChange, policy: Policy, project: &Project) -> AppPlan {
+        let desired = &change.desired;
+        let runs = change.live.as_ref().is_some_and(|live| !live.is_stopped());
+        let wants_active = policy.activate || desired.activation == Activation::Auto;
+        let active = wants_active || runs;
+        let mut app = AppPlan {
+            name: change.name().clone(),
+            verb: verb(change, wants_active && !runs),
+            reasons: Vec::new(),
+            fields: change.fields.clone(),
+            code: change.code.clone(),
+            notes: Vec::new(),
+            drifted: change.drifted && change.owner == Owner::Us,
+            bundle: desired.bundle.clone(),
+            version: Some(desired.version.clone()),
+            live: change.live.as_ref().map(summary),
+        };
+        if let Some(note) = refusal(change, policy) {
+            app.verb = Verb::Refused;
+            app.notes.push(note);
+            return app;
+        }
+        if !active {
+            self.stopped.insert(app.name.clone());
+        }
+        app.reasons = reasons(change, app.verb);
+        app.notes = self.notes(change, app.verb, active);
+        if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) && has_image(change) {
+            app.notes.push(Note::ImageNotUsed);
+        }
+        self.write(change, app.verb, active);
+        app
+    }
+
+    fn write(&mut self, change: &AppChange, verb: Verb, active: bool) {
+        let desired = &change.desired;
+        let state = if active { DesiredState::DESIRED_STATE_ACTIVE } else { DesiredState::DESIRED_STATE_STOPPED };
+        let spec = || Box::new(desired.spec.clone().with_desired_state(state));
+        let action = match verb {
+            Verb::Create => Action::Create(spec()),
+            Verb::Update => Action::Update(spec()),
+            Verb::Activate => Action::Activate,
+            _ => return,
+        };
+        let gate = if active {
+            Gate::Ready { within: desired.ready_within }
+        } else {
+            Gate::Stopped { within: STOP_WITHIN }
+        };
+        let expects = change.live.as_ref().map_or(Precondition::Absent, |live| Precondition::Same(fingerprint(&live.0)));
+        let mut after = self.dependencies(change);
+        if !matches!(action, Action::Activate) {
+            after.extend(self.upload(change));
+        }
+        let id = self.push(change.name(), action, after, expects, gate);
+        self.last.insert(change.name().clone(), id);
+    }
+
+    /// Edges to the steps of what the app depends on. A stopped dependency is only written before, never awaited.
+    fn dependencies(&self, change: &AppChange) -> Vec<After> {
+        let of = |dependency: &crate::model::Dependency| {
+            let step = *self.last.get(&dependency.app)?;
+            Some(After { step, gate: dependency.wait && !self.stopped.contains(&dependency.app) })
+        };
+        change.desired.depends_on.iter().filter_map(of).collect()
+    }
+
+    /// The upload of the app's bundle, unless the live app runs the same one. Apps with equal bundles share it.
+    fn upload(&mut self, change: &AppChange) -> Option<After> {
+        let bundle = change.desired.bundle.as_ref()?;
+        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+            return None;
+        }
+        let step = match self.uploads.get(&bundle.digest) {
+            Some(step) => *step,
+            None => {
+                let action = Action::Upload(bundle.clone());
+                let step = self.push(change.name(), action, Vec::new(), Precondition::None, Gate::Open);
+                self.uploads.insert(bundle.digest, step);
+                step
+            }
+        };
+        Some(After { step, gate: false })
+    }
+
+    fn notes(&self, change: &AppChange, verb: Verb, active: bool) -> Vec<Note> {
+        let mut notes = Vec::new();
+        match verb {
+            Verb::Create | Verb::Update if !active => notes.push(Note::StaysStopped),
+            Verb::Update if change.live.as_ref().is_some_and(|live| !live.is_stopped()) => {
+                notes.push(Note::TakesEffectAtOnce);
+            }
+            Verb::Unchanged => {
+                let verdict = readiness::judge(change.live.as_ref(), &Evidence::any());
+                if let Verdict::Failed { reason } = verdict {
+                    notes.push(Note::Unhealthy { status: reason.to_string() });
+                }
+            }
+            _ => {}
+        }
+        if active && matches!(verb, Verb::Create | Verb::Activate) {
+            let stopped = change.desired.depends_on.iter().filter(|on| self.stopped.contains(&on.app));
+            notes.extend(stopped.map(|on| Note::DependsOnStopped { app: on.app.clone() }));
+        }
+        notes
+    }
+
+    /// Orphans are told in any case, and deleted, users first, when pruning.
+    fn orphans(&mut self, changes: &ChangeSet, policy: Policy) {
+        let mut open: Vec<&Orphan> = changes.orphans.iter().collect();
+        while !open.is_empty() {
+            // A cycle among orphans cannot be ordered; then the first by name goes first.
+            let used = |orphan: &&Orphan| !open.iter().any(|other| other.uses.contains(&orphan.name));
+            let at = open.iter().position(used).unwrap_or(0);
+            let orphan = open.remove(at);
+            let verb = if policy.prune { Verb::Delete } else { Verb::Orphan };
+            if policy.prune {
+                let after = self.users_of(changes, orphan);
+                let expects = Precondition::Same(fingerprint(&orphan.live.0));
+                let id = self.push(&orphan.name, Action::Delete, after, expects, Gate::Gone { within: STOP_WITHIN });
+                self.last.insert(orphan.name.clone(), id);
+            }
+            self.apps.push(AppPlan {
+                name: orphan.name.clone(),
+                verb,
+                reasons: vec![Reason::NotInManifest],
+                fields: Vec::new(),
+                code: None,
+                notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
+                drifted: false,
+                bundle: None,
+                version: None,
+                live: Some(summary(&orphan.live)),
+            });
+        }
+    }
+
+    /// Steps of apps that use the orphan until they are written.
+    fn users_of(&self, changes: &ChangeSet, orphan: &Orphan) -> Vec<After> {
+        let uses = |live: &LiveApp| {
+            live.spec().inputs.items.iter().any(|input| crate::diff::endpoint_name(input).as_ref() == Some(&orphan.name))
+        };
+        let declared = changes.apps.iter().filter(|app| app.live.as_ref().is_some_and(uses)).map(AppChange::name);
+        let orphans = changes.orphans.iter().filter(|other| other.uses.contains(&orphan.name)).map(|other| &other.name);
+        declared.chain(orphans).filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect()
+    }
+
+    /// An unchanged dependency that is not ready is waited for before its dependents are written.
+    fn verify_dependencies(&mut self, changes: &ChangeSet) {
+        let unready = changes.apps.iter().filter(|change| {
+            let live = change.live.as_ref();
+            !self.last.contains_key(change.name())
+                && change.owner == Owner::Us
+                && live.is_some_and(|live| !live.is_stopped())
+                && !matches!(readiness::judge(live, &Evidence::any()), Verdict::Ready)
+        });
+        for change in unready {
+            let waits = |step: &Step| {
+                let needs = |other: &&AppChange| {
+                    *other.name() == step.app
+                        && other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name())
+                };
+                !matches!(step.action, Action::Upload(_)) && changes.apps.iter().any(|other| needs(&other))
+            };
+            let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
+            if waiting.is_empty() {
+                continue;
+            }
+            let gate = Gate::Ready { within: change.desired.ready_within };
+            let id = StepId(self.steps.len());
+            let app = change.name().clone();
+            let after = Vec::new();
+            self.steps.push(Step { id, app, action: Action::Verify, after, expects: Precondition::None, gate });
+            for step in waiting {
+                self.steps[step.0].after.push(After { step: id, gate: true });
+            }
+            if let Some(app) = self.apps.iter_mut().find(|app| app.name == *change.name()) {
+                app.notes.push(Note::AwaitedFirst);
+            }
+        }
+    }
+}
+
+fn verb(change: &AppChange, inactive: bool) -> Verb {
+    match &change.live {
+        None => Verb::Create,
+        Some(_) if change.spec_differs() => Verb::Update,
+        Some(_) if inactive => Verb::Activate,
+        Some(_) => Verb::Unchanged,
+    }
+}
+
+/// Why an app must not be written.
+fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
+    if change.owner != Owner::Us && !policy.adopt {
+        return Some(Note::NotOurs { owner: owner_name(&change.owner) });
+    }
+    let label = change.desired.version.label.as_ref()?;
+    let marks = change.live.as_ref().and_then(LiveApp::marks)?;
+    let in_use = marks.owner == change_owner(change)? && marks.version == *label && marks.digest != change.desired.version.digest;
+    in_use.then(|| Note::LabelInUse {
+        label: label.clone(),
+        live: marks.digest.short(),
+        planned: change.desired.version.digest.short(),
+    })
+}
+
+fn change_owner(change: &AppChange) -> Option<String> {
+    Marks::read(change.desired.spec.spec()).map(|marks| marks.owner)
+}
+
+fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
+    match verb {
+        Verb::Create => return vec![Reason::New],
+        Verb::Activate => return vec![Reason::Inactive],
+        Verb::Update => {}
+        _ => return Vec::new(),
+    }
+    let mut reasons = Vec::new();
+    if change.owner != Owner::Us {
+        reasons.push(Reason::Adopted { from: owner_name(&change.owner) });
+    } else if change.drifted {
+        reasons.push(Reason::Drifted);
+    }
+    let (code, fields): (Vec<_>, Vec<_>) = change.fields.iter().partition(|field| field.is_code());
+    if !code.is_empty() {
+        reasons.push(Reason::CodeChanged);
+    }
+    if !fields.is_empty() {
+        reasons.push(Reason::FieldsChanged { count: fields.len() });
+    }
+    if reasons.is_empty() {
+        let from = change.live.as_ref().and_then(LiveApp::marks).map(|marks| marks.version).unwrap_or_default();
+        reasons.push(Reason::Relabelled { from, to: change.desired.version.mark() });
+    }
+    reasons
+}
+
+fn has_image(change: &AppChange) -> bool {
+    crate::model::spec::main_container(change.desired.spec.spec()).is_some_and(|container| !container.image.is_empty())
+}
+
+pub(super) fn summary(live: &LiveApp) -> LiveSummary {
+    LiveSummary {
+        version: live.marks().map(|marks| marks.version),
+        revision: live.revision(),
+        state: live.state(),
+        url: live.url().map(str::to_owned),
+    }
+}

@@ -1,0 +1,81 @@
+//! Plan and outcome as documents for programs. Each carries the number of its form.
+
+use serde_json::{Value, json};
+
+use super::outcome::Report;
+use crate::apply::StepOutcome;
+use crate::diagnostic;
+use crate::plan::{AppPlan, FORMAT, Gate, Plan, Step};
+
+/// The plan as one document.
+pub fn plan_json(plan: &Plan) -> Value {
+    json!({
+        "format": FORMAT,
+        "manifest": plan.owner,
+        "scope": plan.scope,
+        "target": { "name": plan.target, "endpoint": plan.endpoint },
+        "empty": plan.is_empty(),
+        "counts": plan.counts(),
+        "apps": plan.apps.iter().map(|app| app_json(plan, app)).collect::<Vec<_>>(),
+        "steps": plan.steps.iter().map(step_json).collect::<Vec<_>>(),
+        "diagnostics": diagnostic::to_json(&plan.diagnostics),
+    })
+}
+
+fn app_json(plan: &Plan, app: &AppPlan) -> Value {
+    let field = |field: &crate::diff::FieldChange| {
+        let mut value = json!({ "key": field.key, "path": field.path, "old": field.old, "new": field.new });
+        if let Some(span) = field.span {
+            value["at"] = plan.diagnostics.sources.locate(span).into();
+        }
+        value
+    };
+    json!({
+        "name": app.name,
+        "action": app.verb,
+        "reasons": app.reasons,
+        "drifted": app.drifted,
+        "version": app.version,
+        "live": app.live,
+        "fields": app.fields.iter().map(field).collect::<Vec<_>>(),
+        "code": app.code.as_ref().map(|code| json!({ "old": code.old, "new": code.new, "files": code.files })),
+        "notes": app.notes,
+    })
+}
+
+fn step_json(step: &Step) -> Value {
+    let gate = match step.gate {
+        Gate::Open => json!({ "for": "nothing" }),
+        Gate::Ready { within } => json!({ "for": "ready", "within_seconds": within.as_secs() }),
+        Gate::Stopped { within } => json!({ "for": "stopped", "within_seconds": within.as_secs() }),
+        Gate::Gone { within } => json!({ "for": "gone", "within_seconds": within.as_secs() }),
+    };
+    json!({
+        "id": step.id,
+        "app": step.app,
+        "action": step.action.verb(),
+        "after": step.after.iter().map(|after| json!({ "step": after.step, "gate": after.gate })).collect::<Vec<_>>(),
+        "gate": gate,
+    })
+}
+
+/// Plan and outcome as one document.
+pub fn outcome_json(report: &Report) -> Value {
+    let step = |outcome: &StepOutcome| {
+        json!({
+            "id": outcome.step,
+            "app": outcome.app,
+            "action": outcome.action,
+            "outcome": outcome.write,
+            "gate": outcome.gate,
+        })
+    };
+    json!({
+        "format": FORMAT,
+        "success": report.outcome.is_success(),
+        "written": report.outcome.written(),
+        "apps": report.apps,
+        "steps": report.outcome.steps.iter().map(step).collect::<Vec<_>>(),
+        "plan": plan_json(&report.plan),
+    })
+}

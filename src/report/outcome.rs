@@ -1,0 +1,198 @@
+//! What happened, as people read it.
+
+use serde::Serialize;
+
+use super::paint::Paint;
+use super::table::Table;
+use super::words::{count, duration};
+use crate::apply::{ApplyError, GateResult, Outcome, SkipReason, StepOutcome, Write};
+use crate::model::{AppName, LiveApp, Revision, State};
+use crate::plan::{ApprovedPlan, Plan, Verb};
+use crate::port::LogLine;
+
+/// One result per app, dependencies included.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub plan: Plan,
+    pub outcome: Outcome,
+    pub apps: Vec<AppResult>,
+}
+
+/// What became of one app.
+#[derive(Debug, Clone, Serialize)]
+pub struct AppResult {
+    pub name: AppName,
+    pub status: Status,
+    /// Why it is not where it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    pub revision: Revision,
+    /// `None` where the app is gone or was never seen.
+    pub state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The last lines it wrote, where its gate failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogLine>,
+}
+
+/// In one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Created,
+    Updated,
+    Activated,
+    Deactivated,
+    Deleted,
+    Unchanged,
+    /// Written, and its gate did not pass.
+    NotReady,
+    /// Written or not: nobody knows.
+    Unknown,
+    Failed,
+    Skipped,
+    Interrupted,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Activated => "activated",
+            Self::Deactivated => "deactivated",
+            Self::Deleted => "deleted",
+            Self::Unchanged => "unchanged",
+            Self::NotReady => "not ready",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    pub fn is_success(self) -> bool {
+        self <= Self::Unchanged
+    }
+}
+
+impl Report {
+    pub fn new(approved: &ApprovedPlan, outcome: Outcome) -> Self {
+        let plan = approved.plan().clone();
+        let apps = plan.apps.iter().filter(|app| app.verb != Verb::Orphan).map(|app| result(app, &outcome)).collect();
+        Self { plan, outcome, apps }
+    }
+}
+
+fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
+    // The step that decides is the first that went wrong, else the last.
+    let steps: Vec<&StepOutcome> = outcome.steps.iter().filter(|step| step.app == app.name).collect();
+    let upload_failed = outcome.steps.iter().find(|step| step.action == "upload" && !step.is_success());
+    let decisive = steps.iter().find(|step| !step.is_success() && step.action != "upload").or(steps.last()).copied();
+    let live = decisive.and_then(|step| step.live.as_ref());
+    let (status, mut reason) = decisive.map_or((Status::Unchanged, None), |step| verdict(step));
+    if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload))) {
+        reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
+    }
+    let before = app.live.as_ref();
+    let gone = status == Status::Deleted;
+    AppResult {
+        name: app.name.clone(),
+        status,
+        reason,
+        version: live
+            .and_then(LiveApp::marks)
+            .map(|marks| marks.version)
+            .or_else(|| before.filter(|_| !gone).and_then(|live| live.version.clone())),
+        revision: live.map(LiveApp::revision).or(before.map(|live| live.revision)).unwrap_or_default(),
+        state: live.map(LiveApp::state).or(before.map(|live| live.state)).filter(|_| !gone),
+        url: live.and_then(LiveApp::url).map(str::to_owned).or(before.and_then(|live| live.url.clone())).filter(|_| !gone),
+        logs: decisive.map(|step| step.logs.clone()).unwrap_or_default(),
+    }
+}
+
+fn blames(reason: Option<&str>, upload: &StepOutcome) -> bool {
+    reason.is_some_and(|reason| reason.contains(&format!("`{}`", upload.app)))
+}
+
+fn verdict(step: &StepOutcome) -> (Status, Option<String>) {
+    match &step.write {
+        Write::Failed { error } => (Status::Failed, Some(failure(error))),
+        Write::Unknown { error } => (Status::Unknown, Some(format!("the answer never came ({error}); plan again to see"))),
+        Write::Skipped(SkipReason::Interrupted) => (Status::Interrupted, None),
+        Write::Skipped(reason) => (Status::Skipped, Some(reason.to_string())),
+        Write::Done => gate(step),
+    }
+}
+
+fn failure(error: &ApplyError) -> String {
+    match error {
+        ApplyError::Stale(stale) => format!("{stale}; nothing was written, plan again"),
+        other => other.to_string(),
+    }
+}
+
+fn gate(step: &StepOutcome) -> (Status, Option<String>) {
+    let done = match step.action {
+        "create" => Status::Created,
+        "update" => Status::Updated,
+        "activate" => Status::Activated,
+        "deactivate" => Status::Deactivated,
+        "delete" => Status::Deleted,
+        _ => Status::Unchanged,
+    };
+    match &step.gate {
+        GateResult::NotReached | GateResult::Passed { .. } => (done, None),
+        GateResult::TimedOut { last } => (Status::NotReady, Some(format!("gave up waiting; last seen: {last}"))),
+        GateResult::Failed { last } => (Status::NotReady, Some(last.to_string())),
+        GateResult::Overtaken { state } => (Status::NotReady, Some(format!("{state} meanwhile, by somebody else"))),
+        GateResult::Interrupted { last } => (Status::NotReady, Some(format!("not waited for; last seen: {last}"))),
+    }
+}
+
+/// The table of apps, the log lines of those that failed, and a line of counts.
+pub fn outcome_text(report: &Report, paint: Paint) -> String {
+    let mut table = Table::new(&["APP", "RESULT", "VERSION", "REV", "STATE", "URL"]);
+    for app in &report.apps {
+        table.row(vec![
+            app.name.to_string(),
+            app.status.as_str().to_owned(),
+            app.version.clone().unwrap_or_else(|| "-".into()),
+            app.revision.to_string(),
+            app.state.map_or("-".into(), |state| state.to_string()),
+            app.url.clone().unwrap_or_default(),
+        ]);
+    }
+    let mut text = table.render();
+    for app in report.apps.iter().filter(|app| !app.status.is_success()) {
+        let Some(reason) = &app.reason else { continue };
+        text.push_str(&format!("\n{} {} {reason}\n", paint.bad(app.status.as_str()), paint.bold(format!("{}:", app.name))));
+        for line in &app.logs {
+            text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));
+        }
+    }
+    text.push_str(&format!("\n{}\n", counts(report, paint)));
+    text
+}
+
+fn counts(report: &Report, paint: Paint) -> String {
+    let mut by_status: std::collections::BTreeMap<Status, usize> = std::collections::BTreeMap::new();
+    for app in &report.apps {
+        *by_status.entry(app.status).or_default() += 1;
+    }
+    let parts: Vec<String> = by_status.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
+    let waited = report.outcome.steps.iter().filter_map(|step| match step.gate {
+        GateResult::Passed { waited } => Some(waited),
+        _ => None,
+    });
+    let longest = waited.max().map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
+    let told = format!("{}.{longest}", parts.join(", "));
+    if report.outcome.is_success() {
+        format!("{} {told}", paint.good("Applied:"))
+    } else {
+        format!("{} {told}", paint.bad(format!("Not everything was applied ({}):", count(report.outcome.written(), "write"))))
+    }
+}

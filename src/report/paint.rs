@@ -1,0 +1,41 @@
+//! Colour, or none: the words are the same.
+
+use std::fmt::Display;
+
+use owo_colors::{OwoColorize, Style};
+
+/// Paints text where colour is wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Paint {
+    pub color: bool,
+}
+
+impl Paint {
+    fn with(self, text: impl Display, style: Style) -> String {
+        if self.color { text.style(style).to_string() } else { text.to_string() }
+    }
+
+    pub fn bold(self, text: impl Display) -> String {
+        self.with(text, Style::new().bold())
+    }
+
+    pub fn dim(self, text: impl Display) -> String {
+        self.with(text, Style::new().dimmed())
+    }
+
+    pub fn good(self, text: impl Display) -> String {
+        self.with(text, Style::new().green())
+    }
+
+    pub fn change(self, text: impl Display) -> String {
+        self.with(text, Style::new().yellow())
+    }
+
+    pub fn bad(self, text: impl Display) -> String {
+        self.with(text, Style::new().red())
+    }
+
+    pub fn info(self, text: impl Display) -> String {
+        self.with(text, Style::new().cyan())
+    }
+}

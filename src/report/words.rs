@@ -1,0 +1,84 @@
+//! Reasons, notes and quantities in words.
+
+use std::time::Duration;
+
+use crate::plan::{Note, Reason};
+
+/// `1.2 KiB`
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `0.4 s`, `12 s`, `3 min 5 s`
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", duration.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        _ => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// `1 field`, `3 fields`
+pub fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+pub fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::New => "it does not exist yet".into(),
+        Reason::FieldsChanged { count: n } => format!("{} changed", count(*n, "field")),
+        Reason::CodeChanged => "the code changed".into(),
+        Reason::Drifted => "it was changed outside; this brings back what is declared".into(),
+        Reason::Adopted { from: Some(owner) } => format!("adopted from the manifest `{owner}`"),
+        Reason::Adopted { from: None } => "adopted: no manifest owned it".into(),
+        Reason::Relabelled { from, to } => format!("the label changes from {from} to {to}"),
+        Reason::Inactive => "it is stopped and is to run".into(),
+        Reason::Asked => "asked for by name".into(),
+        Reason::NotInManifest => "it is no longer declared".into(),
+    }
+}
+
+pub fn note(note: &Note) -> String {
+    match note {
+        Note::TakesEffectAtOnce => "it is active: the new version takes over as soon as it is ready".into(),
+        Note::StaysStopped => "stays stopped until `flyte activate`".into(),
+        Note::NotOurs { owner: Some(owner) } => {
+            format!("it belongs to the manifest `{owner}`; `--adopt` takes it over")
+        }
+        Note::NotOurs { owner: None } => "it was not deployed from a manifest; `--adopt` takes it over".into(),
+        Note::LabelInUse { label, live, planned } => {
+            format!("version conflict: the label {label} stands for {live}, not for {planned}; choose another label")
+        }
+        Note::DependsOnStopped { app } => format!("`{app}`, which it depends on, is stopped: `flyte activate {app}`"),
+        Note::Unhealthy { status } => format!("does not run: {status}"),
+        Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
+        Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
+        Note::ImageNotUsed => "the embedded control plane runs it as a process; its image is not used".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+        assert_eq!(duration(Duration::from_millis(420)), "0.4 s");
+        assert_eq!(duration(Duration::from_secs(185)), "3 min 5 s");
+        assert_eq!(count(1, "field"), "1 field");
+    }
+}

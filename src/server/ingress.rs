@@ -1,1 +1,0 @@
-//! Routes requests to the running processes: one stable loopback URL per app.
