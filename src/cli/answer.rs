@@ -21,17 +21,33 @@ pub struct Answer {
     /// Warnings about the user's text.
     pub diagnostics: Diagnostics,
     pub exit: Exit,
+    /// Nothing is left to print.
+    printed: bool,
 }
 
 impl Answer {
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), json: Map::new(), diagnostics: Diagnostics::default(), exit: Exit::Success }
+        Self { text: text.into(), json: Map::new(), diagnostics: Diagnostics::default(), exit: Exit::Success, printed: false }
+    }
+
+    /// The end of a result that was printed part by part.
+    pub fn nothing_more() -> Self {
+        Self { printed: true, ..Self::text("") }
     }
 
     /// Adds a key of the document.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
         self.json.insert(key.into(), json!(value));
+        self
+    }
+
+    /// Adds all keys of an object.
+    #[must_use]
+    pub fn document(mut self, object: Value) -> Self {
+        if let Value::Object(keys) = object {
+            self.json.extend(keys);
+        }
         self
     }
 
@@ -47,15 +63,23 @@ impl Answer {
         self
     }
 
+    /// The one document of `--json`.
+    pub fn as_document(&self, command: &str) -> Value {
+        let mut document = document(command, &self.diagnostics);
+        document.extend(self.json.clone());
+        Value::Object(document)
+    }
+
     /// Prints it: findings to stderr and the result to stdout, or all of it as one document.
     ///
     /// # Errors
     /// Stdout cannot be written to.
     pub fn print(self, terminal: &Terminal, command: &str) -> Result<Exit> {
+        if self.printed {
+            return Ok(self.exit);
+        }
         if terminal.json {
-            let mut document = document(command, &self.diagnostics);
-            document.extend(self.json);
-            terminal.result(&format!("{:#}\n", Value::Object(document)))?;
+            terminal.result(&format!("{:#}\n", self.as_document(command)))?;
         } else {
             terminal.complain(&findings(terminal, &self.diagnostics));
             terminal.result(&self.text)?;

@@ -10,6 +10,11 @@ use super::answer::{document, findings};
 use super::exit::Exit;
 use super::terminal::Terminal;
 use crate::diagnostic::Diagnostics;
+use crate::manifest::LoadError;
+use crate::pipeline;
+use crate::plan::Refused;
+use crate::port::{RpcCode, RpcError};
+use crate::report;
 
 /// An error on its way to the terminal.
 #[derive(Debug)]
@@ -54,6 +59,12 @@ impl Failure {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    fn help_if(mut self, help: Option<&str>) -> Self {
+        self.help = help.map(str::to_owned).or(self.help);
         self
     }
 
@@ -111,5 +122,57 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::from_error(&error)
+    }
+}
+
+impl From<pipeline::Error> for Failure {
+    fn from(error: pipeline::Error) -> Self {
+        use pipeline::Error;
+        let failure = Self::from_error(&error);
+        match error {
+            Error::Invalid(invalid) => failure.diagnostics(invalid.0),
+            Error::Load(LoadError::NotFound(_)) => {
+                failure.help("`flyte init` writes one; `-C DIR` or `--manifest FILE` names another place")
+            }
+            Error::Rpc(rpc) => failure.help_if(after_rpc(&rpc)),
+            Error::NoSuchApp { suggestion, .. } => failure.help(match suggestion {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`flyte status` lists the apps".into(),
+            }),
+            Error::Refused(refused) => {
+                let told = refused.apps.iter().flat_map(|(name, notes)| {
+                    notes.iter().map(move |note| format!("`{name}`: {}", report::note(note)))
+                });
+                let told = told.collect::<Vec<_>>().join("\n");
+                failure.help(told)
+            }
+            Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
+            Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        pipeline::Error::from(refused).into()
+    }
+}
+
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Self {
+        pipeline::Error::from(error).into()
+    }
+}
+
+/// What to do about a control plane that does not do what it was asked.
+fn after_rpc(error: &RpcError) -> Option<&'static str> {
+    match error.code {
+        RpcCode::Unauthenticated => Some(
+            "this control plane asks for credentials, which this release cannot give yet: use one without \
+             authentication, or the embedded one with `--target local`",
+        ),
+        RpcCode::PermissionDenied => Some("ask whoever runs the control plane for access to this project and domain"),
+        RpcCode::Unavailable => Some("is it running, and is the address right? `flyte config show` prints the target"),
+        _ => None,
     }
 }

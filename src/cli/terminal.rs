@@ -30,10 +30,19 @@ impl Terminal {
     /// # Errors
     /// The stream cannot be written to for another reason, such as a full disk.
     pub fn result(&self, text: &str) -> io::Result<()> {
+        self.result_is_read(text).map(drop)
+    }
+
+    /// Writes a part of a result without end; false once nobody reads it any more.
+    ///
+    /// # Errors
+    /// As [`Terminal::result`].
+    pub fn result_is_read(&self, text: &str) -> io::Result<bool> {
         let mut stream = AutoStream::new(io::stdout().lock(), self.color);
         match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -69,10 +78,19 @@ impl Terminal {
         !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// Whether a result may be drawn over an older one.
+    pub fn is_screen(&self) -> bool {
+        !self.json && io::stdout().is_terminal() && !is_dumb()
+    }
+
     /// Whether progress may be drawn over itself.
     pub fn is_live(&self) -> bool {
-        !self.json && !self.quiet && io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+        !self.json && !self.quiet && io::stderr().is_terminal() && !is_dumb()
     }
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
 /// Columns of the terminal, at least 40; 100 where there is none.

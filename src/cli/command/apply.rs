@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::plan::Scope;
-use crate::apply::{Interrupt, Options};
-use crate::cli::answer::Answer;
+use crate::apply::{Interrupt, Options, Outcome, Write};
+use crate::cli::answer::{Answer, findings};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
@@ -82,11 +82,13 @@ pub async fn carry_out(
     let terminal = &context.terminal;
     let text = report::plan_text(&planned.plan, context.paint());
     if planned.plan.is_empty() {
-        let answer = Answer::text(text).document(report::outcome_json(&Report::nothing(&planned.plan)));
-        return Ok(answer.diagnostics(planned.plan.diagnostics));
+        let (approved, _) = planned.approve(Consent::given())?;
+        let report = Report::new(&approved, Outcome::default());
+        let answer = Answer::text(text).document(report::outcome_json(&report));
+        return Ok(answer.diagnostics(report.plan.diagnostics));
     }
     if !terminal.json && !terminal.quiet {
-        terminal.complain(&crate::cli::answer::findings(terminal, &planned.plan.diagnostics));
+        terminal.complain(&findings(terminal, &planned.plan.diagnostics));
         terminal.result(&format!("{text}\n"))?;
     }
     if planned.plan.counts().refused == 0 && !manner.yes {
@@ -110,7 +112,13 @@ fn exit(report: &Report) -> Exit {
         () if outcome.was_interrupted() => Exit::Interrupted,
         () if outcome.is_stale() => Exit::StalePlan,
         () if outcome.only_gates_failed() => Exit::NotReady,
-        () if outcome.wrote_nothing() => Exit::Error,
+        () if wrote_nothing(outcome) => Exit::Error,
         () => Exit::PartlyApplied,
     }
+}
+
+/// For certain. Uploads change nothing that runs.
+fn wrote_nothing(outcome: &Outcome) -> bool {
+    let without = |write: &Write| matches!(write, Write::Failed { .. } | Write::Skipped(_));
+    outcome.steps.iter().all(|step| matches!(step.action, "upload" | "verify") || without(&step.write))
 }

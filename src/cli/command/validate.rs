@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
 use crate::pipeline;
+use crate::report;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {}
@@ -20,19 +21,11 @@ pub fn run(context: &Context, _: &Args) -> Result<Answer> {
     let texts: Vec<_> = found.sources.iter().map(|(_, file)| file.path.display().to_string()).collect();
     let summary = format!(
         "{} checked: {}, {}\n",
-        counted(texts.len(), "manifest"),
-        counted(errors, "mistake"),
-        counted(warnings, "warning")
+        report::count(texts.len(), "manifest"),
+        report::count(errors, "mistake"),
+        report::count(warnings, "warning")
     );
     let answer = Answer::text(summary).with("valid", errors == 0).with("manifests", texts);
     let answer = answer.with("counts", json!({ "errors": errors, "warnings": warnings }));
     Ok(answer.exit(if errors == 0 { Exit::Success } else { Exit::Error }).diagnostics(found))
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    }
 }
