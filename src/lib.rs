@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod canonical;
 pub mod cli;
 pub mod client;
 pub mod desired;

@@ -80,11 +80,11 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request, access: Access) -> Result<Planned, Error> {
     let project = load(ports.files.as_ref(), request)?;
-    let (bundles, desired) = lower(ports, &project, request)?;
+    let (_, desired) = lower(ports, &project, request)?;
     let control_plane = ports.targets.connect(&project.target, access).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &live);
-    name_changed_files(ports, control_plane.as_ref(), &project, &bundles, &mut changes).await;
+    name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     Ok(Planned { plan, control_plane })
 }
@@ -122,11 +122,8 @@ pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
 /// # Errors
 /// The manifest cannot be found.
 pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Error> {
-    match manifest::load(files, &request.manifest) {
-        Ok(manifest) => Ok(resolve::check_all(&manifest, &request.selection)),
-        Err(LoadError::Invalid(Invalid(diagnostics))) => Ok(diagnostics),
-        Err(other) => Err(other.into()),
-    }
+    let manifest = manifest::load(files, &request.manifest)?;
+    Ok(resolve::check_all(&manifest, &request.selection.environment))
 }
 
 /// What would be packed, and what would be asked for.
@@ -163,7 +160,12 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
 ///
 /// # Errors
 /// As [`plan`]; also a name that is neither declared nor live.
-pub async fn operate(ports: &Ports, request: &Request, operation: Operation, names: &[String]) -> Result<Planned, Error> {
+pub async fn operate(
+    ports: &Ports,
+    request: &Request,
+    operation: Operation,
+    names: &[String],
+) -> Result<Planned, Error> {
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
@@ -214,7 +216,6 @@ async fn name_changed_files(
     ports: &Ports,
     control_plane: &dyn ControlPlane,
     project: &Project,
-    bundles: &BundleSet,
     changes: &mut ChangeSet,
 ) {
     for change in &mut changes.apps {

@@ -79,7 +79,9 @@ impl<'a> Board<'a> {
 
     /// The first step that nothing holds back.
     fn next(&mut self) -> Option<StepId> {
-        let free = |step: &&Step| !self.started[step.id.0] && step.after.iter().all(|after| self.done.contains_key(&after.step));
+        let free = |step: &&Step| {
+            !self.started[step.id.0] && step.after.iter().all(|after| self.done.contains_key(&after.step))
+        };
         let id = self.plan.steps.iter().find(free)?.id;
         self.started[id.0] = true;
         Some(id)

@@ -36,9 +36,13 @@ pub struct StepOutcome {
 pub enum Write {
     Done,
     /// The answer never came, and reading back did not tell either.
-    Unknown { error: RpcError },
+    Unknown {
+        error: RpcError,
+    },
     Skipped(SkipReason),
-    Failed { error: ApplyError },
+    Failed {
+        error: ApplyError,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,11 +71,19 @@ pub enum GateResult {
         #[serde(skip)]
         waited: Duration,
     },
-    TimedOut { last: String },
-    Failed { last: Failure },
+    TimedOut {
+        last: String,
+    },
+    Failed {
+        last: Failure,
+    },
     /// Somebody stopped or deleted the app meanwhile.
-    Overtaken { state: String },
-    Interrupted { last: String },
+    Overtaken {
+        state: String,
+    },
+    Interrupted {
+        last: String,
+    },
 }
 
 /// Why a write did not happen.
@@ -130,7 +142,8 @@ impl StepOutcome {
 
     /// Whether what follows this step may start.
     pub(super) fn lets_pass(&self, gate: bool) -> bool {
-        matches!(self.write, Write::Done) && (!gate || matches!(self.gate, GateResult::Passed { .. } | GateResult::NotReached))
+        matches!(self.write, Write::Done)
+            && (!gate || matches!(self.gate, GateResult::Passed { .. } | GateResult::NotReached))
     }
 
     /// Written, and through its gate.
@@ -151,14 +164,20 @@ impl Outcome {
 
     pub fn was_interrupted(&self) -> bool {
         self.steps.iter().any(|step| {
-            matches!(step.write, Write::Skipped(SkipReason::Interrupted)) || matches!(step.gate, GateResult::Interrupted { .. })
+            matches!(step.write, Write::Skipped(SkipReason::Interrupted))
+                || matches!(step.gate, GateResult::Interrupted { .. })
         })
     }
 
     /// Every step that did not start was refused because its app had changed, and nothing was written.
     pub fn is_stale(&self) -> bool {
         let stale = |step: &StepOutcome| matches!(step.write, Write::Failed { error: ApplyError::Stale(_) });
-        self.steps.iter().any(stale) && self.steps.iter().all(|step| stale(step) || !matches!(step.write, Write::Done | Write::Unknown { .. } | Write::Failed { .. }) || step.action == "upload")
+        self.steps.iter().any(stale)
+            && self.steps.iter().all(|step| {
+                stale(step)
+                    || !matches!(step.write, Write::Done | Write::Unknown { .. } | Write::Failed { .. })
+                    || step.action == "upload"
+            })
     }
 
     /// All writes happened; only gates did not pass.

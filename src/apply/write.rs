@@ -11,7 +11,7 @@ use super::gate;
 use super::interrupt::Interrupt;
 use super::outcome::{ApplyError, GateResult, Stale, StepOutcome, Write};
 use crate::bundle::{self, Bundle};
-use crate::diff::canonical::{canonical, fingerprint};
+use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
 use crate::model::{AppId, AppSpec, BundleRef, LiveApp, Scope};

@@ -1,7 +1,7 @@
 //! The form in which specs are compared and named: canonical JSON of the wire message, with the same text for
 //! everything that behaves the same.
 //!
-//! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`](super::rules) says,
+//! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`] says,
 //! and two members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest
 //! or else the address of the code, and `parameters`, by name.
 
@@ -14,7 +14,8 @@ use flate2::read::GzDecoder;
 use flyte_schema::flyteidl2::app::App;
 use serde_json::{Map, Value, json};
 
-use super::{quantity, rules};
+mod quantity;
+pub mod rules;
 use crate::model::{Digest, Fingerprint, Marks, spec};
 
 /// The format of version digests. A change of it gives every app a new version.

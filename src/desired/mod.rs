@@ -10,8 +10,8 @@ use std::time::Duration;
 use flyte_schema::flyteidl2::core::KeyValuePair;
 
 use crate::bundle::{Bundle, BundleSet};
+use crate::canonical;
 use crate::diagnostic::Span;
-use crate::diff::canonical;
 use crate::model::{Activation, App, AppId, AppName, AppSpec, Dependency, Marks, Version, spec};
 use crate::resolve::Project;
 

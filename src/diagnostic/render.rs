@@ -93,8 +93,7 @@ fn report(diagnostics: &Diagnostics, diagnostic: &Diagnostic) -> Report {
         (NamedSource::new(here.path.display().to_string(), here.text.clone()), labels)
     };
     let mut files = files.into_iter();
-    let (source, labels) =
-        files.next().map_or_else(|| (NamedSource::new("", Arc::from("")), Vec::new()), snippet);
+    let (source, labels) = files.next().map_or_else(|| (NamedSource::new("", Arc::from("")), Vec::new()), snippet);
     let related = files
         .map(|file| {
             let (source, labels) = snippet(file);
@@ -148,7 +147,8 @@ impl miette::Diagnostic for Report {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        (!self.labels.is_empty()).then(|| Box::new(self.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
+        (!self.labels.is_empty())
+            .then(|| Box::new(self.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {

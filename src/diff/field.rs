@@ -1,12 +1,12 @@
 //! Walks two canonical messages side by side, and names each difference as its manifest does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_schema::flyteidl2::app::{Input, input};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::rules;
+use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::{AppName, sensitive};
 use crate::schema::Schema;
@@ -27,26 +27,40 @@ pub struct FieldChange {
     pub span: Option<Span>,
 }
 
+/// A place, its old value and its new one.
+pub type Difference = (String, Option<Value>, Option<Value>);
+
+/// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
+const CODE: &str = "spec.code_bundle";
+const PARAMETERS: &str = "spec.parameters";
+const INPUTS: &str = "spec.inputs";
+
+impl FieldChange {
+    /// Whether it is the code that changed; told file by file rather than as a field.
+    pub fn is_code(&self) -> bool {
+        self.path == CODE
+    }
+}
+
 /// Every difference of two canonical messages: objects by key, lists as a whole.
-pub fn walk(old: &Value, new: &Value) -> Vec<(String, Option<Value>, Option<Value>)> {
+pub fn walk(old: &Value, new: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
-    descend(String::new(), Some(old), Some(new), &mut found);
+    descend("spec".into(), Some(old), Some(new), &mut found);
     found
 }
 
-fn descend(
-    path: String,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    found: &mut Vec<(String, Option<Value>, Option<Value>)>,
-) {
+fn descend(path: String, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<Difference>) {
     if old == new {
         return;
     }
     let empty = serde_json::Map::new();
     let (left, right) = match (old, new) {
+        _ if is_entry(&path) => {
+            found.push((path, old.cloned(), new.cloned()));
+            return;
+        }
         (Some(Value::Object(left)), Some(Value::Object(right))) => (left, right),
-        // A whole keyed list or section that appears or vanishes is told element by element.
+        // A whole section that appears or vanishes is told element by element.
         (Some(Value::Object(left)), None) if !left.is_empty() => (left, &empty),
         (None, Some(Value::Object(right))) if !right.is_empty() => (&empty, right),
         _ => {
@@ -57,36 +71,63 @@ fn descend(
     let mut keys: Vec<&String> = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
     keys.sort();
     for key in keys {
-        let next = if rules::is_keyed(&path) {
-            format!("{path}[{key}]")
-        } else if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}.{key}")
-        };
+        let next = if is_keyed(&path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
         descend(next, left.get(key), right.get(key), found);
     }
 }
 
+/// Whether the members of an object are the entries of a list, by name.
+fn is_keyed(path: &str) -> bool {
+    path == PARAMETERS
+        || path == INPUTS
+        || rules::KEYED
+            .iter()
+            .any(|keyed| path.strip_prefix("spec.").is_some_and(|path| path.split('.').eq(keyed.path.iter().copied())))
+}
+
+/// Whether it is one entry of a list, which is told as a whole.
+fn is_entry(path: &str) -> bool {
+    path.ends_with(']')
+}
+
 /// Gives each difference its manifest key, its place in the text, and a placeholder where its value must not be seen.
 pub fn describe(
-    differences: Vec<(String, Option<Value>, Option<Value>)>,
+    differences: Vec<Difference>,
     spans: &BTreeMap<String, Span>,
     schema: &Schema,
     salt: &str,
 ) -> Vec<FieldChange> {
+    let parameters: BTreeSet<String> = differences.iter().filter_map(|(path, ..)| entry(PARAMETERS, path)).collect();
+    // An input repeats what its parameter says.
+    let told = |path: &str| entry(INPUTS, path).is_some_and(|name| parameters.contains(&name));
     let mut changes: Vec<FieldChange> = differences
         .into_iter()
+        .filter(|(path, ..)| !told(path))
         .map(|(path, old, new)| {
-            let key = schema.key_for_wire(&path).unwrap_or_else(|| path.clone());
-            let hide = |value: Value| conceal(&path, value, salt);
-            FieldChange { span: nearest(spans, &key), old: old.map(hide), new: new.map(hide), key, path }
+            let variable = entry(PARAMETERS, &path).or_else(|| entry(INPUTS, &path));
+            let key = match &variable {
+                Some(name) => format!("env.{name}"),
+                None => schema.key_for_wire(&path).unwrap_or_else(|| path.clone()),
+            };
+            let show = |value: Value| conceal(&path, if variable.is_some() { endpoint(value) } else { value }, salt);
+            FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), key, path }
         })
         .collect();
     changes.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
-    // One manifest key may land in several wire fields; it is told once.
-    changes.dedup_by(|later, first| later.key == first.key && rules::is_told_by(&later.path, &first.path));
     changes
+}
+
+/// The name in `list[name]`.
+fn entry(list: &str, path: &str) -> Option<String> {
+    path.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
+}
+
+/// A parameter as the manifest writes it.
+fn endpoint(parameter: Value) -> Value {
+    match parameter.pointer("/value/app_name") {
+        Some(name) => json!({ "endpoint": name }),
+        None => parameter,
+    }
 }
 
 /// The span of a key, or of the closest table around it.
@@ -132,7 +173,6 @@ pub fn endpoint_name(input: &Input) -> Option<AppName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn check(old: Value, new: Value, expected: &[&str]) {
         let told: Vec<String> = walk(&old, &new)
@@ -147,19 +187,15 @@ mod tests {
 
     #[test]
     fn differences_are_told_by_path() {
-        check(json!({"spec": {"a": 1}}), json!({"spec": {"a": 1}}), &[]);
-        check(json!({"spec": {"a": 1, "b": 2}}), json!({"spec": {"a": 3}}), &["spec.a: 1 -> 3", "spec.b: 2 -> -"]);
+        check(json!({"a": 1}), json!({"a": 1}), &[]);
+        check(json!({"a": 1, "b": 2}), json!({"a": 3}), &["spec.a: 1 -> 3", "spec.b: 2 -> -"]);
         check(
-            json!({"spec": {"container": {"env": {"A": "1"}}}}),
-            json!({"spec": {"container": {"env": {"A": "2", "B": "3"}}}}),
+            json!({"container": {"env": {"A": "1"}}}),
+            json!({"container": {"env": {"A": "2", "B": "3"}}}),
             &["spec.container.env[A]: \"1\" -> \"2\"", "spec.container.env[B]: - -> \"3\""],
         );
-        check(
-            json!({}),
-            json!({"spec": {"container": {"env": {"A": "1"}}}}),
-            &["spec.container.env[A]: - -> \"1\""],
-        );
-        check(json!({"l": [1]}), json!({"l": [1, 2]}), &["l: [1] -> [1,2]"]);
+        check(json!({}), json!({"container": {"env": {"A": "1"}}}), &["spec.container.env[A]: - -> \"1\""]);
+        check(json!({"l": [1]}), json!({"l": [1, 2]}), &["spec.l: [1] -> [1,2]"]);
     }
 
     #[test]

@@ -1,24 +1,22 @@
 //! Desired against live, field by field, as canonical wire messages.
 
-pub mod canonical;
 mod code;
 mod field;
-pub mod rules;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 pub use code::CodeChange;
 pub use field::{FieldChange, endpoint_name, walk};
 pub use unknown::carry_unknown;
 
+use serde_json::{Map, Value};
+
+use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
 use crate::model::{AppName, LiveApp, Marks};
 use crate::resolve::Project;
 use crate::schema::Schema;
-
-use canonical::canonical;
 
 /// What runs in a scope now, by name. Names that are no app names of ours are kept apart.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +50,7 @@ pub struct ChangeSet {
 /// One declared app against what runs under its name.
 #[derive(Debug, Clone)]
 pub struct AppChange {
-    pub desired: Arc<Desired>,
+    pub desired: Desired,
     pub live: Option<LiveApp>,
     pub owner: Owner,
     /// By wire path, in the order of the manifest's keys.
@@ -105,7 +103,7 @@ pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet) -> ChangeSe
     ChangeSet { apps, orphans }
 }
 
-fn compare(project: &Project, desired: &Arc<Desired>, live: Option<&LiveApp>) -> AppChange {
+fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppChange {
     let mut change = AppChange {
         desired: desired.clone(),
         live: live.cloned(),
@@ -115,7 +113,12 @@ fn compare(project: &Project, desired: &Arc<Desired>, live: Option<&LiveApp>) ->
         drifted: false,
         code: None,
     };
-    let Some(live) = live else { return change };
+    let describe =
+        |old: &Value, new: &Value| field::describe(walk(old, new), &desired.spans, Schema::load(), &project.owner);
+    let Some(live) = live else {
+        change.fields = describe(&Value::Object(Map::new()), &canonical(&desired.spec.0));
+        return change;
+    };
     let marks = live.marks();
     change.owner = match &marks {
         Some(marks) if marks.owner == project.owner => Owner::Us,
@@ -126,7 +129,7 @@ fn compare(project: &Project, desired: &Arc<Desired>, live: Option<&LiveApp>) ->
     change.drifted = marks.as_ref().is_some_and(|marks| marks.digest != canonical::digest(&old));
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     if old != new {
-        change.fields = field::describe(walk(&old, &new), &desired.spans, Schema::load(), &project.owner);
+        change.fields = describe(&old, &new);
     }
     change
 }

@@ -7,7 +7,7 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::{AppPlan, LiveSummary, Note, Plan, Policy, Reason, Verb, owner_name};
-use crate::diff::canonical::fingerprint;
+use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, Orphan, Owner};
 use crate::model::{Activation, AppName, BundleRef, LiveApp, Marks};
 use crate::readiness::{self, Evidence, Verdict};
@@ -98,12 +98,10 @@ impl Planner {
             Verb::Activate => Action::Activate,
             _ => return,
         };
-        let gate = if active {
-            Gate::Ready { within: desired.ready_within }
-        } else {
-            Gate::Stopped { within: STOP_WITHIN }
-        };
-        let expects = change.live.as_ref().map_or(Precondition::Absent, |live| Precondition::Same(fingerprint(&live.0)));
+        let gate =
+            if active { Gate::Ready { within: desired.ready_within } } else { Gate::Stopped { within: STOP_WITHIN } };
+        let expects =
+            change.live.as_ref().map_or(Precondition::Absent, |live| Precondition::Same(fingerprint(&live.0)));
         let mut after = self.dependencies(change);
         if !matches!(action, Action::Activate) {
             after.extend(self.upload(change));
@@ -194,7 +192,11 @@ impl Planner {
     /// Steps of apps that use the orphan until they are written.
     fn users_of(&self, changes: &ChangeSet, orphan: &Orphan) -> Vec<After> {
         let uses = |live: &LiveApp| {
-            live.spec().inputs.items.iter().any(|input| crate::diff::endpoint_name(input).as_ref() == Some(&orphan.name))
+            live.spec()
+                .inputs
+                .items
+                .iter()
+                .any(|input| crate::diff::endpoint_name(input).as_ref() == Some(&orphan.name))
         };
         let declared = changes.apps.iter().filter(|app| app.live.as_ref().is_some_and(uses)).map(AppChange::name);
         let orphans = changes.orphans.iter().filter(|other| other.uses.contains(&orphan.name)).map(|other| &other.name);
@@ -253,7 +255,9 @@ fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
     }
     let label = change.desired.version.label.as_ref()?;
     let marks = change.live.as_ref().and_then(LiveApp::marks)?;
-    let in_use = marks.owner == change_owner(change)? && marks.version == *label && marks.digest != change.desired.version.digest;
+    let in_use = marks.owner == change_owner(change)?
+        && marks.version == *label
+        && marks.digest != change.desired.version.digest;
     in_use.then(|| Note::LabelInUse {
         label: label.clone(),
         live: marks.digest.short(),

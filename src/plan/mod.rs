@@ -100,14 +100,21 @@ pub enum Reason {
     /// It does not exist yet.
     New,
     /// So many fields of the spec changed.
-    FieldsChanged { count: usize },
+    FieldsChanged {
+        count: usize,
+    },
     CodeChanged,
     /// The live spec was changed outside; the plan brings back what is declared.
     Drifted,
     /// It belonged to another manifest, or to nobody (`None`).
-    Adopted { from: Option<String> },
+    Adopted {
+        from: Option<String>,
+    },
     /// Another label for the same content.
-    Relabelled { from: String, to: String },
+    Relabelled {
+        from: String,
+        to: String,
+    },
     /// `activation = "auto"` or `--activate`, and it is stopped.
     Inactive,
     /// The command asked for it by name.

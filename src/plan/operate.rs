@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::deploy::{STOP_WITHIN, summary};
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::{AppPlan, Note, Plan, Reason, Verb};
+use crate::canonical::fingerprint;
 use crate::diff::LiveSet;
-use crate::diff::canonical::fingerprint;
 use crate::model::{AppName, LiveApp};
 use crate::resolve::Project;
 
@@ -35,7 +35,8 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
                 Operation::Activate => project.graph.dependencies(&name).collect(),
                 Operation::Deactivate | Operation::Delete => project.graph.dependents(&name).collect(),
             };
-            let after = before.into_iter().filter_map(|other| last.get(other)).map(|step| After { step: *step, gate: true });
+            let after =
+                before.into_iter().filter_map(|other| last.get(other)).map(|step| After { step: *step, gate: true });
             let (app, expects) = (name.clone(), Precondition::Same(fingerprint(&found.0)));
             steps.push(Step { id, app, action, after: after.collect(), expects, gate });
             last.insert(name.clone(), id);

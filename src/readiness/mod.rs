@@ -28,10 +28,7 @@ impl Evidence {
 
     /// For a write answered with `written`, of an app that looked like `before`.
     pub fn of(before: Option<&LiveApp>, written: &App) -> Self {
-        Self {
-            revision: Revision(written.metadata.revision),
-            before: before.and_then(LiveApp::condition).cloned(),
-        }
+        Self { revision: Revision(written.metadata.revision), before: before.and_then(LiveApp::condition).cloned() }
     }
 
     fn is_stale(&self, live: &LiveApp, condition: &Condition) -> bool {
@@ -51,9 +48,13 @@ impl Evidence {
 pub enum Verdict {
     Ready,
     /// Not there yet; the text is what it shows meanwhile.
-    Pending { status: String },
+    Pending {
+        status: String,
+    },
     /// It will not become ready by waiting.
-    Failed { reason: Failure },
+    Failed {
+        reason: Failure,
+    },
     Stopped,
     Gone,
 }

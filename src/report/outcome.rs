@@ -94,7 +94,8 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     let decisive = steps.iter().find(|step| !step.is_success() && step.action != "upload").or(steps.last()).copied();
     let live = decisive.and_then(|step| step.live.as_ref());
     let (status, mut reason) = decisive.map_or((Status::Unchanged, None), |step| verdict(step));
-    if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload))) {
+    if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload)))
+    {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
     }
     let before = app.live.as_ref();
@@ -109,7 +110,11 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
             .or_else(|| before.filter(|_| !gone).and_then(|live| live.version.clone())),
         revision: live.map(LiveApp::revision).or(before.map(|live| live.revision)).unwrap_or_default(),
         state: live.map(LiveApp::state).or(before.map(|live| live.state)).filter(|_| !gone),
-        url: live.and_then(LiveApp::url).map(str::to_owned).or(before.and_then(|live| live.url.clone())).filter(|_| !gone),
+        url: live
+            .and_then(LiveApp::url)
+            .map(str::to_owned)
+            .or(before.and_then(|live| live.url.clone()))
+            .filter(|_| !gone),
         logs: decisive.map(|step| step.logs.clone()).unwrap_or_default(),
     }
 }
@@ -121,7 +126,9 @@ fn blames(reason: Option<&str>, upload: &StepOutcome) -> bool {
 fn verdict(step: &StepOutcome) -> (Status, Option<String>) {
     match &step.write {
         Write::Failed { error } => (Status::Failed, Some(failure(error))),
-        Write::Unknown { error } => (Status::Unknown, Some(format!("the answer never came ({error}); plan again to see"))),
+        Write::Unknown { error } => {
+            (Status::Unknown, Some(format!("the answer never came ({error}); plan again to see")))
+        }
         Write::Skipped(SkipReason::Interrupted) => (Status::Interrupted, None),
         Write::Skipped(reason) => (Status::Skipped, Some(reason.to_string())),
         Write::Done => gate(step),
@@ -169,7 +176,11 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
     let mut text = table.render();
     for app in report.apps.iter().filter(|app| !app.status.is_success()) {
         let Some(reason) = &app.reason else { continue };
-        text.push_str(&format!("\n{} {} {reason}\n", paint.bad(app.status.as_str()), paint.bold(format!("{}:", app.name))));
+        text.push_str(&format!(
+            "\n{} {} {reason}\n",
+            paint.bad(app.status.as_str()),
+            paint.bold(format!("{}:", app.name))
+        ));
         for line in &app.logs {
             text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));
         }
@@ -193,6 +204,9 @@ fn counts(report: &Report, paint: Paint) -> String {
     if report.outcome.is_success() {
         format!("{} {told}", paint.good("Applied:"))
     } else {
-        format!("{} {told}", paint.bad(format!("Not everything was applied ({}):", count(report.outcome.written(), "write"))))
+        format!(
+            "{} {told}",
+            paint.bad(format!("Not everything was applied ({}):", count(report.outcome.written(), "write")))
+        )
     }
 }

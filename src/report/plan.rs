@@ -34,7 +34,8 @@ pub fn plan_text(plan: &Plan, paint: Paint) -> String {
 }
 
 fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
-    let mut text = format!("{} {}  {}\n", symbol(app, paint), paint.bold(format!("{:<width$}", app.name)), headline(app, paint));
+    let mut text =
+        format!("{} {}  {}\n", symbol(app, paint), paint.bold(format!("{:<width$}", app.name)), headline(app, paint));
     let mut line = |content: String| {
         text.push_str("      ");
         text.push_str(&content);

@@ -24,7 +24,8 @@ impl Table {
     pub fn render(&self) -> String {
         let header: Vec<String> = self.header.iter().map(|cell| (*cell).to_owned()).collect();
         let lines: Vec<&Vec<String>> = std::iter::once(&header).chain(&self.rows).collect();
-        let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+        let width =
+            |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
         let widths: Vec<usize> = (0..header.len()).map(|column| width(column).unwrap_or(0)).collect();
         let mut text = String::new();
         for line in lines {
