@@ -12,7 +12,7 @@ use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError};
-use crate::model::{AppName, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, Files, Ports, RpcError};
 use crate::report::Report;
@@ -174,19 +174,19 @@ pub async fn operate(
     Ok(Planned { plan, control_plane })
 }
 
-/// A declared or live app of a manifest, with its control plane: for logs.
+/// A live app of a manifest, with its control plane: for logs.
 ///
 /// # Errors
 /// As [`plan`]; also a name that is neither declared nor live.
-pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(LiveApp, Arc<dyn ControlPlane>), Error> {
+pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(AppId, Arc<dyn ControlPlane>), Error> {
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let name = known(&project, &live, &[name.to_owned()])?.remove(0);
-    match live.apps.get(&name) {
-        Some(app) => Ok((app.clone(), control_plane)),
-        None => Err(Error::NoSuchApp { name: name.to_string(), suggestion: None }),
+    if !live.apps.contains_key(&name) {
+        return Err(Error::NoSuchApp { name: name.to_string(), suggestion: None });
     }
+    Ok((project.scope.app(&name), control_plane))
 }
 
 fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppName>, Error> {

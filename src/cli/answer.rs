@@ -27,7 +27,13 @@ pub struct Answer {
 
 impl Answer {
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), json: Map::new(), diagnostics: Diagnostics::default(), exit: Exit::Success, printed: false }
+        Self {
+            text: text.into(),
+            json: Map::new(),
+            diagnostics: Diagnostics::default(),
+            exit: Exit::Success,
+            printed: false,
+        }
     }
 
     /// The end of a result that was printed part by part.

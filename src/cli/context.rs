@@ -11,7 +11,7 @@ use super::directories;
 use super::failure::{Failure, Result};
 use super::targets::CommandLineTargets;
 use super::terminal::Terminal;
-use crate::host::{HostFiles, SystemClock};
+use crate::host::{Cache, RealFiles, SystemClock};
 use crate::pipeline::Request;
 use crate::plan::Policy;
 use crate::port::{Events, NoEvents, Ports};
@@ -55,25 +55,22 @@ impl Context {
         })
     }
 
-    /// The real file system, with the cache.
-    ///
-    /// # Errors
-    /// There is no place for the cache.
-    pub fn files(&self) -> Result<HostFiles> {
-        Ok(HostFiles::new(directories::cache()?))
+    /// The real file system, with the cache where there is a place for it.
+    pub fn files(&self) -> RealFiles {
+        RealFiles::new(Cache::of_user(&environment()))
     }
 
     /// # Errors
-    /// There is no place for state or cache.
+    /// There is no place for the embedded control plane.
     pub fn ports(&self) -> Result<Ports> {
         self.ports_with(Arc::new(NoEvents))
     }
 
     /// # Errors
-    /// There is no place for state or cache.
+    /// There is no place for the embedded control plane.
     pub fn ports_with(&self, events: Arc<dyn Events>) -> Result<Ports> {
         Ok(Ports {
-            files: Arc::new(self.files()?),
+            files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
             targets: Arc::new(CommandLineTargets::new(directories::state()?)),
             events,
@@ -100,6 +97,6 @@ impl Context {
 }
 
 /// The environment as it was at the start; names and values that are not UTF-8 cannot be meant by a manifest.
-fn environment() -> BTreeMap<String, String> {
+pub fn environment() -> BTreeMap<String, String> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }

@@ -1,4 +1,4 @@
-//! Where this program keeps what it must keep (state) and what it may lose (cache).
+//! Where this program keeps what it must keep. What it may lose is in [`crate::host::Cache`].
 
 use std::env;
 use std::path::PathBuf;
@@ -12,14 +12,6 @@ use super::failure::{Failure, Result};
 pub fn state() -> Result<PathBuf> {
     let usual = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" };
     find("FLYTE_STATE_DIR", "XDG_STATE_HOME", usual)
-}
-
-/// The cache's directory: FLYTE_CACHE_DIR, else `flyte` in XDG_CACHE_HOME, else `~/.cache/flyte`.
-///
-/// # Errors
-/// No variable tells where, not even HOME.
-pub fn cache() -> Result<PathBuf> {
-    find("FLYTE_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
 }
 
 fn find(own: &str, xdg: &str, usual: &str) -> Result<PathBuf> {

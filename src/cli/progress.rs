@@ -61,7 +61,9 @@ impl Events for Progress {
             Event::Started { app, action } => live.show(app, format!("{}…", doing(action))),
             Event::Written { app, action, .. } => live.show(app, done(action).to_owned()),
             Event::Waiting { app, status } => live.show(app, status),
-            Event::Passed { app, waited } => live.end(&app, &"✓".green().to_string(), &format!("ready after {}", seconds(waited))),
+            Event::Passed { app, waited } => {
+                live.end(&app, &"✓".green().to_string(), &format!("ready after {}", seconds(waited)))
+            }
             Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
             Event::Skipped { app, reason } => live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}")),
             Event::Interrupted => live.say(INTERRUPTED),

@@ -69,7 +69,9 @@ impl Terminal {
 
     /// Whether more than ASCII can be shown: as the locale says; UTF-8 where it says nothing, unless it is plain C.
     pub fn is_unicode(&self) -> bool {
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
         locale.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
     }
 
@@ -95,6 +97,7 @@ fn is_dumb() -> bool {
 
 /// Columns of the terminal, at least 40; 100 where there is none.
 pub fn width() -> usize {
-    let terminal = terminal_size::terminal_size_of(io::stdout()).or_else(|| terminal_size::terminal_size_of(io::stderr()));
+    let terminal =
+        terminal_size::terminal_size_of(io::stdout()).or_else(|| terminal_size::terminal_size_of(io::stderr()));
     terminal.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
 }

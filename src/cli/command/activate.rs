@@ -35,7 +35,13 @@ pub fn run(context: &Context, args: &Args, operation: Operation) -> Result<Answe
 ///
 /// # Errors
 /// As `flyte apply`; there is no such app.
-pub fn operate(context: &Context, apps: &[String], operation: Operation, manner: &Manner, question: &str) -> Result<Answer> {
+pub fn operate(
+    context: &Context,
+    apps: &[String],
+    operation: Operation,
+    manner: &Manner,
+    question: &str,
+) -> Result<Answer> {
     let request = context.request(&[])?;
     let (ports, progress) = apply::ports(context)?;
     context.wait(async {

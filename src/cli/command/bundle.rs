@@ -30,7 +30,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     };
     let answer = Answer::text(text(bundle, context.paint()));
     let answer = answer.with("app", &args.app).with("digest", bundle.digest).with("root", &bundle.root);
-    let answer = answer.with("size_bytes", bundle.size()).with("files", &bundle.files).with("left_out", &bundle.left_out);
+    let answer =
+        answer.with("size_bytes", bundle.size()).with("files", &bundle.files).with("left_out", &bundle.left_out);
     Ok(answer.diagnostics(project.diagnostics))
 }
 

@@ -1,11 +1,14 @@
 //! `flyte config show`: every effective setting, and where it comes from.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::cli::answer::Answer;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, environment};
 use crate::cli::directories;
 use crate::cli::failure::Result;
+use crate::host::Cache;
 use crate::pipeline;
 use crate::report::Table;
 use crate::resolve::{Layer, Origin, Project};
@@ -34,7 +37,7 @@ struct Show {
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let Command::Show(show) = &args.command;
     let request = context.request(show.app.as_slice())?;
-    let project = pipeline::load(&context.files()?, &request)?;
+    let project = pipeline::load(&context.files(), &request)?;
     let mut rows: Vec<[String; 3]> = Vec::new();
     let prefix = show.app.as_ref().map(|app| format!("app.{app}."));
     for setting in &project.settings {
@@ -47,9 +50,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         }
     }
     if show.app.is_none() {
-        let place = |path: std::path::PathBuf| format!("\"{}\"", path.display());
-        rows.push(["state directory".into(), place(directories::state()?), "environment".into()]);
-        rows.push(["cache directory".into(), place(directories::cache()?), "environment".into()]);
+        let place = |path: &Path| format!("\"{}\"", path.display());
+        rows.push(["state directory".into(), place(&directories::state()?), "environment".into()]);
+        if let Some(cache) = Cache::of_user(&environment()) {
+            rows.push(["cache directory".into(), place(cache.directory()), "environment".into()]);
+        }
     }
     let mut table = Table::new(&["KEY", "VALUE", "FROM"]);
     let mut settings = Vec::new();

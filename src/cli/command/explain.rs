@@ -17,7 +17,11 @@ pub struct Args {
 /// There is no such key or code.
 pub fn run(args: &Args, paint: Paint) -> Result<Answer> {
     let subject = args.subject.trim();
-    let answer = |text: String| Answer::text(text.clone()).with("subject", subject).with("text", anstream::adapter::strip_str(&text).to_string());
+    let answer = |text: String| {
+        Answer::text(text.clone())
+            .with("subject", subject)
+            .with("text", anstream::adapter::strip_str(&text).to_string())
+    };
     if let Some(page) = diagnostic::page(subject) {
         let head = format!("{}  {}", paint.bold(format!("flyte::{}", page.code)), page.title);
         return Ok(answer(format!("{head}\n\n{}\n", page.text.trim())));
@@ -28,7 +32,9 @@ pub fn run(args: &Args, paint: Paint) -> Result<Answer> {
     let failure = Failure::new(format!("`{subject}` is neither a manifest key nor the code of a finding"));
     Err(match nearest(subject) {
         Some(near) => failure.help(format!("did you mean `flyte explain {near}`?")),
-        None => failure.help("keys are written as in `app.scaling.replicas`, codes as in `flyte::manifest::unknown_key`"),
+        None => {
+            failure.help("keys are written as in `app.scaling.replicas`, codes as in `flyte::manifest::unknown_key`")
+        }
     })
 }
 

@@ -35,7 +35,7 @@ enum Format {
 /// The manifest has mistakes.
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let request = context.request(&args.apps)?;
-    let project = pipeline::load(&context.files()?, &request)?;
+    let project = pipeline::load(&context.files(), &request)?;
     let graph = &project.graph;
     let text = match args.format {
         Format::Text => text(graph),

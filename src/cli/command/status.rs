@@ -33,7 +33,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let request = context.request(&[])?;
     let ports = context.ports()?;
     context.wait(async {
-        if args.watch { watch(context, &ports, &request, args).await } else { once(context, &ports, &request, args).await }
+        if args.watch {
+            watch(context, &ports, &request, args).await
+        } else {
+            once(context, &ports, &request, args).await
+        }
     })
 }
 

@@ -16,7 +16,7 @@ pub struct Args {}
 /// There is no manifest. Mistakes are in the answer, whose exit code tells of them.
 pub fn run(context: &Context, _: &Args) -> Result<Answer> {
     let request = context.request(&[])?;
-    let found = pipeline::validate(&context.files()?, &request)?;
+    let found = pipeline::validate(&context.files(), &request)?;
     let (errors, warnings) = (found.errors(), found.warnings());
     let texts: Vec<_> = found.sources.iter().map(|(_, file)| file.path.display().to_string()).collect();
     let summary = format!(
