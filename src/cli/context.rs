@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::args::Global;
 use super::directories;
 use super::failure::{Failure, Result};
-use super::targets::CommandLineTargets;
+use super::targets::UserTargets;
 use super::terminal::Terminal;
 use crate::host::{Cache, RealFiles, SystemClock};
 use crate::pipeline::Request;
@@ -72,7 +72,7 @@ impl Context {
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(CommandLineTargets::new(directories::state()?)),
+            targets: Arc::new(UserTargets::new(directories::state()?)),
             events,
         })
     }

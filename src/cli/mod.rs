@@ -17,11 +17,13 @@ mod terminal;
 mod trace;
 
 use std::env;
+use std::io::Write;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use exit::Exit;
+pub use targets::UserTargets;
 
 use answer::Answer;
 use args::{Cli, Command};
@@ -86,12 +88,17 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
 
 /// Help and version are answers; what clap refuses is an error of usage.
 fn usage(error: &clap::Error) -> Exit {
-    // Nobody is left to tell when this fails.
-    let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let mut stdout = anstream::stdout().lock();
+            // A reader that went away has read enough.
+            let _ = write!(stdout, "{}", error.render().ansi()).and_then(|()| stdout.flush());
             Exit::Success
         }
-        _ => Exit::Error,
+        _ => {
+            // Nobody is left to tell when this fails.
+            let _ = error.print();
+            Exit::Error
+        }
     }
 }
