@@ -162,7 +162,7 @@ impl<'a> Writer<'a> {
         let mut evidence = Evidence::of(before.as_ref(), &written);
         let stopped = app.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED;
         let mut now = self.read_back(id).await?;
-        if stopped && differing(&app, &now).is_some() {
+        if stopped && differing(&app, &now).is_some() && was_ignored(&written, before.as_ref(), &now) {
             // Such a server keeps a new spec only when it runs it: write it running, then stop it.
             let running = with_state(&app, &now, DesiredState::DESIRED_STATE_ACTIVE);
             self.send(&running, Some(&now)).await?;
@@ -257,6 +257,12 @@ fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {
         (Precondition::Same(expected), Some(live)) if fingerprint(&live.0) == expected => Ok(()),
         (Precondition::Same(_), Some(_)) => Err(Stale::Changed),
     }
+}
+
+/// Whether the server kept the spec of before, and nobody has written since.
+fn was_ignored(written: &App, before: Option<&LiveApp>, now: &LiveApp) -> bool {
+    written.metadata.revision == now.0.metadata.revision
+        && before.is_some_and(|before| canonical(&before.0) == canonical(&now.0))
 }
 
 /// The wire paths in which the control plane shows another spec than the one sent.

@@ -1,1 +1,230 @@
 //! A control plane over Connect RPC.
+
+mod call;
+mod data;
+mod endpoint;
+mod secret;
+mod stream;
+mod transport;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flyte_schema::flyteidl2::app::{
+    App, CreateRequest, DeleteRequest, GetRequest, ListRequest, UpdateRequest, list_request,
+};
+use flyte_schema::flyteidl2::cluster::{SelectClusterRequest, select_cluster_request};
+use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
+
+use crate::model::spec::identifier;
+use crate::model::{AppId, Scope};
+use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Updates};
+use call::{Kind, call};
+pub use endpoint::EndpointError;
+pub use secret::SecretName;
+use transport::{Channel, http_client};
+
+/// Apps on a page.
+const PAGE: u32 = 100;
+
+/// Where a control plane is and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// `dns:///host`, `host:port`, `https://host` or `http://host`.
+    pub endpoint: String,
+    /// Plain HTTP where the endpoint does not name a scheme. Default false.
+    pub insecure: bool,
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error("the HTTP client cannot be set up")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A control plane over Connect RPC. Cheap to clone.
+///
+/// Calls end after 10 s, connections must come about within 5 s. Reads are repeated up to three times, writes are sent
+/// once.
+#[derive(Clone)]
+pub struct Client {
+    endpoint: String,
+    channel: Channel,
+}
+
+impl Client {
+    /// # Errors
+    /// [`ClientError::Endpoint`] for an address that is none.
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        let base = endpoint::base(&config.endpoint, config.insecure)?;
+        let http = http_client(&base)?;
+        Ok(Self { endpoint: config.endpoint, channel: Channel::new(base, http) })
+    }
+
+    /// The place that serves an operation. `None`: it is not told.
+    async fn select(
+        &self,
+        operation: select_cluster_request::Operation,
+        resource: select_cluster_request::Resource,
+    ) -> Result<Channel, RpcError> {
+        let method = "ClusterService/SelectCluster";
+        let clusters = self.channel.clusters();
+        let request =
+            SelectClusterRequest { operation: operation.into(), resource: Some(resource), ..Default::default() };
+        let answer = call(method, Kind::Read, |options| {
+            let (clusters, request) = (clusters.clone(), request.clone());
+            async move { Ok(clusters.select_cluster_with_options(request, options).await?.into_owned()) }
+        })
+        .await?;
+        let insecure = self.channel.base.scheme_str() == Some("http");
+        if answer.cluster_endpoint.is_empty() {
+            return Ok(self.channel.clone());
+        }
+        let failed = |message: String| RpcError {
+            method: method.to_owned(),
+            code: RpcCode::Internal,
+            message,
+            request_id: String::new(),
+            answered: true,
+        };
+        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure)
+            .map_err(|error| failed(format!("the server named an unusable cluster: {error}")))?;
+        // A server behind TLS may name itself with the wrong scheme.
+        if base.authority() == self.channel.base.authority() {
+            return Ok(self.channel.clone());
+        }
+        let http = http_client(&base).map_err(|error| failed(error.to_string()))?;
+        Ok(Channel::new(base, http))
+    }
+}
+
+fn project(scope: &Scope) -> ProjectIdentifier {
+    ProjectIdentifier {
+        organization: scope.org.clone(),
+        name: scope.project.clone(),
+        domain: scope.domain.clone(),
+        ..Default::default()
+    }
+}
+
+#[async_trait]
+impl ControlPlane for Client {
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
+        let method = "AppService/List";
+        let apps = self.channel.apps();
+        let mut all = Vec::new();
+        let mut token = String::new();
+        loop {
+            let request = ListRequest {
+                filter_by: Some(list_request::FilterBy::Project(Box::new(project(scope)))),
+                request: common::ListRequest { limit: PAGE, token: token.clone(), ..Default::default() }.into(),
+                ..Default::default()
+            };
+            let page = call(method, Kind::Read, |options| {
+                let (apps, request) = (apps.clone(), request.clone());
+                async move { Ok(apps.list_with_options(request, options).await?.into_owned()) }
+            })
+            .await?;
+            all.extend(page.apps);
+            if page.token.is_empty() {
+                return Ok(all);
+            }
+            if page.token == token {
+                return Err(RpcError {
+                    method: method.to_owned(),
+                    code: RpcCode::Internal,
+                    message: "the server names the same page as the next one".to_owned(),
+                    request_id: String::new(),
+                    answered: true,
+                });
+            }
+            token = page.token;
+        }
+    }
+
+    async fn get(&self, app: &AppId) -> Result<Option<App>, RpcError> {
+        let apps = self.channel.apps();
+        let request = GetRequest { identifier: Some(identifier(app).into()), ..Default::default() };
+        let answer = call("AppService/Get", Kind::Read, |options| {
+            let (apps, request) = (apps.clone(), request.clone());
+            async move { Ok(apps.get_with_options(request, options).await?.into_owned()) }
+        })
+        .await;
+        match answer {
+            Ok(answer) => Ok(answer.app.into_option()),
+            Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, app: App) -> Result<App, RpcError> {
+        let apps = self.channel.apps();
+        let request = CreateRequest { app: app.into(), ..Default::default() };
+        let answer = call("AppService/Create", Kind::Write, |options| {
+            let (apps, request) = (apps.clone(), request.clone());
+            async move { Ok(apps.create_with_options(request, options).await?.into_owned()) }
+        })
+        .await?;
+        Ok(answer.app.into_option().unwrap_or_default())
+    }
+
+    async fn update(&self, app: App, reason: &str) -> Result<App, RpcError> {
+        let apps = self.channel.apps();
+        let request = UpdateRequest { app: app.into(), reason: reason.to_owned(), ..Default::default() };
+        let answer = call("AppService/Update", Kind::Write, |options| {
+            let (apps, request) = (apps.clone(), request.clone());
+            async move { Ok(apps.update_with_options(request, options).await?.into_owned()) }
+        })
+        .await?;
+        Ok(answer.app.into_option().unwrap_or_default())
+    }
+
+    /// An app that is not there counts as deleted.
+    async fn delete(&self, app: &AppId) -> Result<(), RpcError> {
+        let apps = self.channel.apps();
+        let request = DeleteRequest { app_id: identifier(app).into(), ..Default::default() };
+        let answer = call("AppService/Delete", Kind::Write, |options| {
+            let (apps, request) = (apps.clone(), request.clone());
+            async move { apps.delete_with_options(request, options).await.map(drop) }
+        })
+        .await;
+        match answer {
+            Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn watch(&self, app: &AppId) -> Result<Updates, RpcError> {
+        stream::watch(&self.channel, app).await
+    }
+
+    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError> {
+        let operation = select_cluster_request::Operation::OPERATION_CREATE_UPLOAD_LOCATION;
+        let channel = self.select(operation, project(scope).into()).await?;
+        data::upload(&channel, scope, file_name, content).await
+    }
+
+    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
+        let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
+        let channel = self.select(operation, identifier(app).into()).await?;
+        data::download(&channel, app).await
+    }
+
+    async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
+        let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
+        let channel = self.select(operation, identifier(app).into()).await.unwrap_or_else(|_| self.channel.clone());
+        stream::tail(&channel, app).await
+    }
+}
+
+/// How long to wait for a stream's headers before going on without them: a server may send them only with its first
+/// message.
+const HEADERS: Duration = Duration::from_secs(1);

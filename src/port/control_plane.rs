@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use futures::stream::BoxStream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{AppId, Scope};
 
@@ -68,7 +68,7 @@ pub trait ControlPlane: Send + Sync {
 }
 
 /// The codes of Connect and gRPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RpcCode {
     Canceled,

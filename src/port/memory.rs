@@ -1,10 +1,13 @@
-//! Twins of the ports for tests: a tree of files in memory.
+//! Twins of the ports for tests: a tree of files in memory, a clock that need not wait.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use async_trait::async_trait;
+
+use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 use crate::model::Digest;
 
 /// A tree of files in memory. A directory is whatever a file lies below; what begins with `#!` is executable.
@@ -70,5 +73,57 @@ impl Files for MemoryFiles {
 
     fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
         files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
+    }
+}
+
+/// A clock on the time of the tokio runtime. In a runtime whose time is paused (`#[tokio::test(start_paused = true)]`)
+/// it jumps to the next sleeper as soon as all tasks wait, so that ten minutes take none and a time limit beside a
+/// shorter wait is not cut short.
+#[derive(Debug, Clone, Copy)]
+pub struct VirtualClock {
+    start: jiff::Timestamp,
+    begun: tokio::time::Instant,
+}
+
+impl VirtualClock {
+    /// A clock that shows `start` now. In a paused runtime, call it inside.
+    pub fn new(start: jiff::Timestamp) -> Self {
+        Self { start, begun: tokio::time::Instant::now() }
+    }
+}
+
+impl Default for VirtualClock {
+    /// Shows 2026-01-01T00:00:00Z now.
+    fn default() -> Self {
+        Self::new(jiff::Timestamp::constant(1_767_225_600, 0))
+    }
+}
+
+#[async_trait]
+impl Clock for VirtualClock {
+    fn now(&self) -> jiff::Timestamp {
+        let passed = jiff::SignedDuration::try_from(self.begun.elapsed()).unwrap_or(jiff::SignedDuration::MAX);
+        self.start.checked_add(passed).unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_minutes_take_none_and_the_shorter_wait_ends_first() {
+        let clock = VirtualClock::default();
+        let begun = clock.now();
+        let first = tokio::select! {
+            () = clock.sleep(Duration::from_secs(600)) => "limit",
+            () = async { for _ in 0..5 { clock.sleep(Duration::from_secs(60)).await } } => "work",
+        };
+        assert_eq!(first, "work");
+        assert_eq!(clock.now().duration_since(begun).as_secs(), 300);
     }
 }

@@ -3,5 +3,6 @@
 pub mod ingress;
 pub mod runtime;
 pub mod service;
+pub mod simulator;
 pub mod state;
 pub mod store;

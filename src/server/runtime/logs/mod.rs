@@ -1,10 +1,27 @@
 //! What apps print and what the runtime says about them: per app, in memory and in rotated files.
 
+mod file;
 mod line;
+mod pump;
 
 pub use line::{Line, Originator};
+pub(super) use pump::pump;
 
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use file::RotatedFile;
 use tokio::sync::broadcast;
+
+/// Lines kept in memory per app. Source: the open-source server starts a tail with as many.
+const LINES: usize = 1000;
+
+/// Lines that a reader of a log may lag behind.
+const BACKLOG: usize = 4096;
+
+const FILE_BYTES: u64 = 10 << 20;
+const FILES: usize = 3;
 
 /// The latest lines of an app, then every further one, without a gap or a repetition between.
 pub struct Tail {
@@ -12,4 +29,90 @@ pub struct Tail {
     pub latest: Vec<Line>,
     /// A receiver too slow loses lines and is told how many.
     pub further: broadcast::Receiver<Line>,
+}
+
+/// The log of one app, over all its revisions.
+pub(super) struct AppLog {
+    inner: Mutex<Inner>,
+    further: broadcast::Sender<Line>,
+}
+
+struct Inner {
+    latest: VecDeque<Line>,
+    file: RotatedFile,
+}
+
+impl AppLog {
+    /// Goes on where the files end.
+    pub fn open(path: PathBuf) -> Self {
+        let file = RotatedFile::new(path, FILE_BYTES, FILES);
+        let latest = file.last_lines(LINES).into();
+        Self { inner: Mutex::new(Inner { latest, file }), further: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// Adds what a process printed.
+    pub fn user(&self, replica: &str, text: String) {
+        self.add(replica, Originator::User, text);
+    }
+
+    /// Adds what the runtime has to say.
+    pub fn system(&self, replica: &str, text: impl Into<String>) {
+        self.add(replica, Originator::System, text.into());
+    }
+
+    pub fn tail(&self) -> Tail {
+        let inner = self.lock();
+        Tail { latest: inner.latest.iter().cloned().collect(), further: self.further.subscribe() }
+    }
+
+    /// Forgets every line, on disk too.
+    pub fn delete(&self) {
+        let mut inner = self.lock();
+        inner.latest.clear();
+        inner.file.delete();
+    }
+
+    fn add(&self, replica: &str, originator: Originator, text: String) {
+        let mut inner = self.lock();
+        let line = Line { time: jiff::Timestamp::now(), replica: replica.to_owned(), originator, text };
+        // A full disk must not stop the app; its lines are still in memory.
+        let _ = inner.file.append(&line.encode());
+        if inner.latest.len() == LINES {
+            inner.latest.pop_front();
+        }
+        inner.latest.push_back(line.clone());
+        // Under the lock, so that readers see one order. Without readers there is nobody to send it to.
+        let _ = self.further.send(line);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tail_starts_with_the_latest_and_goes_on() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("app.log");
+        let log = AppLog::open(path.clone());
+        for number in 0..LINES + 5 {
+            log.user("app-1", number.to_string());
+        }
+        let mut tail = log.tail();
+        assert_eq!(tail.latest.len(), LINES);
+        assert_eq!(tail.latest[0].text, "5");
+        log.system("app-1", "ended");
+        let next = tail.further.recv().await.expect("a line");
+        assert_eq!((next.originator, next.text.as_str()), (Originator::System, "ended"));
+
+        let again = AppLog::open(path).tail().latest;
+        assert_eq!(again.len(), LINES);
+        assert_eq!(again.last(), Some(&next));
+        log.delete();
+        assert!(log.tail().latest.is_empty());
+    }
 }

@@ -1,0 +1,125 @@
+//! Secrets of a control plane: names are read, values are only written.
+
+use flyte_schema::flyteidl2::cluster::select_cluster_request::{Operation, Resource};
+use flyte_schema::flyteidl2::common::{DomainIdentifier, OrgIdentifier};
+use flyte_schema::flyteidl2::secret::{
+    CreateSecretRequest, DeleteSecretRequest, ListSecretsRequest, SecretIdentifier, SecretSpec, UpdateSecretRequest,
+    secret_spec,
+};
+
+use super::call::{Kind, call};
+use super::transport::Channel;
+use super::{Client, project};
+use crate::model::Scope;
+use crate::port::{RpcCode, RpcError};
+
+/// A secret on a control plane: its name and whom it is for. An empty project or domain stands for all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretName {
+    pub scope: Scope,
+    pub name: String,
+}
+
+impl Client {
+    /// Creates a secret, or gives an existing one a new value.
+    ///
+    /// # Errors
+    /// As the server refuses it.
+    pub async fn set_secret(&self, scope: &Scope, name: &str, value: &str) -> Result<(), RpcError> {
+        let secrets = self.secret_channel(scope).await?.secrets();
+        let spec =
+            SecretSpec { value: Some(secret_spec::Value::StringValue(value.to_owned())), ..Default::default() };
+        let id = identifier(scope, name);
+        let request = CreateSecretRequest {
+            id: id.clone().into(),
+            secret_spec: spec.clone().into(),
+            ..Default::default()
+        };
+        let created = call("SecretService/CreateSecret", Kind::Write, |options| {
+            let (secrets, request) = (secrets.clone(), request.clone());
+            async move { secrets.create_secret_with_options(request, options).await.map(drop) }
+        })
+        .await;
+        if !matches!(&created, Err(error) if error.code == RpcCode::AlreadyExists) {
+            return created;
+        }
+        let request = UpdateSecretRequest { id: id.into(), secret_spec: spec.into(), ..Default::default() };
+        call("SecretService/UpdateSecret", Kind::Write, |options| {
+            let (secrets, request) = (secrets.clone(), request.clone());
+            async move { secrets.update_secret_with_options(request, options).await.map(drop) }
+        })
+        .await
+    }
+
+    /// The secrets of exactly this scope, by name.
+    ///
+    /// # Errors
+    /// As the server refuses it.
+    pub async fn list_secrets(&self, scope: &Scope) -> Result<Vec<SecretName>, RpcError> {
+        let secrets = self.secret_channel(scope).await?.secrets();
+        let mut names = Vec::new();
+        let mut token = String::new();
+        loop {
+            let request = ListSecretsRequest {
+                organization: scope.org.clone(),
+                project: scope.project.clone(),
+                domain: scope.domain.clone(),
+                limit: 100,
+                token: token.clone(),
+                ..Default::default()
+            };
+            let page = call("SecretService/ListSecrets", Kind::Read, |options| {
+                let (secrets, request) = (secrets.clone(), request.clone());
+                async move { Ok(secrets.list_secrets_with_options(request, options).await?.into_owned()) }
+            })
+            .await?;
+            names.extend(page.secrets.into_iter().map(|secret| SecretName {
+                scope: Scope {
+                    org: secret.id.organization.clone(),
+                    project: secret.id.project.clone(),
+                    domain: secret.id.domain.clone(),
+                },
+                name: secret.id.name.clone(),
+            }));
+            if page.token.is_empty() || page.token == token {
+                names.sort();
+                return Ok(names);
+            }
+            token = page.token;
+        }
+    }
+
+    /// # Errors
+    /// `not_found` where there is none of this name in exactly this scope.
+    pub async fn delete_secret(&self, scope: &Scope, name: &str) -> Result<(), RpcError> {
+        let secrets = self.secret_channel(scope).await?.secrets();
+        let request = DeleteSecretRequest { id: identifier(scope, name).into(), ..Default::default() };
+        call("SecretService/DeleteSecret", Kind::Write, |options| {
+            let (secrets, request) = (secrets.clone(), request.clone());
+            async move { secrets.delete_secret_with_options(request, options).await.map(drop) }
+        })
+        .await
+    }
+
+    async fn secret_channel(&self, scope: &Scope) -> Result<Channel, RpcError> {
+        let resource: Resource = if !scope.project.is_empty() && !scope.domain.is_empty() {
+            project(scope).into()
+        } else if scope.domain.is_empty() {
+            OrgIdentifier { name: scope.org.clone(), ..Default::default() }.into()
+        } else {
+            let (organization, name) = (scope.org.clone(), scope.domain.clone());
+            DomainIdentifier { organization, name, ..Default::default() }.into()
+        };
+        self.select(Operation::OPERATION_USE_SECRETS, resource).await
+    }
+}
+
+fn identifier(scope: &Scope, name: &str) -> SecretIdentifier {
+    SecretIdentifier {
+        name: name.to_owned(),
+        organization: scope.org.clone(),
+        project: scope.project.clone(),
+        domain: scope.domain.clone(),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,122 @@
+//! Everything that a process needs, put together before it starts.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::core::Core;
+use super::workload::{Entry, Parameter, ParameterValue, Surroundings, Workload};
+use super::{command, environment, system, unpack};
+
+/// The name `fserve` gives to the file of all parameters, and to the variable that holds its path.
+const PARAMETERS: &str = "flyte-parameters.json";
+
+/// A process that only has to be spawned.
+pub struct Prepared {
+    pub argv: Vec<String>,
+    pub variables: BTreeMap<String, String>,
+    pub directory: PathBuf,
+}
+
+/// Why a process cannot be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    /// No secret of this name is visible to the app.
+    SecretMissing { key: String },
+    /// Reads well after "cannot start: ".
+    Other(String),
+}
+
+/// Unpacks the bundle, unless `keep` is set and that was done before, collects the variables, and makes the command
+/// line. Blocking.
+///
+/// # Errors
+/// Says what is missing; never with the value of a secret or parameter.
+pub fn prepare(workload: &Workload, port: u16, token: &str, keep: bool, core: &Core) -> Result<Prepared, Hindrance> {
+    let surroundings = core.surroundings();
+    let directory = core.layout().revision(&workload.app, workload.revision);
+    let bundle = match &workload.entry {
+        Entry::Direct { .. } => None,
+        Entry::Serve { bundle, .. } => bundle.as_deref(),
+    };
+    unpack::unpack(bundle, &directory, keep).map_err(|error| Hindrance::Other(with_sources(&error)))?;
+
+    let mut variables = environment::base(&core.config().inherited);
+    variables.extend(workload.env.clone());
+    for (name, key) in &workload.secrets {
+        let value =
+            surroundings.secret(&workload.app, key).ok_or_else(|| Hindrance::SecretMissing { key: key.clone() })?;
+        variables.insert(name.clone(), value);
+    }
+    if let Entry::Serve { parameters, .. } = &workload.entry {
+        set_parameters(workload, parameters, &directory, surroundings, &mut variables)?;
+    }
+    variables.extend(environment::platform(&workload.app, port));
+    variables.insert(system::MARK.to_owned(), token.to_owned());
+    if let Some(invalid) = variables.iter().find_map(|(name, value)| unfit(name, value)) {
+        return Err(Hindrance::Other(invalid));
+    }
+    let path = variables.get("PATH").map_or("", String::as_str);
+    let path = environment::with_python(path, &core.layout().shims())
+        .map_err(|error| Hindrance::Other(format!("cannot write to the state directory: {error}")))?;
+    variables.insert("PATH".to_owned(), path);
+
+    let argv = match &workload.entry {
+        Entry::Direct { argv } => command::direct(argv, &variables, &directory),
+        Entry::Serve { args, .. } => command::served(args, &variables, &directory),
+    };
+    let argv = command::gated(argv.map_err(Hindrance::Other)?, &variables);
+    Ok(Prepared { argv, variables, directory })
+}
+
+/// As `fserve` does: a variable for each that asks for one, and one file with all.
+fn set_parameters(
+    workload: &Workload,
+    parameters: &[Parameter],
+    directory: &Path,
+    surroundings: &dyn Surroundings,
+    variables: &mut BTreeMap<String, String>,
+) -> Result<(), Hindrance> {
+    if parameters.is_empty() {
+        return Ok(());
+    }
+    let mut values = BTreeMap::new();
+    for parameter in parameters {
+        let value = match &parameter.value {
+            ParameterValue::Text(text) => text.clone(),
+            ParameterValue::Endpoint(name) => surroundings.url(&workload.app.scope.app(name)).ok_or_else(|| {
+                let asked = &parameter.name;
+                Hindrance::Other(format!("parameter `{asked}` asks for the URL of app `{name}`, which does not exist"))
+            })?,
+        };
+        if let Some(variable) = &parameter.env_var {
+            variables.insert(variable.clone(), value.clone());
+        }
+        values.insert(&parameter.name, value);
+    }
+    let file = directory.join(PARAMETERS);
+    let written = serde_json::to_vec(&values).map_err(std::io::Error::from).and_then(|text| fs::write(&file, text));
+    written.map_err(|error| Hindrance::Other(format!("cannot write {}: {error}", file.display())))?;
+    variables.insert(PARAMETERS.to_owned(), file.display().to_string());
+    Ok(())
+}
+
+/// What no process can be given as a variable.
+fn unfit(name: &str, value: &str) -> Option<String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Some(format!("`{}` is not a name for a variable", name.escape_debug()));
+    }
+    value.contains('\0').then(|| format!("variable `{name}` holds a NUL character"))
+}
+
+/// The error and its causes in one line.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,352 @@
+//! A control plane in memory, for tests: [`State`] with apps that only pretend to run, on a clock that may be virtual,
+//! with requests recorded and faults put in.
+
+mod fault;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flyte_schema::flyteidl2::app::{App, ListRequest, list_request};
+use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
+use futures::StreamExt;
+use futures::stream;
+use tokio::sync::watch;
+
+use super::state::{Quirks, State, StateError, Target};
+use crate::model::spec::identifier;
+use crate::model::{AppId, Digest, LiveApp, Scope};
+use crate::port::{Clock, ControlPlane, Lines, LogLine, RpcCode, RpcError, Update, Updates};
+
+pub use fault::{Behaviour, Effect, Fault};
+use world::{Outcome, World};
+
+/// Apps on a page, as the real client asks for them.
+const PAGE: u32 = 100;
+
+/// A request that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub at: jiff::Timestamp,
+    /// `AppService/Create`
+    pub method: &'static str,
+    /// The app or scope it was about.
+    pub subject: String,
+    /// `STOPPED` and the like, for writes of an app.
+    pub detail: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.subject)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " {}", self.detail) }
+    }
+}
+
+/// A control plane in memory. Clones are the same control plane.
+#[derive(Clone)]
+pub struct Simulator {
+    clock: Arc<dyn Clock>,
+    world: Arc<Mutex<World>>,
+    /// Told after every change.
+    changed: watch::Sender<u64>,
+}
+
+impl Simulator {
+    pub fn new(quirks: Quirks, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, world: Arc::new(Mutex::new(World::new(State::new(quirks)))), changed: watch::Sender::new(0) }
+    }
+
+    /// How an app of this name behaves from its next start on.
+    pub fn set_behaviour(&self, app: &str, behaviour: Behaviour) {
+        self.world().behaviours.insert(app.to_owned(), behaviour);
+    }
+
+    pub fn set_logs(&self, app: &str, lines: impl IntoIterator<Item = impl Into<String>>) {
+        self.world().logs.insert(app.to_owned(), lines.into_iter().map(Into::into).collect());
+    }
+
+    pub fn inject(&self, fault: Fault) {
+        self.world().faults.push((fault, 0));
+    }
+
+    /// Every request so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        self.world().calls.clone()
+    }
+
+    pub fn forget_calls(&self) {
+        self.world().calls.clear();
+    }
+
+    /// Resolves once a fault has crashed the program that asks. From then on no request is answered.
+    pub async fn crashed(&self) {
+        let mut changes = self.changed.subscribe();
+        while !self.world().crashed {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A new program asks: requests are answered again.
+    pub fn restart(&self) {
+        self.world().crashed = false;
+    }
+
+    /// Every app as the server tells it, without a request.
+    pub fn apps(&self) -> Vec<App> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.state.records().map(|(id, record)| world.state.view(id, record)).collect()
+    }
+
+    /// Puts an app there as somebody else would, without a request being recorded.
+    ///
+    /// # Errors
+    /// As the server refuses it.
+    pub fn put(&self, app: App) -> Result<App, StateError> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.advance(now);
+        let id = State::id_of(&app)?;
+        world.locate(&id);
+        let mut app = app;
+        let written = match world.state.record(&id) {
+            Some(record) => {
+                let revision = record.app.metadata.revision;
+                app.metadata.get_or_insert_default().revision = revision;
+                world.state.update(app, "", now)?
+            }
+            None => world.state.create(app, now)?,
+        };
+        world.commit(written.change, now);
+        drop(world);
+        self.tell();
+        Ok(written.answer)
+    }
+
+    /// The content that was uploaded to an address.
+    pub fn uploaded(&self, address: &str) -> Option<Bytes> {
+        self.world().uploads.get(address).cloned()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Records a request, lets its fault happen, carries it out.
+    async fn call<T>(
+        &self,
+        method: &'static str,
+        app: Option<&AppId>,
+        call: (String, String),
+        work: impl FnOnce(&mut World, jiff::Timestamp) -> Result<T, StateError> + Send,
+    ) -> Result<T, RpcError> {
+        let (subject, detail) = call;
+        let effect = {
+            let mut world = self.world();
+            let silent = world.crashed;
+            if !silent {
+                world.calls.push(Call { at: self.clock.now(), method, subject, detail });
+            }
+            if silent { Some(Effect::Crash) } else { world.fault(method, app) }
+        };
+        let refused = |code, message: &str, answered| RpcError {
+            method: method.to_owned(),
+            code,
+            message: message.to_owned(),
+            request_id: String::new(),
+            answered,
+        };
+        match effect {
+            Some(Effect::Error(code)) => return Err(refused(code, "put in by the test", true)),
+            Some(Effect::Crash) => return self.die().await,
+            Some(Effect::DelayMs(ms)) => self.clock.sleep(std::time::Duration::from_millis(ms)).await,
+            _ => {}
+        }
+        let now = self.clock.now();
+        let result = {
+            let mut world = self.world();
+            world.advance(now);
+            if effect == Some(Effect::StaleRead) {
+                let current = world.look_back();
+                let result = work(&mut world, now);
+                world.state = current;
+                result
+            } else {
+                work(&mut world, now)
+            }
+        };
+        self.tell();
+        match effect {
+            Some(Effect::CrashAfter) => self.die().await,
+            Some(Effect::LostReply) => Err(refused(RpcCode::Unavailable, "the connection was reset", false)),
+            _ => result.map_err(|error| refused(error.code(), &error.to_string(), true)),
+        }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.world().crashed = true;
+        self.tell();
+        futures::future::pending().await
+    }
+}
+
+fn desired(app: &App) -> String {
+    app.spec.desired_state.to_string().trim_start_matches("DESIRED_STATE_").to_owned()
+}
+
+#[async_trait]
+impl ControlPlane for Simulator {
+    fn endpoint(&self) -> &str {
+        "simulator"
+    }
+
+    async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
+        let mut request = ListRequest {
+            filter_by: Some(list_request::FilterBy::Project(Box::new(ProjectIdentifier {
+                organization: scope.org.clone(),
+                name: scope.project.clone(),
+                domain: scope.domain.clone(),
+                ..Default::default()
+            }))),
+            ..Default::default()
+        };
+        let mut apps = Vec::new();
+        loop {
+            let asked = request.clone();
+            let call = (scope.to_string(), String::new());
+            let page = self.call("AppService/List", None, call, move |world, _| world.state.list(&asked)).await?;
+            apps.extend(page.apps);
+            if page.token.is_empty() {
+                return Ok(apps);
+            }
+            request.request = common::ListRequest { limit: PAGE, token: page.token, ..Default::default() }.into();
+        }
+    }
+
+    async fn get(&self, app: &AppId) -> Result<Option<App>, RpcError> {
+        let key = State::id(&identifier(app));
+        let work = move |world: &mut World, now| match world.state.get(&key?, now) {
+            Ok(app) => Ok(Some(app)),
+            Err(StateError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.call("AppService/Get", Some(app), (app.name.to_string(), String::new()), work).await
+    }
+
+    async fn create(&self, app: App) -> Result<App, RpcError> {
+        let id = State::id_of(&app);
+        let call = (app.metadata.id.name.clone(), desired(&app));
+        let about = id.clone().ok();
+        let work = move |world: &mut World, now| {
+            world.locate(&id?);
+            let written = world.state.create(app, now)?;
+            world.commit(written.change, now);
+            Ok(written.answer)
+        };
+        self.call("AppService/Create", about.as_ref(), call, work).await
+    }
+
+    async fn update(&self, app: App, reason: &str) -> Result<App, RpcError> {
+        let id = State::id_of(&app);
+        let call = (app.metadata.id.name.clone(), desired(&app));
+        let about = id.clone().ok();
+        let reason = reason.to_owned();
+        let work = move |world: &mut World, now| {
+            world.locate(&id?);
+            let written = world.state.update(app, &reason, now)?;
+            world.commit(written.change, now);
+            Ok(written.answer)
+        };
+        self.call("AppService/Update", about.as_ref(), call, work).await
+    }
+
+    async fn delete(&self, app: &AppId) -> Result<(), RpcError> {
+        let key = State::id(&identifier(app));
+        let work = move |world: &mut World, now| {
+            match world.state.delete(&key?, now) {
+                Ok(change) => world.commit(change, now),
+                Err(StateError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        };
+        self.call("AppService/Delete", Some(app), (app.name.to_string(), String::new()), work).await
+    }
+
+    async fn watch(&self, app: &AppId) -> Result<Updates, RpcError> {
+        let key = State::id(&identifier(app));
+        let work = move |world: &mut World, _| {
+            let id = key?;
+            let first = world.state.record(&id).map(|record| world.state.view(&id, record));
+            Ok((id, first, world.changes.len()))
+        };
+        let call = (app.name.to_string(), String::new());
+        let (id, first, position) = self.call("AppService/Watch", Some(app), call, work).await?;
+        let first = stream::iter(first.map(|app| Ok(Update::Is(Box::new(app)))));
+        let target = Target::App(id);
+        let rest = stream::unfold((self.clone(), target, position), |(simulator, target, mut position)| async move {
+            let mut changes = simulator.changed.subscribe();
+            loop {
+                let now = simulator.clock.now();
+                let outcome = simulator.world().next_update(&target, &mut position, now);
+                match outcome {
+                    Outcome::Update(update) => return Some((Ok(update), (simulator, target, position))),
+                    Outcome::Wait(Some(due)) => {
+                        let wait = due.duration_since(now).unsigned_abs();
+                        tokio::select! {
+                            () = simulator.clock.sleep(wait) => {}
+                            _ = changes.changed() => {}
+                        }
+                    }
+                    Outcome::Wait(None) => changes.changed().await.ok()?,
+                }
+            }
+        });
+        Ok(first.chain(rest).boxed())
+    }
+
+    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError> {
+        let address =
+            format!("memory://{}/{}/{}/{file_name}", scope.project, scope.domain, Digest::of(&content).short());
+        let call = (file_name.to_owned(), String::new());
+        let work = move |world: &mut World, _| {
+            world.uploads.insert(address.clone(), content);
+            Ok(address)
+        };
+        self.call("DataProxyService/CreateUploadLocation", None, call, work).await
+    }
+
+    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
+        let key = State::id(&identifier(app));
+        let work = move |world: &mut World, _| {
+            let id = key?;
+            let record = world.state.record(&id).ok_or_else(|| StateError::NotFound(id.to_string()))?;
+            let live = LiveApp(record.app.clone());
+            Ok(live.bundle_address().and_then(|address| world.uploads.get(address)).cloned())
+        };
+        let call = (app.name.to_string(), String::new());
+        self.call("DataProxyService/CreateDownloadLink", Some(app), call, work).await
+    }
+
+    async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
+        let name = app.name.to_string();
+        let call = (name.clone(), String::new());
+        let work = move |world: &mut World, _| Ok(world.logs.get(&name).cloned().unwrap_or_default());
+        let lines = self.call("AppLogsService/TailLogs", Some(app), call, work).await?;
+        let replica = format!("{}-0", app.name);
+        let line = move |text| Ok(LogLine { at: None, replica: replica.clone(), text, system: false });
+        Ok(stream::iter(lines).map(line).boxed())
+    }
+}

@@ -1,0 +1,146 @@
+//! What the simulator holds behind its lock: the state, what is due, what has been asked.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Behaviour, Call, Effect, Fault};
+use crate::model::AppId;
+use crate::port::Update;
+use crate::server::runtime::{Observation, RuntimeEvent};
+use crate::server::state::{Cause, Change, State, Target};
+
+pub struct World {
+    pub state: State,
+    pub behaviours: BTreeMap<String, Behaviour>,
+    /// What the runtime will report, in order of time, then of being scheduled.
+    due: BTreeMap<(Timestamp, u64), RuntimeEvent>,
+    scheduled: u64,
+    pub changes: Vec<Change>,
+    /// Each with how often it could have happened already.
+    pub faults: Vec<(Fault, u32)>,
+    pub calls: Vec<Call>,
+    pub crashed: bool,
+    pub uploads: BTreeMap<String, Bytes>,
+    pub logs: BTreeMap<String, Vec<String>>,
+}
+
+/// What a watch does next.
+pub enum Outcome {
+    Update(Update),
+    /// Until something is due, or for good.
+    Wait(Option<Timestamp>),
+}
+
+impl World {
+    pub fn new(state: State) -> Self {
+        Self {
+            state,
+            behaviours: BTreeMap::new(),
+            due: BTreeMap::new(),
+            scheduled: 0,
+            changes: Vec::new(),
+            faults: Vec::new(),
+            calls: Vec::new(),
+            crashed: false,
+            uploads: BTreeMap::new(),
+            logs: BTreeMap::new(),
+        }
+    }
+
+    /// Gives an app its address.
+    pub fn locate(&mut self, id: &AppId) {
+        let url = format!("https://{}-{}-{}.apps.test", id.name, id.scope.project, id.scope.domain);
+        self.state.set_url(id, url);
+    }
+
+    /// Lets everything happen that is due by now.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some(entry) = self.due.first_entry() {
+            let (at, _) = *entry.key();
+            if at > now {
+                return;
+            }
+            let event = entry.remove();
+            if let Some(change) = self.state.observe(&event, at) {
+                self.state.commit(&change);
+                self.changes.push(change);
+            }
+        }
+    }
+
+    pub fn commit(&mut self, change: Option<Change>, now: Timestamp) {
+        let Some(change) = change else { return };
+        self.state.commit(&change);
+        self.schedule(&change, now);
+        self.changes.push(change);
+        self.advance(now);
+    }
+
+    /// The state as it was before the last write is put in; the current one is handed out.
+    pub fn look_back(&mut self) -> State {
+        let current = self.state.clone();
+        if let Some(last) = self.changes.iter().rev().find(|change| change.cause == Cause::Write) {
+            let back = Change { old: None, new: last.old.clone(), ..last.clone() };
+            self.state.commit(&back);
+        }
+        current
+    }
+
+    /// What happens to this request. A fault happens once.
+    pub fn fault(&mut self, method: &str, app: Option<&AppId>) -> Option<Effect> {
+        let rpc = method.rsplit('/').next().unwrap_or(method);
+        let mut hit = None;
+        for (at, (fault, seen)) in self.faults.iter_mut().enumerate() {
+            let fits = fault.rpc.as_deref().is_none_or(|wanted| wanted == rpc || wanted == method)
+                && fault.app.as_deref().is_none_or(|wanted| app.is_some_and(|app| app.name.as_str() == wanted));
+            if fits {
+                *seen += 1;
+                if *seen == fault.occurrence && hit.is_none() {
+                    hit = Some(at);
+                }
+            }
+        }
+        hit.map(|at| self.faults.remove(at).0.effect)
+    }
+
+    pub fn next_update(&mut self, target: &Target, position: &mut usize, now: Timestamp) -> Outcome {
+        self.advance(now);
+        while let Some(change) = self.changes.get(*position) {
+            *position += 1;
+            // The client leaves out what leaks from other projects.
+            if *target != Target::App(change.id.clone()) {
+                continue;
+            }
+            return Outcome::Update(match &change.new {
+                Some(record) => Update::Is(Box::new(self.state.view(&change.id, record))),
+                None => Update::Gone,
+            });
+        }
+        Outcome::Wait(self.due.keys().next().map(|(at, _)| *at))
+    }
+
+    fn schedule(&mut self, change: &Change, now: Timestamp) {
+        let deployed = |record: &Option<crate::server::state::Record>| {
+            record.as_ref().filter(|record| record.running).map(|record| record.deployed)
+        };
+        let (before, after) = (deployed(&change.old), deployed(&change.new));
+        if before == after && change.new.is_some() {
+            return;
+        }
+        self.due.retain(|_, event| event.app != change.id);
+        let behaviour = self.behaviours.get(change.id.name.as_str()).cloned().unwrap_or_default();
+        let steps = match (&change.new, after) {
+            (_, Some(revision)) => behaviour.steps.into_iter().map(|(delay, it)| (delay, revision, it)).collect(),
+            (Some(record), None) => vec![(behaviour.stops_after, record.deployed, Observation::Stopped)],
+            (None, None) => Vec::new(),
+        };
+        for (delay, revision, observation) in steps {
+            let delay = jiff::SignedDuration::try_from(delay).unwrap_or(jiff::SignedDuration::MAX);
+            let at = now.checked_add(delay).unwrap_or(Timestamp::MAX);
+            self.scheduled += 1;
+            self.due.insert((at, self.scheduled), RuntimeEvent { app: change.id.clone(), revision, observation });
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Apps, revisions, secrets and projects in SQLite.
