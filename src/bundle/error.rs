@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{MAX_FILES, MAX_SIZE};
+use super::{ByteSize, MAX_FILES, MAX_SIZE};
 use crate::model::AppName;
 
 /// Why there is no bundle.
@@ -26,8 +26,8 @@ pub enum BundleError {
     Empty { app: AppName, root: PathBuf },
     #[error("the source of `{app}` has more than {MAX_FILES} files, most of them in {largest}")]
     TooMany { app: AppName, largest: String },
-    #[error("the source of `{app}` has {size} bytes, more than {MAX_SIZE}; the largest files: {largest}")]
-    TooLarge { app: AppName, size: u64, largest: String },
+    #[error("the source of `{app}` has {size}, more than {}; the largest files: {largest}", ByteSize(MAX_SIZE))]
+    TooLarge { app: AppName, size: ByteSize, largest: String },
     /// The directory tree has so many entries that walking it was given up.
     #[error("the source below {} has more than {limit} entries", .root.display())]
     TooDeep { root: PathBuf, limit: usize },

@@ -39,6 +39,24 @@ pub struct Bundle {
     pub left_out: Vec<LeftOut>,
 }
 
+/// A number of bytes, shown with the unit that suits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        match units.into_iter().find(|(_, shift)| self.0 >> shift > 0) {
+            // Rounded down to a tenth, so that a size is never shown as more than it is.
+            Some((unit, shift)) => {
+                let tenths = (u128::from(self.0) * 10) >> shift;
+                f.pad(&format!("{}.{} {unit}", tenths / 10, tenths % 10))
+            }
+            None => f.pad(&format!("{} B", self.0)),
+        }
+    }
+}
+
 /// Something selected that is not packed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
@@ -199,6 +217,16 @@ mod tests {
         ] {
             assert_ne!(base, digest(&other));
         }
+    }
+
+    #[test]
+    fn sizes_are_shown_with_their_unit() {
+        let check = |bytes, expected: &str| assert_eq!(ByteSize(bytes).to_string(), expected);
+        check(0, "0 B");
+        check(1023, "1023 B");
+        check(1536, "1.5 KiB");
+        check((1 << 30) - 1, "1023.9 MiB");
+        check(u64::MAX, "17179869183.9 GiB");
     }
 
     #[test]

@@ -1,9 +1,16 @@
-//! The bundle of every app.
+//! The bundle of every app: chosen, measured, hashed.
 
-use crate::port::Files;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::select::{Include, Selection, Selector};
+use super::walk::{Scope, Tree, walk};
+use super::{Bundle, BundleError, BundleFile, BundleSet, ByteSize, memory};
+use crate::model::{AppName, Digest, Source};
+use crate::port::{EntryKind, FileFacts, Files};
 use crate::resolve::Project;
-
-use super::{BundleError, BundleSet};
 
 /// The greatest number of files in a bundle.
 pub const MAX_FILES: usize = 100_000;
@@ -11,14 +18,186 @@ pub const MAX_FILES: usize = 100_000;
 /// The greatest size of a bundle in bytes, before compression: 1 GiB.
 pub const MAX_SIZE: u64 = 1 << 30;
 
-/// The size in bytes from which a bundle is worth a warning: 100 MiB.
+/// The size in bytes above which a bundle is worth a warning: 100 MiB.
 pub const WARN_SIZE: u64 = 100 << 20;
+
+/// How many files or directories an error about size names.
+const NAMED: usize = 3;
 
 /// Chooses and hashes the files of every app that has a `source`.
 ///
 /// # Errors
-/// Every [`BundleError`] but those of archives; several apps' at once as [`BundleError::Several`].
+/// Every [`BundleError`] but those of archives; more than one as [`BundleError::Several`].
 pub fn pack(files: &dyn Files, project: &Project) -> Result<BundleSet, BundleError> {
-    let _ = (files, project);
-    unimplemented!()
+    let manifests = manifests(files, project);
+    let mut by_root: BTreeMap<&Path, Vec<(&AppName, &Source)>> = BTreeMap::new();
+    for (name, app) in &project.apps {
+        if let Some(source) = &app.source {
+            by_root.entry(&source.root).or_default().push((name, source));
+        }
+    }
+    let mut set = BundleSet::default();
+    let mut errors = Vec::new();
+    for (root, sources) in by_root {
+        match pack_root(files, root, &sources, &manifests) {
+            Ok(bundles) => set.by_app.extend(bundles),
+            Err(found) => errors.extend(found),
+        }
+    }
+    match errors.len() {
+        0 => Ok(set),
+        1 => Err(errors.remove(0)),
+        _ => Err(BundleError::Several(errors)),
+    }
+}
+
+/// The files that declare the apps, whatever they are called.
+fn manifests(files: &dyn Files, project: &Project) -> BTreeSet<PathBuf> {
+    let declared = project.apps.values().filter_map(|app| {
+        let (_, file) = project.diagnostics.sources.iter().find(|(id, _)| *id == app.declared_at.file)?;
+        files.resolve(&app.directory.join(file.path.file_name()?)).ok()
+    });
+    declared.collect()
+}
+
+type Bundles = Vec<(AppName, Arc<Bundle>)>;
+
+/// Apps of one root share a walk and a hashing.
+fn pack_root(
+    files: &dyn Files,
+    root: &Path,
+    sources: &[(&AppName, &Source)],
+    manifests: &BTreeSet<PathBuf>,
+) -> Result<Bundles, Vec<BundleError>> {
+    let real = match (files.look(root), files.resolve(root)) {
+        (Ok(EntryKind::Directory), Ok(real)) => real,
+        _ => {
+            let fault = |(app, _): &(&AppName, &Source)| BundleError::Root { app: (*app).clone(), path: root.into() };
+            return Err(sources.iter().map(fault).collect());
+        }
+    };
+    let mut errors = Vec::new();
+    // Equal sources are selected once.
+    let mut selectors: Vec<(&Source, Vec<&AppName>, Selector)> = Vec::new();
+    for (app, source) in sources {
+        match selectors.iter_mut().find(|(known, ..)| known == source) {
+            Some((_, apps, _)) => apps.push(app),
+            None => match Selector::new(files, app, &real, source) {
+                Ok(selector) => selectors.push((source, vec![app], selector)),
+                Err(found) => errors.extend(found),
+            },
+        }
+    }
+    let (tree, directories) = find(files, &real, &selectors, manifests).map_err(|error| vec![error])?;
+    let mut chosen: Vec<(Vec<&AppName>, Selection)> = Vec::new();
+    for (_, apps, selector) in selectors {
+        let selected = selector.select(apps[0], &tree, &directories).and_then(|selection| {
+            measure(apps[0], &real, &selection).map_err(|error| vec![error])?;
+            Ok(selection)
+        });
+        match selected {
+            Ok(selection) => chosen.push((apps, selection)),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let digests = hash(files, &real, &chosen)?;
+    let mut bundles = Bundles::new();
+    for (apps, selection) in chosen {
+        let files_of = selection.taken.iter().map(|(path, facts)| BundleFile {
+            path: path.clone(),
+            executable: facts.executable,
+            size: facts.size,
+            digest: digests[path],
+        });
+        let bundle = Arc::new(Bundle::new(real.clone(), files_of.collect(), selection.left_out));
+        memory::remember(files, &bundle);
+        bundles.extend(apps.into_iter().map(|app| (app.clone(), bundle.clone())));
+    }
+    Ok(bundles)
+}
+
+/// Walks the root for patterns, and each directory that is included by name for itself.
+fn find(
+    files: &dyn Files,
+    root: &Path,
+    selectors: &[(&Source, Vec<&AppName>, Selector)],
+    manifests: &BTreeSet<PathBuf>,
+) -> Result<(Tree, BTreeMap<String, Tree>), BundleError> {
+    let everything = BTreeSet::from([String::new()]);
+    let mut wanted = BTreeSet::new();
+    let mut directories = BTreeMap::new();
+    for include in selectors.iter().flat_map(|(.., selector)| &selector.include) {
+        match include {
+            Include::Everything => drop(wanted.insert(String::new())),
+            Include::Glob { prefix, .. } => drop(wanted.insert(prefix.clone())),
+            Include::Directory(start) if !directories.contains_key(start) => {
+                let tree = walk(files, &Scope { root, start, wanted: &everything, manifests })?;
+                directories.insert(start.clone(), tree);
+            }
+            Include::Directory(_) | Include::File(..) => {}
+        }
+    }
+    let tree = match wanted.is_empty() {
+        true => Tree::new(),
+        false => walk(files, &Scope { root, start: "", wanted: &wanted, manifests })?,
+    };
+    Ok((tree, directories))
+}
+
+/// Refuses what is empty or too much, before anything is read.
+fn measure(app: &AppName, root: &Path, selection: &Selection) -> Result<(), BundleError> {
+    let taken = &selection.taken;
+    if taken.is_empty() {
+        return Err(BundleError::Empty { app: app.clone(), root: root.to_owned() });
+    }
+    if taken.len() > MAX_FILES {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for path in taken.keys() {
+            *counts.entry(path.split_once('/').map_or(".", |(top, _)| top)).or_default() += 1;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        return Err(BundleError::TooMany {
+            app: app.clone(),
+            largest: list(counts.iter().map(|(top, n)| format!("{top} ({n})"))),
+        });
+    }
+    let size = taken.values().map(|facts| facts.size).sum();
+    if size > MAX_SIZE {
+        let mut largest: Vec<_> = taken.iter().collect();
+        largest.sort_by_key(|(_, facts)| std::cmp::Reverse(facts.size));
+        let largest = list(largest.iter().map(|(path, facts)| format!("{path} ({})", ByteSize(facts.size))));
+        return Err(BundleError::TooLarge { app: app.clone(), size: ByteSize(size), largest });
+    }
+    Ok(())
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    items.take(NAMED).collect::<Vec<_>>().join(", ")
+}
+
+/// Hashes every file once, whoever takes it.
+fn hash(
+    files: &dyn Files,
+    root: &Path,
+    chosen: &[(Vec<&AppName>, Selection)],
+) -> Result<BTreeMap<String, Digest>, Vec<BundleError>> {
+    let union: BTreeMap<&String, FileFacts> =
+        chosen.iter().flat_map(|(_, selection)| selection.taken.iter().map(|(path, facts)| (path, *facts))).collect();
+    let asked: Vec<(PathBuf, FileFacts)> = union.iter().map(|(path, facts)| (root.join(path), *facts)).collect();
+    let mut digests = BTreeMap::new();
+    let mut errors = Vec::new();
+    for ((path, (full, _)), result) in union.keys().zip(&asked).zip(files.digests(root, &asked)) {
+        match result {
+            Ok(digest) => drop(digests.insert((*path).clone(), digest)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                errors.push(BundleError::Changed { path: full.clone() });
+            }
+            Err(error) => errors.push(BundleError::Read { path: full.clone(), error }),
+        }
+    }
+    if errors.is_empty() { Ok(digests) } else { Err(errors) }
 }

@@ -1,1 +1,196 @@
+//! `include` and `exclude` of a source: what they mean, and what they select.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::walk::{Candidate, Tree, lies_in};
+use super::{BundleError, LeftOut};
+use crate::model::{AppName, Source};
+use crate::port::{EntryKind, FileFacts, Files};
+
+/// A source with its patterns understood.
+pub struct Selector {
+    pub include: Vec<Include>,
+    exclude: GlobSet,
+}
+
+/// An entry of `include`. Where something of the very name exists it is meant, whatever characters are in it.
+pub enum Include {
+    Everything,
+    /// Taken whatever ignore rules say.
+    File(String, FileFacts),
+    /// Entered whatever ignore rules say of it; they count below.
+    Directory(String),
+    Glob {
+        text: String,
+        /// The directories before the first wildcard.
+        prefix: String,
+        matcher: GlobSet,
+    },
+}
+
+/// What a source selects, by path.
+#[derive(Default)]
+pub struct Selection {
+    pub taken: BTreeMap<String, FileFacts>,
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Selector {
+    /// # Errors
+    /// [`BundleError::Pattern`], [`BundleError::NoMatch`], [`BundleError::Outside`]: all of them.
+    pub fn new(files: &dyn Files, app: &AppName, root: &Path, source: &Source) -> Result<Self, Vec<BundleError>> {
+        let mut errors = Vec::new();
+        let mut include = Vec::new();
+        for text in &source.include {
+            match understand(files, app, root, text) {
+                Ok(understood) => include.push(understood),
+                Err(error) => errors.push(error),
+            }
+        }
+        if source.include.is_empty() {
+            include.push(Include::Everything);
+        }
+        let mut exclude = GlobSetBuilder::new();
+        for text in &source.exclude {
+            match normalise(text).and_then(|text| add(&mut exclude, &text)) {
+                Ok(()) => {}
+                Err(reason) => errors.push(faulty(app, "source.exclude", text, reason)),
+            }
+        }
+        match exclude.build() {
+            Ok(exclude) if errors.is_empty() => Ok(Self { include, exclude }),
+            Ok(_) => Err(errors),
+            Err(error) => {
+                errors.push(faulty(app, "source.exclude", &source.exclude.join(", "), error.to_string()));
+                Err(errors)
+            }
+        }
+    }
+
+    /// Selects from what was found below the root and below each directory that is included by name.
+    ///
+    /// # Errors
+    /// [`BundleError::NoMatch`], every one.
+    pub fn select(
+        &self,
+        app: &AppName,
+        tree: &Tree,
+        directories: &BTreeMap<String, Tree>,
+    ) -> Result<Selection, Vec<BundleError>> {
+        let mut chosen: BTreeMap<&str, Candidate> = BTreeMap::new();
+        let mut errors = Vec::new();
+        for include in &self.include {
+            let found: Vec<(&str, Candidate)> = match include {
+                Include::Everything => tree.iter().map(owned).collect(),
+                Include::File(path, facts) => vec![(path, Candidate::Take(*facts))],
+                Include::Directory(path) => directories.get(path).into_iter().flatten().map(owned).collect(),
+                Include::Glob { prefix, matcher, .. } => {
+                    below(tree, prefix).filter(|(path, _)| matcher.is_match(path)).map(owned).collect()
+                }
+            };
+            let is_empty = !found.iter().any(|(_, candidate)| matches!(candidate, Candidate::Take(_)));
+            match include {
+                Include::Directory(pattern) | Include::Glob { text: pattern, .. } if is_empty => {
+                    let ignored = !matches!(include, Include::Glob { prefix, .. } if prefix.is_empty());
+                    errors.push(BundleError::NoMatch { app: app.clone(), pattern: pattern.clone(), ignored });
+                }
+                _ => {}
+            }
+            for (path, candidate) in found {
+                // What one entry takes, another does not leave out.
+                if matches!(candidate, Candidate::Take(_)) || !chosen.contains_key(path) {
+                    chosen.insert(path, candidate);
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut selection = Selection::default();
+        for (path, candidate) in chosen.into_iter().filter(|(path, _)| !self.exclude.is_match(path)) {
+            match candidate {
+                Candidate::Take(facts) => {
+                    selection.taken.insert(path.to_owned(), facts);
+                }
+                Candidate::Leave(reason) => selection.left_out.push(LeftOut { path: path.to_owned(), reason }),
+            }
+        }
+        Ok(selection)
+    }
+}
+
+fn owned<'a>((path, candidate): (&'a String, &Candidate)) -> (&'a str, Candidate) {
+    (path, candidate.clone())
+}
+
+/// What lies in a directory, without looking at the rest.
+fn below<'a>(tree: &'a Tree, directory: &'a str) -> impl Iterator<Item = (&'a String, &'a Candidate)> {
+    tree.range::<str, _>((Bound::Included(directory), Bound::Unbounded))
+        .take_while(move |(path, _)| path.starts_with(directory))
+        .filter(move |(path, _)| lies_in(path, directory))
+}
+
+fn faulty(app: &AppName, key: &'static str, pattern: &str, reason: impl Into<String>) -> BundleError {
+    BundleError::Pattern { app: app.clone(), key, pattern: pattern.to_owned(), reason: reason.into() }
+}
+
+fn understand(files: &dyn Files, app: &AppName, root: &Path, written: &str) -> Result<Include, BundleError> {
+    let text = normalise(written).map_err(|reason| faulty(app, "source.include", written, reason))?;
+    if text.is_empty() {
+        return Ok(Include::Everything);
+    }
+    let path = root.join(&text);
+    let found = match (files.look(&path), files.resolve(&path)) {
+        (Ok(kind), Ok(target)) if target.starts_with(root) => Some(kind),
+        (Ok(_), Ok(target)) => {
+            return Err(BundleError::Outside { app: app.clone(), pattern: written.to_owned(), target });
+        }
+        _ => None,
+    };
+    match found {
+        Some(EntryKind::File(facts)) => Ok(Include::File(text, facts)),
+        Some(EntryKind::Directory) => Ok(Include::Directory(text)),
+        Some(EntryKind::Other | EntryKind::Link) => {
+            Err(faulty(app, "source.include", written, "it is neither a file nor a directory"))
+        }
+        None if !text.contains(['*', '?', '[', '{']) => {
+            Err(BundleError::NoMatch { app: app.clone(), pattern: written.to_owned(), ignored: false })
+        }
+        None => {
+            let mut matcher = GlobSetBuilder::new();
+            add(&mut matcher, &text).map_err(|reason| faulty(app, "source.include", written, reason))?;
+            let matcher = matcher.build().map_err(|error| faulty(app, "source.include", written, error.to_string()))?;
+            let is_plain = |segment: &&str| !segment.contains(['*', '?', '[', '{', '\\']);
+            let prefix = text.split('/').take_while(is_plain).collect::<Vec<_>>().join("/");
+            Ok(Include::Glob { text, prefix, matcher })
+        }
+    }
+}
+
+/// Without `./`, empty segments and a closing `/`.
+fn normalise(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if text.starts_with('/') {
+        return Err("it must be relative to `source.root`".to_owned());
+    }
+    let segments: Vec<&str> = text.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    if segments.contains(&"..") {
+        return Err("it leads out of `source.root`".to_owned());
+    }
+    Ok(segments.join("/"))
+}
+
+/// A glob matches what it says, and everything below a directory that it matches. `*` stops at `/`.
+fn add(set: &mut GlobSetBuilder, text: &str) -> Result<(), String> {
+    for pattern in [text.to_owned(), format!("{text}/**")] {
+        let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
+        set.add(glob.map_err(|error| error.kind().to_string())?);
+    }
+    Ok(())
+}

@@ -1,1 +1,11 @@
 //! The real file system, clock and caches.
+#![expect(clippy::disallowed_methods, reason = "the edge where the outside is reached")]
+
+mod cache;
+mod clock;
+mod files;
+mod hashes;
+
+pub use cache::Cache;
+pub use clock::SystemClock;
+pub use files::RealFiles;
