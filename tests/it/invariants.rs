@@ -1,0 +1,278 @@
+//! What holds for every manifest: over every example, and over worlds made up from a seed.
+//!
+//! A failure prints the seed and the manifest of its world.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use flyte::apply::{Options, Write};
+use flyte::model::{LiveApp, State};
+use flyte::plan::Policy;
+use flyte::port::RpcCode;
+use flyte::server::simulator::{Behaviour, Effect, Fault};
+use flyte::server::state::Profile;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use proptest::prelude::*;
+
+use crate::support::world::{World, request, run};
+
+const PROFILES: [Profile; 2] = [Profile::Full, Profile::Oss];
+
+fn everything() -> Policy {
+    Policy { prune: true, ..Policy::default() }
+}
+
+async fn assert_plan_is_empty(world: &World, policy: Policy, told: &str) {
+    let plan = world.plan(&request(policy)).await.unwrap().plan;
+    let text = flyte::report::plan_text(&plan, flyte::report::Paint { color: false });
+    assert!(plan.is_empty(), "{told}: the plan after apply is not empty\n{text}");
+}
+
+#[test]
+fn after_an_apply_of_any_example_the_plan_is_empty() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let directory = entry.unwrap().path();
+        if !directory.join("flyte.toml").exists() {
+            continue;
+        }
+        seen += 1;
+        for profile in PROFILES {
+            run(async {
+                let mut world = World::new(profile);
+                world.load(&directory);
+                let built = Path::new(crate::support::world::ROOT).join("target/release/hello");
+                world.files.insert(built, &b"a program"[..]);
+                let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
+                assert!(report.outcome.is_success(), "{}: {:?}", directory.display(), report.apps);
+                assert_plan_is_empty(&world, everything(), &directory.display().to_string()).await;
+                world.simulator.forget_calls();
+                world.apply(&request(everything()), &Options::default()).await.unwrap();
+                let writes = world.simulator.calls().into_iter().filter(|call| is_write(call.method)).count();
+                assert_eq!(writes, 0, "{}: the second apply writes", directory.display());
+            });
+        }
+    }
+    assert!(seen >= 3, "only {seen} examples were found");
+}
+
+fn is_write(method: &str) -> bool {
+    !["AppService/Get", "AppService/List", "AppService/Watch"].contains(&method)
+}
+
+/// An app of a made-up world.
+#[derive(Debug, Clone)]
+struct Made {
+    version: u8,
+    auto: bool,
+    min: u8,
+    secret: bool,
+    code: bool,
+    needs: Vec<(u8, bool)>,
+    endpoint: bool,
+}
+
+fn app() -> impl Strategy<Value = Made> {
+    (0..3u8, any::<bool>(), 0..3u8, any::<bool>(), any::<bool>(), prop::collection::vec((any::<u8>(), any::<bool>()), 0..3), any::<bool>())
+        .prop_map(|(version, auto, min, secret, code, needs, endpoint)| Made {
+            version,
+            auto,
+            min,
+            secret,
+            code,
+            needs,
+            endpoint,
+        })
+}
+
+/// `None` leaves the app out.
+fn apps() -> impl Strategy<Value = Vec<Option<Made>>> {
+    prop::collection::vec(prop::option::weighted(0.8, app()), 1..7)
+}
+
+/// The files of a world: a manifest, and the code of the apps that have some.
+fn files(apps: &[Option<Made>]) -> Vec<(String, String)> {
+    let mut text = String::from("name = \"shop\"\nproject = \"p\"\ndomain = \"d\"\n");
+    let mut files = Vec::new();
+    for (at, made) in apps.iter().enumerate() {
+        let Some(made) = made else { continue };
+        let before: Vec<usize> = (0..at).filter(|other| apps[*other].is_some()).collect();
+        let mut needs = BTreeSet::new();
+        let mut written = Vec::new();
+        for (which, wait) in &made.needs {
+            if !before.is_empty() && needs.insert(before[*which as usize % before.len()]) {
+                let name = before[*which as usize % before.len()];
+                written.push(format!("{{ app = \"a{name}\", wait = {wait} }}"));
+            }
+        }
+        text.push_str(&format!("\n[app.a{at}]\nargs = [\"python\", \"main.py\", \"v{}\"]\n", made.version));
+        text.push_str(&format!("activation = \"{}\"\n", if made.auto { "auto" } else { "manual" }));
+        text.push_str(&format!("scaling = {{ replicas = {{ min = {}, max = 3 }} }}\n", made.min));
+        text.push_str(&format!("depends_on = [{}]\n", written.join(", ")));
+        if made.secret {
+            text.push_str("secrets = [{ key = \"K\", env = \"SOME_SECRET\" }]\n");
+        }
+        if made.code {
+            text.push_str(&format!("source = {{ root = \".\", include = [\"a{at}.py\"] }}\n"));
+            files.push((format!("a{at}.py"), format!("print({})\n", made.version)));
+        }
+        match before.first().filter(|_| made.endpoint) {
+            Some(other) => text.push_str(&format!("env = {{ OTHER = {{ endpoint = \"a{other}\" }}, V = \"{}\" }}\n", made.version)),
+            None => text.push_str(&format!("env = {{ V = \"{}\" }}\n", made.version)),
+        }
+    }
+    files.push(("flyte.toml".to_owned(), text));
+    files
+}
+
+fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
+    let config = Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(2026), ..Config::default() };
+    let result = TestRunner::new(config).run(&strategy, |value| {
+        test(value);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn after_any_change_the_plan_after_apply_is_empty() {
+    check(60, (apps(), apps(), any::<bool>()), |(first, second, oss)| {
+        let profile = if oss { Profile::Oss } else { Profile::Full };
+        run(async {
+            let mut world = World::new(profile);
+            for made in [&first, &second] {
+                let files = files(made);
+                world.write(&files);
+                let told = format!("{profile:?}\n{}", files.last().unwrap().1);
+                let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
+                assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
+                assert_plan_is_empty(&world, everything(), &told).await;
+            }
+        });
+    });
+}
+
+#[test]
+fn after_a_crash_at_any_request_the_next_apply_converges() {
+    check(12, (apps(), apps(), any::<bool>()), |(first, second, oss)| {
+        let profile = if oss { Profile::Oss } else { Profile::Full };
+        let mut request_number = 1;
+        loop {
+            let crashed = run(async {
+                let mut world = World::new(profile);
+                world.write(&files(&first));
+                world.apply(&request(everything()), &Options::default()).await.unwrap();
+                world.write(&files(&second));
+                let effect = if request_number % 2 == 0 { Effect::Crash } else { Effect::CrashAfter };
+                world.simulator.inject(Fault { rpc: None, app: None, occurrence: request_number, effect });
+                let (asked, options) = (request(everything()), Options::default());
+                let crashed = tokio::select! {
+                    biased;
+                    () = world.simulator.crashed() => true,
+                    _ = world.apply(&asked, &options) => false,
+                };
+                world.simulator.restart();
+                let told = format!("{profile:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
+                let report = world.apply(&asked, &options).await.unwrap();
+                assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
+                assert_plan_is_empty(&world, everything(), &told).await;
+                crashed
+            });
+            if !crashed {
+                break;
+            }
+            request_number += 1;
+        }
+    });
+}
+
+#[test]
+fn a_report_claims_only_what_the_server_saw() {
+    let fault = (prop::sample::select(vec!["Create", "Update", "Delete", "CreateUploadLocation"]), 1..4u32, 0..3u8);
+    check(80, (apps(), apps(), prop::collection::vec(fault, 0..4), any::<bool>(), any::<u8>()), |(first, second, faults, oss, crashes)| {
+        let profile = if oss { Profile::Oss } else { Profile::Full };
+        run(async {
+            let mut world = World::new(profile);
+            world.write(&files(&first));
+            world.apply(&request(everything()), &Options::default()).await.unwrap();
+            world.write(&files(&second));
+            for (rpc, occurrence, effect) in &faults {
+                let effect = match effect {
+                    0 => Effect::Error(RpcCode::Internal),
+                    1 => Effect::Error(RpcCode::PermissionDenied),
+                    _ => Effect::LostReply,
+                };
+                let fault = Fault { rpc: Some((*rpc).to_owned()), app: None, occurrence: *occurrence, effect };
+                world.simulator.inject(fault);
+            }
+            world.simulator.set_behaviour(&format!("a{}", crashes % 8), Behaviour::crash_loop_after(std::time::Duration::from_secs(1)));
+            let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
+            let live: Vec<LiveApp> = world.simulator.apps().into_iter().map(LiveApp).collect();
+            for step in &report.outcome.steps {
+                let found = live.iter().find(|app| app.name() == step.app.as_str());
+                let planned = report.plan.apps.iter().find(|app| app.name == step.app).unwrap();
+                let runs_planned = || {
+                    let version = planned.version.as_ref().map(|version| version.digest);
+                    found.and_then(LiveApp::marks).map(|marks| marks.digest) == version
+                };
+                match (&step.write, step.action) {
+                    (Write::Done, "create" | "update") => assert!(runs_planned(), "{step:#?}"),
+                    (Write::Done, "delete") => assert!(found.is_none(), "{step:#?}"),
+                    (Write::Failed { .. } | Write::Skipped(_), "create") => {
+                        assert!(found.is_none() || !runs_planned(), "{step:#?}");
+                    }
+                    _ => {}
+                }
+            }
+            for app in &report.apps {
+                let found = live.iter().find(|live| live.name() == app.name.as_str());
+                if app.status.is_success() && app.state == Some(State::Active) {
+                    assert_eq!(found.map(LiveApp::state), Some(State::Active), "{app:#?}");
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn pruning_keeps_to_its_own_apps() {
+    check(30, (apps(), apps()), |(first, second)| {
+        run(async {
+            let mut world = World::new(Profile::Full);
+            world.write(&files(&first));
+            world.apply(&request(everything()), &Options::default()).await.unwrap();
+            let mut others: Vec<_> = world.simulator.apps();
+            for app in &mut others {
+                let json = flyte_schema::to_json(app).unwrap().to_string().replace("\"shop\"", "\"blog\"");
+                *app = flyte_schema::from_json_str(&json).unwrap();
+                app.status = Default::default();
+                let id = app.metadata.get_or_insert_default().id.get_or_insert_default();
+                id.name = format!("blog-{}", id.name);
+                world.simulator.put(app.clone()).unwrap();
+            }
+            world.write(&files(&second));
+            world.apply(&request(everything()), &Options::default()).await.unwrap();
+            for app in others {
+                let name = &app.metadata.id.name;
+                assert!(world.simulator.apps().iter().any(|live| live.metadata.id.name == *name), "{name} was pruned");
+            }
+        });
+    });
+}
+
+#[test]
+fn the_same_input_gives_the_same_plan() {
+    check(20, apps(), |made| {
+        let plan = || {
+            run(async {
+                let mut world = World::new(Profile::Full);
+                world.write(&files(&made));
+                flyte::report::plan_json(&world.plan(&request(everything())).await.unwrap().plan).to_string()
+            })
+        };
+        assert_eq!(plan(), plan());
+    });
+}

@@ -1,0 +1,7 @@
+//! The program itself, its embedded control plane, and real processes: what a user does, seen from outside.
+
+mod crash;
+mod deploy;
+mod desk;
+mod example;
+mod scaling;

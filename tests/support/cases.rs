@@ -1,0 +1,263 @@
+//! Cases in plain files: what a case directory says, what comes out of it, and how expectations are rewritten.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use flyte::apply::{Interrupt, Options};
+use flyte::pipeline::{Error, Request};
+use flyte::plan::Policy;
+use flyte::port::Event;
+use flyte::report::{Paint, outcome_text, plan_text};
+use flyte::server::simulator::{Behaviour, Fault};
+use flyte::server::state::Profile;
+use serde::Deserialize;
+
+use super::world::{World, request, run};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// `case.toml`: what happens, in order. The tree is the case's own directory unless a run names another below it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// `full` or `oss`; both are run, and must tell the same, where none is given.
+    profile: Option<String>,
+    #[serde(default)]
+    run: Vec<Run>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Run {
+    /// `plan`, `apply` (the default), `activate`, `deactivate` or `delete`.
+    command: Option<String>,
+    /// A directory below the case's.
+    tree: Option<String>,
+    adopt: bool,
+    prune: bool,
+    activate: bool,
+    label: Option<String>,
+    profile: Option<String>,
+    app: Vec<String>,
+    parallelism: Option<usize>,
+    /// Seconds until the first Ctrl-C.
+    interrupt_after: Option<f64>,
+    faults: Vec<Fault>,
+    /// App name to `ready`, `never` or `crash_loop`.
+    behaviour: BTreeMap<String, String>,
+    logs: BTreeMap<String, Vec<String>>,
+    /// What somebody else does before the run.
+    edit: Vec<Edit>,
+    /// Leave the events and requests out.
+    quiet: bool,
+}
+
+/// Somebody else changes an app, or with `owner` gives it away.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Edit {
+    app: String,
+    /// JSON pointer into the app's canonical protobuf JSON.
+    pointer: String,
+    value: serde_json::Value,
+    /// Rewrites our owner mark; empty text takes the marks away.
+    owner: Option<String>,
+    /// Creates the app under this name as a copy.
+    copy_to: Option<String>,
+}
+
+/// Runs a case and compares what it tells with `expected.txt` beside it.
+pub fn check(path: &Path) -> Result<()> {
+    let directory = path.parent().unwrap();
+    let case: Case = toml::from_str(&std::fs::read_to_string(path)?)?;
+    let told = match &case.profile {
+        Some(profile) => tell(directory, &case, profile.parse()?)?,
+        None => {
+            let full = tell(directory, &case, Profile::Full)?;
+            let oss = tell(directory, &case, Profile::Oss)?;
+            if full == oss { full } else { format!("==== full\n{full}\n==== oss\n{oss}") }
+        }
+    };
+    compare(&directory.join("expected.txt"), &told)
+}
+
+fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
+    run(async {
+        let mut text = String::new();
+        let mut world = World::new(profile);
+        world.load(directory);
+        for (at, step) in case.run.iter().enumerate() {
+            if at > 0 {
+                text.push('\n');
+            }
+            if let Some(tree) = &step.tree {
+                world.load(&directory.join(tree));
+            }
+            perform(&world, step, &mut text).await?;
+        }
+        Ok(text)
+    })
+}
+
+async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
+    for edit in &step.edit {
+        change(world, edit)?;
+    }
+    for (app, behaviour) in &step.behaviour {
+        world.simulator.set_behaviour(app, behaviour_of(behaviour)?);
+    }
+    for (app, lines) in &step.logs {
+        world.simulator.set_logs(app, lines.iter().cloned());
+    }
+    for fault in &step.faults {
+        world.simulator.inject(fault.clone());
+    }
+    world.simulator.forget_calls();
+    let mut request = request(Policy { adopt: step.adopt, prune: step.prune, activate: step.activate });
+    request.label = step.label.clone();
+    request.selection.profile = step.profile.clone();
+    request.selection.apps = step.app.clone();
+    let command = step.command.as_deref().unwrap_or("apply");
+    writeln!(text, "$ flyte {command}")?;
+    let told = tokio::select! {
+        told = carry_out(world, command, step, &request) => told,
+        () = world.simulator.crashed() => {
+            world.simulator.restart();
+            "crashed\n".to_owned()
+        }
+    };
+    text.push_str(&told);
+    if !step.quiet && command != "plan" {
+        text.push_str("-- events\n");
+        for event in world.heard.take() {
+            writeln!(text, "{}", event_text(&event))?;
+        }
+        text.push_str("-- requests\n");
+        for call in world.simulator.calls().iter().filter(|call| call.method != "AppService/Get") {
+            writeln!(text, "{call}")?;
+        }
+    }
+    Ok(())
+}
+
+async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) -> String {
+    let options = Options { parallelism: step.parallelism.unwrap_or(10), interrupt: Interrupt::default() };
+    if let Some(seconds) = step.interrupt_after {
+        let interrupt = options.interrupt.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            interrupt.set();
+        });
+    }
+    let plain = Paint { color: false };
+    let result = match command {
+        "plan" => world.plan(request).await.map(|planned| plan_text(&planned.plan, plain)),
+        "apply" => world.apply(request, &options).await.map(|report| outcome_text(&report, plain)),
+        other => operate(world, other, step, request, &options).await,
+    };
+    result.unwrap_or_else(|error| failure(&error))
+}
+
+async fn operate(
+    world: &World,
+    command: &str,
+    step: &Run,
+    request: &Request,
+    options: &Options,
+) -> std::result::Result<String, Error> {
+    use flyte::pipeline;
+    use flyte::plan::{Consent, Operation};
+    let operation = match command {
+        "activate" => Operation::Activate,
+        "deactivate" => Operation::Deactivate,
+        "delete" => Operation::Delete,
+        other => panic!("no such command: {other}"),
+    };
+    let ports = world.ports();
+    let mut request = request.clone();
+    request.selection.apps.clear();
+    let planned = pipeline::operate(&ports, &request, operation, &step.app).await?;
+    let (approved, control_plane) = planned.approve(Consent::given())?;
+    Ok(outcome_text(&pipeline::apply(&ports, approved, control_plane, options).await, Paint { color: false }))
+}
+
+fn failure(error: &Error) -> String {
+    let mut text = format!("error: {error}\n");
+    if let Error::Invalid(invalid) = error {
+        for diagnostic in &invalid.0.list {
+            text.push_str(&format!("  {}: {}\n", diagnostic.code, diagnostic.message));
+        }
+    }
+    if let Error::Refused(refused) = error {
+        for (app, notes) in &refused.apps {
+            for note in notes {
+                text.push_str(&format!("  {app}: {}\n", flyte::report::note(note)));
+            }
+        }
+    }
+    text
+}
+
+/// Waits are rounded down to tenths, so that a step more or less of polling does not show.
+fn event_text(event: &Event) -> String {
+    match event {
+        Event::Started { app, action } => format!("{app}: {action}"),
+        Event::Written { app, action, .. } => format!("{app}: {action} taken"),
+        Event::Waiting { app, status } => format!("{app}: {status}"),
+        Event::Passed { app, .. } => format!("{app}: there"),
+        Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
+        Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
+        Event::Interrupted => "interrupted".into(),
+    }
+}
+
+fn behaviour_of(name: &str) -> Result<Behaviour> {
+    Ok(match name {
+        "ready" => Behaviour::default(),
+        "slow" => Behaviour::ready_after(Duration::from_secs(60)),
+        "never" => Behaviour::never_ready(),
+        "crash_loop" => Behaviour::crash_loop_after(Duration::from_secs(3)),
+        other => return Err(format!("no such behaviour: {other}").into()),
+    })
+}
+
+fn change(world: &World, edit: &Edit) -> Result<()> {
+    let found = world.simulator.apps().into_iter().find(|app| app.metadata.id.name == edit.app);
+    let mut app = found.ok_or_else(|| format!("no such app: {}", edit.app))?;
+    app.status = Default::default();
+    let mut json = flyte_schema::to_json(&app)?;
+    if !edit.pointer.is_empty() {
+        *json.pointer_mut(&edit.pointer).ok_or("no such place")? = edit.value.clone();
+    }
+    if let Some(owner) = &edit.owner {
+        let env = json.pointer_mut("/spec/container/env").and_then(|env| env.as_array_mut()).ok_or("no variables")?;
+        if owner.is_empty() {
+            env.retain(|pair| !pair["key"].as_str().unwrap_or("").starts_with("FLYTE_DEPLOY_"));
+        }
+        for pair in env.iter_mut().filter(|pair| pair["key"] == "FLYTE_DEPLOY_MANIFEST") {
+            pair["value"] = owner.as_str().into();
+        }
+    }
+    if let Some(name) = &edit.copy_to {
+        json["metadata"]["id"]["name"] = name.as_str().into();
+    }
+    world.simulator.put(flyte_schema::from_json(json)?)?;
+    Ok(())
+}
+
+/// Compares with a file, or rewrites it when `UPDATE_CASES` is set.
+pub fn compare(path: &Path, told: &str) -> Result<()> {
+    if std::env::var_os("UPDATE_CASES").is_some() {
+        std::fs::write(path, told)?;
+        return Ok(());
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    if expected == told {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(&expected, told);
+    let shown = diff.unified_diff().header("expected", "told").to_string();
+    Err(format!("{} (UPDATE_CASES=1 rewrites it)\n{shown}", path.display()).into())
+}

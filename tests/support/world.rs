@@ -1,0 +1,116 @@
+//! A world in memory, in which the real pipeline runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use flyte::apply::Options;
+use flyte::pipeline::{self, Error, Planned, Request};
+use flyte::plan::{Consent, Policy};
+use flyte::port::memory::{MemoryFiles, VirtualClock};
+use flyte::port::{Access, Clock, ControlPlane, Event, Events, Ports, RpcError, Targets};
+use flyte::report::Report;
+use flyte::resolve::{Selection, Target};
+use flyte::server::simulator::Simulator;
+use flyte::server::state::Profile;
+
+/// Where the manifest tree lies in the memory files.
+pub const ROOT: &str = "/work/tree";
+
+pub struct World {
+    pub files: MemoryFiles,
+    pub clock: Arc<VirtualClock>,
+    pub simulator: Simulator,
+    pub heard: Arc<Heard>,
+}
+
+/// Events, with the seconds since the clock began.
+#[derive(Default)]
+pub struct Heard(Mutex<Vec<Event>>);
+
+impl Heard {
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Events for Heard {
+    fn tell(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+struct Simulated(Simulator);
+
+#[async_trait]
+impl Targets for Simulated {
+    async fn connect(&self, _: &Target, _: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
+        Ok(Arc::new(self.0.clone()))
+    }
+}
+
+impl World {
+    /// Inside a runtime, paused or not.
+    pub fn new(profile: Profile) -> Self {
+        let clock = Arc::new(VirtualClock::default());
+        let simulator = Simulator::new(profile.quirks(), clock.clone());
+        Self { files: MemoryFiles::default(), clock, simulator, heard: Arc::default() }
+    }
+
+    /// Replaces the tree with a copy of a real directory.
+    pub fn load(&mut self, directory: &Path) {
+        self.files = MemoryFiles::default();
+        copy(directory, Path::new(ROOT), &mut self.files);
+    }
+
+    /// Replaces the tree with these files.
+    pub fn write(&mut self, files: &[(String, String)]) {
+        self.files = MemoryFiles::default();
+        for (path, text) in files {
+            self.files.insert(Path::new(ROOT).join(path), text.as_bytes());
+        }
+    }
+
+    pub fn ports(&self) -> Ports {
+        Ports {
+            files: Arc::new(self.files.clone()),
+            clock: self.clock.clone() as Arc<dyn Clock>,
+            targets: Arc::new(Simulated(self.simulator.clone())),
+            events: self.heard.clone(),
+        }
+    }
+
+    pub async fn plan(&self, request: &Request) -> Result<Planned, Error> {
+        pipeline::plan(&self.ports(), request, Access::Read).await
+    }
+
+    pub async fn apply(&self, request: &Request, options: &Options) -> Result<Report, Error> {
+        let ports = self.ports();
+        let planned = pipeline::plan(&ports, request, Access::Write).await?;
+        let (approved, control_plane) = planned.approve(Consent::given())?;
+        Ok(pipeline::apply(&ports, approved, control_plane, options).await)
+    }
+}
+
+pub fn request(policy: Policy) -> Request {
+    Request { manifest: PathBuf::from(ROOT), selection: Selection::default(), policy, label: None }
+}
+
+fn copy(from: &Path, to: &Path, files: &mut MemoryFiles) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            if entry.file_name() != "target" {
+                copy(&path, &target, files);
+            }
+        } else {
+            files.insert(target, std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Runs a future on a clock that jumps over every wait.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(future)
+}
