@@ -1,4 +1,4 @@
-"""The catalogue: `GET /books` answers all books, `GET /books?author=lem` those of an author."""
+"""The catalogue: `GET /books` answers all books, `GET /books?author=lem` those of an author, `GET /` what there is."""
 
 import json
 import os
@@ -19,6 +19,8 @@ class Catalogue(BaseHTTPRequestHandler):
         elif url.path == "/books":
             author = parse_qs(url.query).get("author", [""])[0].lower()
             self.answer(200, [book for book in BOOKS if author in book["author"].lower()])
+        elif url.path == "/":
+            self.answer(200, {"books": len(BOOKS), "paths": ["/books", "/books?author=lem", "/healthz"]})
         else:
             self.answer(404, {"error": f"no such path: {url.path}"})
 
