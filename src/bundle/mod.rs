@@ -16,3 +16,6 @@ pub use error::{BundleError, DamagedArchive};
 pub use files::{Bundle, BundleFile, BundleSet, ByteSize, FileChange, FileChangeKind, LeftOut, Reason, compare};
 pub use memory::recall;
 pub use pack::{MAX_FILES, MAX_SIZE, WARN_SIZE, pack};
+
+#[cfg(test)]
+mod tests;

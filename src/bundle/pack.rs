@@ -76,20 +76,17 @@ fn pack_root(
             return Err(sources.iter().map(fault).collect());
         }
     };
-    let mut errors = Vec::new();
     // Equal sources are selected once.
     let mut selectors: Vec<(&Source, Vec<&AppName>, Selector)> = Vec::new();
     for (app, source) in sources {
         match selectors.iter_mut().find(|(known, ..)| known == source) {
             Some((_, apps, _)) => apps.push(app),
-            None => match Selector::new(files, app, &real, source) {
-                Ok(selector) => selectors.push((source, vec![app], selector)),
-                Err(found) => errors.extend(found),
-            },
+            None => selectors.push((source, vec![app], Selector::new(files, app, &real, source))),
         }
     }
     let (tree, directories) = find(files, &real, &selectors, manifests).map_err(|error| vec![error])?;
     let mut chosen: Vec<(Vec<&AppName>, Selection)> = Vec::new();
+    let mut errors = Vec::new();
     for (_, apps, selector) in selectors {
         let selected = selector.select(apps[0], &tree, &directories).and_then(|selection| {
             measure(apps[0], &real, &selection).map_err(|error| vec![error])?;

@@ -15,6 +15,7 @@ use crate::port::{EntryKind, FileFacts, Files};
 pub struct Selector {
     pub include: Vec<Include>,
     exclude: GlobSet,
+    faults: Vec<BundleError>,
 }
 
 /// An entry of `include`. Where something of the very name exists it is meant, whatever characters are in it.
@@ -40,49 +41,44 @@ pub struct Selection {
 }
 
 impl Selector {
-    /// # Errors
-    /// [`BundleError::Pattern`], [`BundleError::NoMatch`], [`BundleError::Outside`]: all of them.
-    pub fn new(files: &dyn Files, app: &AppName, root: &Path, source: &Source) -> Result<Self, Vec<BundleError>> {
-        let mut errors = Vec::new();
+    /// What is wrong with a pattern is told by [`Selector::select`], together with what the others select.
+    pub fn new(files: &dyn Files, app: &AppName, root: &Path, source: &Source) -> Self {
+        let mut faults = Vec::new();
         let mut include = Vec::new();
         for text in &source.include {
             match understand(files, app, root, text) {
                 Ok(understood) => include.push(understood),
-                Err(error) => errors.push(error),
+                Err(error) => faults.push(error),
             }
         }
         if source.include.is_empty() {
             include.push(Include::Everything);
         }
-        let mut exclude = GlobSetBuilder::new();
+        let mut globs = GlobSetBuilder::new();
         for text in &source.exclude {
-            match normalise(text).and_then(|text| add(&mut exclude, &text)) {
-                Ok(()) => {}
-                Err(reason) => errors.push(faulty(app, "source.exclude", text, reason)),
+            if let Err(reason) = normalise(text).and_then(|text| add(&mut globs, &text)) {
+                faults.push(faulty(app, "source.exclude", text, reason));
             }
         }
-        match exclude.build() {
-            Ok(exclude) if errors.is_empty() => Ok(Self { include, exclude }),
-            Ok(_) => Err(errors),
-            Err(error) => {
-                errors.push(faulty(app, "source.exclude", &source.exclude.join(", "), error.to_string()));
-                Err(errors)
-            }
-        }
+        let exclude = globs.build().unwrap_or_else(|error| {
+            faults.push(faulty(app, "source.exclude", &source.exclude.join(", "), error.to_string()));
+            GlobSet::empty()
+        });
+        Self { include, exclude, faults }
     }
 
     /// Selects from what was found below the root and below each directory that is included by name.
     ///
     /// # Errors
-    /// [`BundleError::NoMatch`], every one.
+    /// [`BundleError::Pattern`], [`BundleError::NoMatch`], [`BundleError::Outside`]: all of them.
     pub fn select(
-        &self,
+        self,
         app: &AppName,
         tree: &Tree,
         directories: &BTreeMap<String, Tree>,
     ) -> Result<Selection, Vec<BundleError>> {
         let mut chosen: BTreeMap<&str, Candidate> = BTreeMap::new();
-        let mut errors = Vec::new();
+        let mut errors = self.faults;
         for include in &self.include {
             let found: Vec<(&str, Candidate)> = match include {
                 Include::Everything => tree.iter().map(owned).collect(),

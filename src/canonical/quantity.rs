@@ -31,11 +31,13 @@ fn spell(nano: i128) -> String {
         let (suffix, unit) = SMALL.into_iter().find(|(_, unit)| nano % unit == 0).unwrap_or(("n", 1));
         return format!("{}{suffix}", nano / unit);
     }
-    let exact = |(_, unit): &(&str, i128)| whole != 0 && whole % unit == 0;
-    match BINARY.into_iter().find(exact).or_else(|| DECIMAL.into_iter().find(exact)) {
-        Some((suffix, unit)) => format!("{}{suffix}", whole / unit),
-        None => whole.to_string(),
-    }
+    let units = BINARY.into_iter().chain(DECIMAL).filter(|(_, unit)| whole != 0 && whole % unit == 0);
+    // Of texts of one length the first.
+    units
+        .map(|(suffix, unit)| format!("{}{suffix}", whole / unit))
+        .chain([whole.to_string()])
+        .min_by_key(String::len)
+        .unwrap_or_default()
 }
 
 /// `None` for what is no quantity, is finer than nano or too large to count so.
@@ -88,6 +90,8 @@ mod tests {
         check(&["1G", "1000M", "1e9", "1E9"], "1G");
         check(&["0", "0m", "0Gi"], "0");
         check(&["2E"], "2E");
+        check(&["10G", "10000M"], "10G");
+        check(&["2048", "2Ki"], "2Ki");
         check(&["-1", "-1000m"], "-1");
     }
 

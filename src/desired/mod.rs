@@ -116,3 +116,6 @@ fn is_label_value(text: &str) -> bool {
         && edge(text.chars().next_back())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod graph;
 mod project;
+#[cfg(test)]
+pub mod sample;
 
 pub use graph::{Cycle, Graph};
 pub use project::{Layer, Origin, Project, Selection, Setting, Target};

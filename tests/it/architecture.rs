@@ -39,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["client", "server"]),
     ("axum", &["server"]),
     ("rusqlite", &["server"]),
-    ("ignore", &["host"]),
+    ("ignore", &["bundle"]),
     ("kdl", &["schema"]),
     ("toml", &["manifest", "cli"]),
 ];

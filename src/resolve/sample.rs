@@ -1,0 +1,62 @@
+//! A small project for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Graph, Project, Target};
+use crate::diagnostic::{Diagnostics, FileId, SourceMap, Span};
+use crate::model::{Activation, App, Port, Ready, Scaling, Scope, Source, Timeouts};
+
+/// An app with nothing but a name, declared in `/w/flyte.toml`.
+pub fn app(name: &str) -> App {
+    App {
+        name: name.parse().unwrap(),
+        declared_at: Span::new(FileId(0), 0..0),
+        directory: PathBuf::from("/w"),
+        description: None,
+        kind: None,
+        image: None,
+        command: None,
+        args: Vec::new(),
+        port: Port { number: 8080, name: None },
+        env: BTreeMap::new(),
+        secrets: Vec::new(),
+        depends_on: Vec::new(),
+        activation: Activation::Manual,
+        source: None,
+        scaling: Scaling { min: 0, max: 1, metric: None, scaledown_after: None },
+        requires_auth: true,
+        links: Vec::new(),
+        ready: Ready { http: None, within: Duration::from_secs(300) },
+        timeouts: Timeouts::default(),
+        spans: BTreeMap::new(),
+    }
+}
+
+/// An app that packs what lies below a directory.
+pub fn app_from(name: &str, root: impl Into<PathBuf>, include: &[&str], exclude: &[&str]) -> App {
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+    App { source: Some(Source { root: root.into(), include: texts(include), exclude: texts(exclude) }), ..app(name) }
+}
+
+/// The project `shop` in `proj/development` of `acme`.
+pub fn project(apps: impl IntoIterator<Item = App>) -> Project {
+    let apps: BTreeMap<_, _> = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
+    let edges = apps.iter().map(|(name, app)| {
+        (name.clone(), app.depends_on.iter().map(|dependency| dependency.app.clone()).collect::<BTreeSet<_>>())
+    });
+    let mut sources = SourceMap::default();
+    sources.add("flyte.toml", "");
+    Project {
+        owner: "shop".to_owned(),
+        scope: Scope { org: "acme".to_owned(), project: "proj".to_owned(), domain: "development".to_owned() },
+        target: Target { name: "local".to_owned(), endpoint: None, insecure: false },
+        root: PathBuf::from("/w"),
+        declared: apps.keys().cloned().collect(),
+        graph: Graph::new(edges.collect()).unwrap(),
+        diagnostics: Diagnostics::new(sources, Vec::new()),
+        settings: Vec::new(),
+        apps,
+    }
+}
