@@ -25,11 +25,76 @@ pub struct Page {
     pub text: &'static str,
 }
 
-/// Every page, in the order of codes.
-pub static PAGES: &[Page] = &[];
+/// Declares the codes, and one page for each: `pages/NAME.md`.
+macro_rules! codes {
+    ($($constant:ident $name:literal $title:literal)*) => {
+        /// Every code, as a constant.
+        pub mod codes {
+            use super::Code;
+            $(#[doc = $title] pub const $constant: Code = Code(concat!("manifest::", $name));)*
+        }
+
+        /// Every page, in the order of codes.
+        pub static PAGES: &[Page] = &[
+            $(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*
+        ];
+    };
+}
+
+codes! {
+    BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"
+    BAD_DURATION "bad_duration" "a duration that cannot be read"
+    BAD_IMAGE "bad_image" "an image reference that cannot be read"
+    BAD_NAME "bad_name" "a name with characters that are not allowed"
+    COMMAND_WITHOUT_STARTER "command_without_starter" "a key that needs Flyte's starter, beside `command`"
+    CONFLICTING_ROOT "conflicting_root" "a member of a workspace that contradicts its root"
+    CREDENTIAL_IN_ENV "credential_in_env" "a value in `env` that looks like a credential"
+    CYCLE "cycle" "apps that depend on each other in a circle"
+    DUPLICATE_APP "duplicate_app" "two apps with one name"
+    DUPLICATE_KEY "duplicate_key" "a key or table that is written twice"
+    DUPLICATE_VARIABLE "duplicate_variable" "an environment variable that is set twice"
+    INVALID_VALUE "invalid_value" "a value that is not one of those allowed"
+    MIN_OVER_MAX "min_over_max" "a minimum above its maximum"
+    MISSING_ENVIRONMENT "missing_environment" "an environment variable that is not set"
+    MISSING_FILE "missing_file" "a path or glob that finds nothing"
+    MISSING_IMAGE "missing_image" "an app without an image, for a real control plane"
+    MISSING_KEY "missing_key" "a key that must be there"
+    NAME_COLLISION "name_collision" "two apps whose service names collide"
+    NOT_SUPPORTED_YET "not_supported_yet" "a key that is reserved for a later release"
+    NOTHING_TO_RUN "nothing_to_run" "an app that says neither what to run nor in which image"
+    OUT_OF_RANGE "out_of_range" "a number or text outside its limits"
+    OUTSIDE_ROOT "outside_root" "a path that leads out of the workspace"
+    RESERVED_PORT "reserved_port" "a port that belongs to the platform"
+    RESERVED_VARIABLE "reserved_variable" "an environment variable that is set by flyte or the platform"
+    SYNTAX "syntax" "text that is not TOML"
+    TOO_LARGE "too_large" "a manifest beyond the limits"
+    UNDEFINED_VARIABLE "undefined_variable" "a variable that is not defined"
+    UNKNOWN_APP "unknown_app" "the name of an app that is not declared"
+    UNKNOWN_KEY "unknown_key" "a key that the manifest does not know"
+    UNKNOWN_PROFILE "unknown_profile" "a profile that is not declared"
+    UNKNOWN_TARGET "unknown_target" "a target that is not declared"
+    UNREADABLE "unreadable" "a member of a workspace that cannot be read"
+    UNUSED_PROFILE "unused_profile" "a profile that changes nothing"
+    UNUSED_VARIABLE "unused_variable" "a variable that nothing uses"
+    WRONG_TYPE "wrong_type" "a value of another type than the key takes"
+}
 
 /// The page of a code, given with or without the leading `flyte::`.
 pub fn page(code: &str) -> Option<&'static Page> {
     let code = code.strip_prefix("flyte::").unwrap_or(code);
     PAGES.iter().find(|page| page.code.0 == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_in_order_and_have_text() {
+        assert!(PAGES.windows(2).all(|pair| pair[0].code < pair[1].code));
+        for page in PAGES {
+            assert!(page.text.len() >= 80, "{} says too little", page.code);
+        }
+        assert_eq!(super::page("flyte::manifest::cycle").unwrap().code, codes::CYCLE);
+    }
 }

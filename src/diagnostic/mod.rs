@@ -4,7 +4,7 @@ mod code;
 mod render;
 mod source;
 
-pub use code::{Code, PAGES, Page, page};
+pub use code::{Code, PAGES, Page, codes, page};
 pub use render::{Style, render, to_json};
 pub use source::{FileId, SourceFile, SourceMap, Span};
 

@@ -1,5 +1,6 @@
 //! Diagnostics as text for people, and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use miette::{
 };
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Diagnostics, FileId, Severity, Span};
+use super::{Diagnostic, Diagnostics, FileId, Severity, Span, codes};
 
 /// How text is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +28,10 @@ impl Style {
 /// Every diagnostic with its source lines, one blank line after each.
 pub fn render(diagnostics: &Diagnostics, style: Style) -> String {
     let handler = handler(style);
+    let texts = shown_texts(diagnostics);
     let mut text = String::new();
     for diagnostic in &diagnostics.list {
-        let report = report(diagnostics, diagnostic);
+        let report = report(diagnostics, diagnostic, &texts);
         if handler.render_report(&mut text, &report).is_err() {
             text.push_str(&diagnostic.message);
         }
@@ -42,6 +44,24 @@ pub fn render(diagnostics: &Diagnostics, style: Style) -> String {
         clean.push('\n');
     }
     clean
+}
+
+/// The texts as they may be shown: what looks like a credential is covered, whoever points near it.
+fn shown_texts(diagnostics: &Diagnostics) -> BTreeMap<FileId, Arc<str>> {
+    let mut covered: BTreeMap<FileId, String> = BTreeMap::new();
+    for diagnostic in diagnostics.list.iter().filter(|diagnostic| diagnostic.code == codes::CREDENTIAL_IN_ENV) {
+        let Some(span) = diagnostic.labels.first().map(|label| label.span) else { continue };
+        let text = covered.entry(span.file).or_insert_with(|| diagnostics.sources.file(span.file).text.to_string());
+        if let Some(secret) = text.get(span.start..span.end) {
+            let quotes = |c: char| matches!(c, '"' | '\'');
+            let cover: String = secret
+                .chars()
+                .map(|c| if quotes(c) || c == '\n' { c.to_string() } else { "*".repeat(c.len_utf8()) })
+                .collect();
+            text.replace_range(span.start..span.end, &cover);
+        }
+    }
+    covered.into_iter().map(|(file, text)| (file, Arc::from(text))).collect()
 }
 
 fn handler(style: Style) -> GraphicalReportHandler {
@@ -66,7 +86,7 @@ struct Report {
     related: Vec<Report>,
 }
 
-fn report(diagnostics: &Diagnostics, diagnostic: &Diagnostic) -> Report {
+fn report(diagnostics: &Diagnostics, diagnostic: &Diagnostic, texts: &BTreeMap<FileId, Arc<str>>) -> Report {
     let severity = match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,
@@ -90,7 +110,8 @@ fn report(diagnostics: &Diagnostics, diagnostic: &Diagnostic) -> Report {
                 LabeledSpan::new_with_span(text, place)
             });
         }
-        (NamedSource::new(here.path.display().to_string(), here.text.clone()), labels)
+        let text = texts.get(&file).unwrap_or(&here.text).clone();
+        (NamedSource::new(here.path.display().to_string(), text), labels)
     };
     let mut files = files.into_iter();
     let (source, labels) = files.next().map_or_else(|| (NamedSource::new("", Arc::from("")), Vec::new()), snippet);

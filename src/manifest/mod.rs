@@ -3,32 +3,51 @@
 //! [`load`] reads every text of a workspace and notes what is wrong with each on its own. What the texts mean
 //! together is decided by [`crate::resolve`], which reports both.
 
+pub mod check;
+pub mod format;
+mod load;
+mod parse;
+mod paths;
+pub mod rules;
+pub mod suggest;
 mod value;
+mod wording;
+mod workspace;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+pub use load::load;
+pub use paths::normal;
 pub use value::{Entry, Node, Table, Value};
+pub use workspace::find;
 
 use crate::diagnostic::{Diagnostic, FileId, SourceMap};
-use crate::port::{FileKind, Files};
+use crate::port::FileKind;
 
 /// The file name of a manifest.
 pub const FILE_NAME: &str = "flyte.toml";
+
+/// The greatest size of a manifest.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// The greatest number of apps, and of members, of a workspace.
+pub const MAX_APPS: usize = 10_000;
 
 /// What was written: the root text and its members, mistakes included.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     /// The directory of the root text, absolute.
     pub root: PathBuf,
+    /// Paths are shown relative to `root`.
     pub sources: SourceMap,
     /// The root first, then members in the order of their paths.
     pub documents: Vec<Document>,
-    /// What is wrong with each text on its own.
+    /// What is wrong with the texts whatever profile is chosen.
     pub findings: Vec<Diagnostic>,
     /// Some text could not be understood, so what seems absent may be there.
     pub incomplete: bool,
-    /// What is at the paths that the texts name.
+    /// What is at the paths that the texts name; for a glob, at the first it finds.
     pub files: BTreeMap<PathBuf, Option<FileKind>>,
 }
 
@@ -42,6 +61,21 @@ pub struct Document {
     pub table: Table,
 }
 
+impl Manifest {
+    /// Every profile some text declares, in the order of names.
+    pub fn profiles(&self) -> Vec<&str> {
+        let entries = self.documents.iter().flat_map(|document| &document.table.table("profile").entries);
+        let mut names: Vec<&str> = entries.map(|entry| entry.key.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    pub fn root_document(&self) -> &Document {
+        &self.documents[0]
+    }
+}
+
 /// Why no manifest could be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -49,23 +83,4 @@ pub enum LoadError {
     NotFound(PathBuf),
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-}
-
-/// Reads the manifest at `path`: a `flyte.toml`, or the directory of one.
-///
-/// # Errors
-/// When the root text cannot be read. Mistakes in the texts are no error here: they are in [`Manifest::findings`].
-pub fn load(files: &dyn Files, path: &Path) -> Result<Manifest, LoadError> {
-    let _ = files;
-    Err(LoadError::NotFound(path.to_owned()))
-}
-
-/// The manifest that governs `directory`: the nearest `flyte.toml` in it or above, or the workspace root that lists
-/// that one as a member.
-///
-/// # Errors
-/// [`LoadError::NotFound`].
-pub fn find(files: &dyn Files, directory: &Path) -> Result<PathBuf, LoadError> {
-    let _ = files;
-    Err(LoadError::NotFound(directory.to_owned()))
 }

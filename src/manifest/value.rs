@@ -1,5 +1,7 @@
 //! A TOML value that owns its text and knows where each key and value stands.
 
+use std::fmt;
+
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{FileId, Span};
@@ -9,8 +11,8 @@ use crate::diagnostic::{FileId, Span};
 pub struct Node {
     pub span: Span,
     pub value: Value,
-    /// The text came out of a variable: its form could not be checked where it was written.
-    pub templated: bool,
+    /// Where the variables were set that were filled into the text.
+    pub variables: Vec<Span>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +45,7 @@ pub struct Entry {
 
 impl Node {
     pub fn new(span: Span, value: Value) -> Self {
-        Self { span, value, templated: false }
+        Self { span, value, variables: Vec::new() }
     }
 
     pub fn as_text(&self) -> Option<&str> {
@@ -115,6 +117,15 @@ impl Table {
         self.get(key).and_then(Node::as_text)
     }
 
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node)
+    }
+
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(at))
+    }
+
     /// From a parsed text.
     pub(super) fn from_toml(file: FileId, table: &DeTable<'_>) -> Self {
         let entries = table
@@ -146,5 +157,27 @@ impl Node {
             DeValue::Table(table) => Value::Table(Table::from_toml(file, table)),
         };
         Self::new(Span::new(file, range), value)
+    }
+}
+
+/// As TOML, on one line.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Value::Text(text) => write!(f, "{}", toml::Value::String(text.clone())),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Float(text) | Value::Datetime(text) => f.write_str(text),
+            Value::Boolean(value) => write!(f, "{value}"),
+            Value::List(nodes) => {
+                let nodes: Vec<String> = nodes.iter().map(Self::to_string).collect();
+                write!(f, "[{}]", nodes.join(", "))
+            }
+            Value::Table(table) if table.entries.is_empty() => f.write_str("{}"),
+            Value::Table(table) => {
+                let entries = table.entries.iter().map(|entry| format!("{} = {}", entry.key, entry.node));
+                write!(f, "{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+            }
+            Value::Mistaken => f.write_str("?"),
+        }
     }
 }

@@ -1,15 +1,179 @@
 //! `schema/manifest.kdl` as a value: every key with its type, default, limits, unit and manual text.
 
 pub mod docs;
+mod path;
+mod read;
 
-/// The schema.
-pub struct Schema;
+use std::sync::{Arc, LazyLock};
+
+pub use read::SchemaError;
+
+/// Everything a manifest may say.
+#[derive(Debug)]
+pub struct Schema {
+    pub root: Arc<TableType>,
+    /// Tables used in more than one place, `root` not among them.
+    pub defined: Vec<Arc<TableType>>,
+}
+
+/// A table with known keys.
+#[derive(Debug)]
+pub struct TableType {
+    /// The name it was defined under.
+    pub name: Option<String>,
+    pub keys: Vec<Key>,
+    /// Exactly one of the keys is set.
+    pub one_of: bool,
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub struct Key {
+    pub name: String,
+    pub required: bool,
+    /// Reserved for a later release: using it is refused.
+    pub planned: bool,
+    /// As TOML, without the quotes of a text.
+    pub default: Option<String>,
+    pub unit: Option<String>,
+    /// One line, no full stop.
+    pub summary: String,
+    pub about: String,
+    /// TOML that is accepted.
+    pub example: String,
+    /// Paths in the app message; `name[]` is a list told apart by a key.
+    pub wire: Vec<String>,
+    /// The ways to write the value; empty for a planned key.
+    pub forms: Vec<Form>,
+}
+
+/// A way to write a value.
+#[derive(Debug)]
+pub enum Form {
+    /// `min` and `max` count characters; for durations seconds.
+    Text {
+        format: Format,
+        min: Option<u64>,
+        max: Option<u64>,
+        choices: Vec<String>,
+    },
+    Integer {
+        format: Format,
+        min: i64,
+        max: i64,
+    },
+    Boolean,
+    List {
+        min: usize,
+        element: Vec<Form>,
+    },
+    Table(Arc<TableType>),
+    /// Any keys of a format.
+    Map {
+        keys: Format,
+        element: Vec<Form>,
+    },
+}
+
+/// Ports that the platform's own containers use beside the app. Source: the published SDK's check of `AppEnvironment.port`.
+pub const RESERVED_PORTS: [u16; 5] = [8012, 8022, 8112, 9090, 9091];
+
+/// What a text or a number must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Any,
+    AppName,
+    Duration,
+    Endpoint,
+    Glob,
+    HttpPath,
+    Image,
+    Path,
+    /// Not one of the ports the platform keeps.
+    Port,
+    PortName,
+    /// A project, domain or organisation.
+    ScopeName,
+    SecretKey,
+    ShellWords,
+    /// An environment variable.
+    Variable,
+    /// A name inside the manifest: of a variable, a profile, a target, the manifest itself.
+    Word,
+}
+
+impl Format {
+    const NAMES: [(&'static str, Self); 14] = [
+        ("app-name", Self::AppName),
+        ("duration", Self::Duration),
+        ("endpoint", Self::Endpoint),
+        ("glob", Self::Glob),
+        ("http-path", Self::HttpPath),
+        ("image", Self::Image),
+        ("path", Self::Path),
+        ("port", Self::Port),
+        ("port-name", Self::PortName),
+        ("scope-name", Self::ScopeName),
+        ("secret-key", Self::SecretKey),
+        ("shell-words", Self::ShellWords),
+        ("variable", Self::Variable),
+        ("word", Self::Word),
+    ];
+
+    /// The expression that texts of this format match, where one is the whole rule or a useful part of it.
+    pub fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::AppName => Some("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"),
+            Self::Duration => Some("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+            Self::Endpoint => Some("^(dns:///|https?://)[^\\s]+$"),
+            Self::HttpPath => Some("^/"),
+            Self::PortName => Some("^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$"),
+            Self::ScopeName => Some("^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
+            Self::SecretKey => Some("^[A-Za-z0-9_.-]+$"),
+            Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+            Self::Word => Some("^[A-Za-z0-9][A-Za-z0-9_-]*$"),
+            Self::Any | Self::Glob | Self::Image | Self::Path | Self::Port | Self::ShellWords => None,
+        }
+    }
+}
+
+static SCHEMA: LazyLock<Schema> =
+    LazyLock::new(|| Schema::read(flyte_schema::MANIFEST_KDL).expect("the embedded schema is checked by a test"));
 
 impl Schema {
+    /// The schema of this release.
     pub fn load() -> &'static Self {
-        &Self
+        &SCHEMA
     }
-    pub fn key_for_wire(&self, path: &str) -> Option<String> {
-        path.strip_prefix("spec.container.").map(str::to_owned)
+
+    /// The table defined as `name`.
+    pub fn table(&self, name: &str) -> Option<&Arc<TableType>> {
+        self.defined.iter().find(|table| table.name.as_deref() == Some(name))
     }
+}
+
+impl TableType {
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Key {
+    /// The table form, where there is one.
+    pub fn table(&self) -> Option<&Arc<TableType>> {
+        table_form(&self.forms)
+    }
+
+    /// The forms of a map's values, where there is a map form.
+    pub fn map(&self) -> Option<(Format, &[Form])> {
+        self.forms.iter().find_map(|form| match form {
+            Form::Map { keys, element } => Some((*keys, element.as_slice())),
+            _ => None,
+        })
+    }
+}
+
+/// The table among some forms.
+pub fn table_form(forms: &[Form]) -> Option<&Arc<TableType>> {
+    forms.iter().find_map(|form| if let Form::Table(table) = form { Some(table) } else { None })
 }

@@ -1,0 +1,369 @@
+//! A table against the schema. What is wrong is reported once and marked, so that nothing more is said about it.
+
+use super::format::{self, Fault};
+use super::suggest::did_you_mean;
+use super::value::{Entry, Node, Table, Value};
+use crate::diagnostic::{Diagnostic, Span, codes};
+use crate::schema::{Form, Format, Key, RESERVED_PORTS, TableType, table_form};
+
+/// Which texts are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// As written: texts that name variables are left for later.
+    Written,
+    /// After variables are filled in: only the texts that named some.
+    Filled,
+}
+
+/// Checks `table`, whose path is `name` (`app.backend`; empty for the root), and takes out keys that it does not know.
+pub fn check_table(table: &mut Table, kind: &TableType, name: &str, phase: Phase) -> Vec<Diagnostic> {
+    let mut checker = Checker { findings: Vec::new(), phase };
+    checker.keys(table, kind, name);
+    checker.findings
+}
+
+struct Checker {
+    findings: Vec<Diagnostic>,
+    phase: Phase,
+}
+
+impl Checker {
+    fn keys(&mut self, table: &mut Table, kind: &TableType, name: &str) {
+        table.entries.retain_mut(|entry| match kind.key(&entry.key) {
+            Some(key) if key.planned => {
+                if self.phase == Phase::Written {
+                    self.findings.push(planned(entry, key));
+                }
+                false
+            }
+            Some(key) => {
+                let path = join(name, &entry.key);
+                self.value(&mut entry.node, &key.forms, &path, key);
+                true
+            }
+            None => {
+                self.findings.push(unknown(entry, kind, name));
+                false
+            }
+        });
+    }
+
+    /// A table that is a value of its own: required keys and the one key of many.
+    fn inner_table(&mut self, node: &mut Node, kind: &TableType, name: &str) {
+        let span = node.span;
+        let Value::Table(table) = &mut node.value else { return };
+        let before = self.findings.len();
+        self.keys(table, kind, name);
+        if self.phase == Phase::Filled || self.findings.len() > before {
+            return;
+        }
+        if kind.one_of && table.entries.len() != 1 {
+            let names: Vec<String> = kind.keys.iter().map(|key| format!("`{}`", key.name)).collect();
+            let mut finding = Diagnostic::error(
+                codes::INVALID_VALUE,
+                format!(
+                    "`{name}` has {} of {}",
+                    if table.entries.is_empty() { "none" } else { "more than one" },
+                    names.join(" and ")
+                ),
+            )
+            .help("set exactly one of them");
+            match table.entries.as_slice() {
+                [] => finding = finding.label(span, "empty"),
+                entries => {
+                    for entry in entries {
+                        finding = finding.label(entry.key_span, "");
+                    }
+                }
+            }
+            self.findings.push(finding);
+            node.value = Value::Mistaken;
+            return;
+        }
+        for key in kind.keys.iter().filter(|key| key.required && table.get(&key.name).is_none()) {
+            self.findings.push(missing(span, name, key));
+        }
+        if self.findings.len() > before {
+            node.value = Value::Mistaken;
+        }
+    }
+
+    fn value(&mut self, node: &mut Node, forms: &[Form], path: &str, key: &Key) {
+        if node.is_mistaken() {
+            return;
+        }
+        let Some(form) = forms.iter().find(|form| fits(form, &node.value)) else {
+            if self.phase == Phase::Written {
+                self.findings.push(wrong_type(node, forms, path, key));
+            }
+            node.value = Value::Mistaken;
+            return;
+        };
+        match form {
+            Form::Text { .. } | Form::Integer { .. } | Form::Boolean => self.scalar(node, form, path),
+            Form::Table(table) => self.inner_table(node, table, path),
+            Form::List { min, element } => {
+                let span = node.span;
+                let Value::List(nodes) = &mut node.value else { return };
+                if nodes.len() < *min && self.phase == Phase::Written {
+                    self.findings.push(
+                        Diagnostic::error(codes::OUT_OF_RANGE, format!("`{path}` is empty"))
+                            .label(span, "nothing in it")
+                            .help("name something, or leave the key out"),
+                    );
+                }
+                for node in nodes {
+                    self.value(node, element, path, key);
+                }
+            }
+            Form::Map { keys, element } => {
+                let Value::Table(table) = &mut node.value else { return };
+                for entry in &mut table.entries {
+                    if self.phase == Phase::Written {
+                        self.map_key(entry, *keys);
+                    }
+                    let inner = join(path, &entry.key);
+                    self.value(&mut entry.node, element, &inner, key);
+                }
+            }
+        }
+    }
+
+    fn map_key(&mut self, entry: &Entry, format: Format) {
+        if let Err(fault) = format::check(format, &entry.key) {
+            let finding =
+                Diagnostic::error(fault.code, fault.message).label(entry.key_span, fault.label).help(fault.help);
+            self.findings.push(finding);
+        }
+    }
+
+    fn scalar(&mut self, node: &mut Node, form: &Form, path: &str) {
+        let finding = match (form, &node.value) {
+            (Form::Text { format, min, max, choices }, Value::Text(text)) => {
+                let judged = match self.phase {
+                    Phase::Written => !text.contains("${"),
+                    Phase::Filled => !node.variables.is_empty(),
+                };
+                if judged { text_fault(text, *format, *min, *max, choices, path) } else { None }
+            }
+            (Form::Integer { format, min, max }, Value::Integer(number)) if self.phase == Phase::Written => {
+                integer_fault(*number, *format, *min, *max, path)
+            }
+            _ => None,
+        };
+        if let Some(fault) = finding {
+            let mut finding = Diagnostic::error(fault.code, fault.message);
+            if node.variables.is_empty() {
+                finding = finding.label(node.span, fault.label);
+            } else {
+                finding = finding.label(node.span, format!("{} once the variable is filled in", fault.label));
+                for variable in &node.variables {
+                    finding = finding.label(*variable, "the value comes from here");
+                }
+            }
+            self.findings.push(finding.help(fault.help));
+            node.value = Value::Mistaken;
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn fits(form: &Form, value: &Value) -> bool {
+    matches!(
+        (form, value),
+        (Form::Text { .. }, Value::Text(_))
+            | (Form::Integer { .. }, Value::Integer(_))
+            | (Form::Boolean, Value::Boolean(_))
+            | (Form::List { .. }, Value::List(_))
+            | (Form::Table(_) | Form::Map { .. }, Value::Table(_))
+    )
+}
+
+fn text_fault(
+    text: &str,
+    format: Format,
+    min: Option<u64>,
+    max: Option<u64>,
+    choices: &[String],
+    path: &str,
+) -> Option<Fault> {
+    let fault = |code, message: String, label: String, help: String| Some(Fault { code, message, label, help });
+    if !choices.is_empty() {
+        if choices.iter().any(|choice| choice == text) {
+            return None;
+        }
+        let listed: Vec<String> = choices.iter().map(|choice| format!("`\"{choice}\"`")).collect();
+        let help = match did_you_mean(text, choices.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `\"{near}\"`?"),
+            None => format!("write {}", listed.join(" or ")),
+        };
+        return fault(
+            codes::INVALID_VALUE,
+            format!("`{path}` cannot be `{text}`"),
+            format!("must be {}", listed.join(" or ")),
+            help,
+        );
+    }
+    if let Err(found) = format::check(format, text) {
+        return Some(found);
+    }
+    if format == Format::Duration {
+        let seconds = format::duration(text).map_or(0.0, |duration| duration.as_secs_f64());
+        if max.is_some_and(|max| seconds > max as f64) {
+            let max = max.unwrap_or(0);
+            let limit = if max % 3600 == 0 { format!("{}h", max / 3600) } else { format!("{max}s") };
+            return fault(
+                codes::OUT_OF_RANGE,
+                format!("`{path}` is too long"),
+                format!("more than {limit}"),
+                format!("write at most `\"{limit}\"`"),
+            );
+        }
+        if min.is_some_and(|min| min > 0) && seconds == 0.0 {
+            return fault(
+                codes::OUT_OF_RANGE,
+                format!("`{path}` is zero"),
+                "no time at all".into(),
+                "write a time above zero, or leave the key out".into(),
+            );
+        }
+        return None;
+    }
+    let characters = text.chars().count() as u64;
+    if let Some(min) = min.filter(|min| characters < *min) {
+        let (what, help) = if min == 1 {
+            ("is empty".to_owned(), "write a text, or leave the key out".to_owned())
+        } else {
+            (format!("is shorter than {min} characters"), format!("write at least {min}"))
+        };
+        return fault(codes::OUT_OF_RANGE, format!("`{path}` {what}"), "too short".into(), help);
+    }
+    if let Some(max) = max.filter(|max| characters > *max) {
+        return fault(
+            codes::OUT_OF_RANGE,
+            format!("`{path}` is too long"),
+            format!("{characters} characters"),
+            format!("use at most {max}"),
+        );
+    }
+    None
+}
+
+fn integer_fault(number: i64, format: Format, min: i64, max: i64, path: &str) -> Option<Fault> {
+    let fault = |code, message: String, label: String, help: String| Some(Fault { code, message, label, help });
+    if number < min || number > max {
+        let label = if number < min { format!("below {min}") } else { format!("above {max}") };
+        let range = if max == 4_294_967_295 {
+            format!("a number of at least {min}")
+        } else {
+            format!("a number from {min} to {max}")
+        };
+        return fault(codes::OUT_OF_RANGE, format!("`{path}` cannot be {number}"), label, format!("write {range}"));
+    }
+    if format == Format::Port && RESERVED_PORTS.iter().any(|port| i64::from(*port) == number) {
+        let listed: Vec<String> = RESERVED_PORTS.iter().map(u16::to_string).collect();
+        return fault(
+            codes::RESERVED_PORT,
+            format!("port {number} belongs to the platform"),
+            "reserved".into(),
+            format!("choose another port, such as 8080; reserved are {}", listed.join(", ")),
+        );
+    }
+    None
+}
+
+fn wrong_type(node: &Node, forms: &[Form], path: &str, key: &Key) -> Diagnostic {
+    let wanted: Vec<&str> = forms.iter().map(noun).collect();
+    let mut finding = Diagnostic::error(codes::WRONG_TYPE, format!("`{path}` must be {}", wanted.join(" or ")))
+        .label(node.span, format!("{} is not", node.kind()));
+    let takes = |wanted: fn(&Form) -> bool| forms.iter().any(wanted);
+    let help = match &node.value {
+        Value::Text(text) if takes(|form| matches!(form, Form::Integer { .. })) && text.parse::<i64>().is_ok() => {
+            format!("remove the quotes: `{text}`")
+        }
+        Value::Text(text)
+            if takes(|form| matches!(form, Form::Boolean)) && matches!(text.as_str(), "true" | "false") =>
+        {
+            format!("remove the quotes: `{text}`")
+        }
+        Value::Text(text) if takes(|form| matches!(form, Form::List { .. })) => format!("write `[\"{text}\"]`"),
+        Value::Integer(number) if takes(|form| matches!(form, Form::Text { format: Format::Duration, .. })) => {
+            format!("write `\"{number}s\"`")
+        }
+        Value::Integer(number) if takes(|form| matches!(form, Form::Text { .. })) => format!("write `\"{number}\"`"),
+        Value::Boolean(value) if takes(|form| matches!(form, Form::Text { choices, .. } if choices.is_empty())) => {
+            format!("write `\"{value}\"`")
+        }
+        _ => format!("write, for instance, `{}`", key.example.lines().next().unwrap_or("")),
+    };
+    finding.help = Some(help);
+    finding
+}
+
+fn noun(form: &Form) -> &'static str {
+    match form {
+        Form::Text { .. } => "a string",
+        Form::Integer { .. } => "an integer",
+        Form::Boolean => "a boolean",
+        Form::List { .. } => "an array",
+        Form::Table(_) | Form::Map { .. } => "a table",
+    }
+}
+
+fn missing(span: Span, name: &str, key: &Key) -> Diagnostic {
+    let message = format!("`{name}` has no `{}`", key.name);
+    let example = key.example.lines().next().unwrap_or("");
+    Diagnostic::error(codes::MISSING_KEY, message)
+        .label(span, format!("`{}` is required", key.name))
+        .help(format!("add it, as in `{example}`"))
+}
+
+fn planned(entry: &Entry, key: &Key) -> Diagnostic {
+    Diagnostic::error(codes::NOT_SUPPORTED_YET, format!("`{}` is not supported yet", entry.key))
+        .label(entry.key_span, format!("reserved: {}", key.summary))
+        .help("remove it: this release would not act on it, and says so rather than ignore it")
+}
+
+fn unknown(entry: &Entry, kind: &TableType, name: &str) -> Diagnostic {
+    let table = if name.is_empty() { "at the top of a manifest".to_owned() } else { format!("in `{name}`") };
+    let known = || kind.keys.iter().filter(|key| !key.planned).map(|key| key.name.as_str());
+    let help = match did_you_mean(&entry.key, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => match elsewhere(entry, kind, name) {
+            Some(help) => help,
+            None => format!("known are {}", known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+        },
+    };
+    Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{}` {table}", entry.key))
+        .label(entry.key_span, "not a key of this table")
+        .help(help)
+}
+
+/// Names that people bring from elsewhere, and keys that belong one table further in or out.
+fn elsewhere(entry: &Entry, kind: &TableType, name: &str) -> Option<String> {
+    const SDK: [(&str, &str); 8] = [
+        ("env_vars", "env"),
+        ("environment", "env"),
+        ("replicas", "scaling.replicas"),
+        ("min_replicas", "scaling.replicas.min"),
+        ("max_replicas", "scaling.replicas.max"),
+        ("ports", "port"),
+        ("healthcheck", "ready.http"),
+        ("timeout", "timeouts.request"),
+    ];
+    let known = |path: &str| kind.key(path.split('.').next().unwrap_or(path)).is_some();
+    if let Some((_, ours)) = SDK.iter().find(|(theirs, ours)| *theirs == entry.key && known(ours)) {
+        return Some(format!("write `{ours}`"));
+    }
+    let inside =
+        kind.keys.iter().find(|key| table_form(&key.forms).is_some_and(|table| table.key(&entry.key).is_some()));
+    if let Some(key) = inside.filter(|_| !name.is_empty()) {
+        return Some(format!("write `{}.{}`", key.name, entry.key));
+    }
+    let app = crate::schema::Schema::load().table("app")?;
+    (name.is_empty() && app.key(&entry.key).is_some())
+        .then(|| format!("`{}` belongs to an app: put it under `[app.NAME]`", entry.key))
+}

@@ -1,0 +1,379 @@
+//! What single texts must look like: durations, names, paths, image references, command lines.
+
+use std::time::Duration;
+
+use crate::diagnostic::{Code, codes};
+use crate::model::{AppName, InvalidName};
+use crate::schema::Format;
+
+/// What is wrong with a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub code: Code,
+    pub message: String,
+    /// Beside the text.
+    pub label: String,
+    pub help: String,
+}
+
+fn fault<T>(code: Code, message: impl Into<String>, label: &str, help: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault { code, message: message.into(), label: label.to_owned(), help: help.into() })
+}
+
+/// Whether `text` is of `format`.
+///
+/// # Errors
+/// The first thing wrong with it.
+pub fn check(format: Format, text: &str) -> Result<(), Fault> {
+    match format {
+        Format::Any | Format::Port => Ok(()),
+        Format::AppName => app_name(text),
+        Format::Duration => duration(text).map(drop),
+        Format::Endpoint => endpoint(text),
+        Format::Glob => glob(text),
+        Format::HttpPath => http_path(text),
+        Format::Image => image(text),
+        Format::Path => path(text),
+        Format::PortName => named(text, "port name", "1 to 15 characters of `a-z`, `0-9` and `-`", |c| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+        })
+        .and_then(|()| within(text, 15)),
+        Format::ScopeName => named(text, "name", "letters, digits, `-`, `_` and `.`", |c| {
+            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+        })
+        .and_then(|()| within(text, 63)),
+        Format::SecretKey => named(text, "secret name", "letters, digits, `-`, `_` and `.`", |c| {
+            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+        }),
+        Format::ShellWords => words(text).map(drop),
+        Format::Variable => variable(text),
+        Format::Word => {
+            named(text, "name", "letters, digits, `-` and `_`", |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        }
+    }
+}
+
+fn app_name(text: &str) -> Result<(), Fault> {
+    let Err(error) = AppName::new(text) else { return Ok(()) };
+    let help = match suggested_name(text) {
+        Some(name) => format!("write `{name}`, for instance: at most 30 characters of `a-z`, `0-9` and `-`"),
+        None => "a name has 1 to 30 characters of `a-z`, `0-9` and `-`, with a letter or digit at both ends".to_owned(),
+    };
+    let message = match error {
+        InvalidName::Empty => "an app without a name".to_owned(),
+        _ => format!("`{text}` cannot be the name of an app"),
+    };
+    fault(codes::BAD_NAME, message, &error.to_string(), help)
+}
+
+/// The nearest allowed name.
+fn suggested_name(text: &str) -> Option<String> {
+    let mut name: String = text
+        .to_ascii_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .take(AppName::MAX_LENGTH)
+        .collect();
+    name = name.trim_matches('-').to_owned();
+    AppName::new(name.as_str()).is_ok().then_some(name)
+}
+
+fn named(text: &str, what: &str, allowed: &str, is_allowed: impl Fn(char) -> bool) -> Result<(), Fault> {
+    let help = format!("use {allowed}");
+    if text.is_empty() {
+        return fault(codes::BAD_NAME, format!("the {what} is empty"), "empty", help);
+    }
+    match text.chars().find(|c| !is_allowed(*c)) {
+        Some(bad) => {
+            let shown = if bad.is_whitespace() { "white space".to_owned() } else { format!("`{bad}`") };
+            let label = format!("{shown} is not allowed here");
+            fault(codes::BAD_NAME, format!("`{text}` is not a {what}"), &label, help)
+        }
+        None => Ok(()),
+    }
+}
+
+fn within(text: &str, max: usize) -> Result<(), Fault> {
+    if text.len() <= max {
+        return Ok(());
+    }
+    let label = format!("{} characters", text.len());
+    fault(codes::BAD_NAME, "the name is too long", &label, format!("at most {max} characters are allowed"))
+}
+
+fn variable(text: &str) -> Result<(), Fault> {
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if starts && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Ok(());
+    }
+    fault(
+        codes::BAD_NAME,
+        format!("`{text}` cannot be the name of an environment variable"),
+        "not a variable name",
+        "use letters, digits and `_`, and no digit at the start",
+    )
+}
+
+/// Reads `"5m"`, `"1h30m"`, `"250ms"`, `"1.5s"`.
+///
+/// # Errors
+/// When the text is not numbers with units, each unit at most once and from large to small.
+pub fn duration(text: &str) -> Result<Duration, Fault> {
+    const UNITS: [(&str, u128); 4] =
+        [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)];
+    let bad = |label: &str| {
+        let help = match text.trim().parse::<f64>() {
+            Ok(_) => format!("give it a unit: `\"{}s\"` or `\"{}m\"`", text.trim(), text.trim()),
+            Err(_) => {
+                "write numbers with the units `h`, `m`, `s` and `ms`: \"90s\", \"5m\", \"1h30m\", \"250ms\"".to_owned()
+            }
+        };
+        fault(codes::BAD_DURATION, format!("`{text}` is not a duration"), label, help)
+    };
+    let mut rest = text;
+    let mut total: u128 = 0;
+    let mut next_unit = 0;
+    if rest.is_empty() {
+        return bad("empty");
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        if number.is_empty() {
+            return bad("a number is missing");
+        }
+        if unit.is_empty() {
+            return bad("the unit is missing");
+        }
+        let Some(at) = UNITS.iter().position(|(name, _)| *name == unit) else {
+            return bad(&format!("`{}` is not a unit", unit.trim()));
+        };
+        if at < next_unit {
+            return bad("units go from large to small, each once");
+        }
+        next_unit = at + 1;
+        let Some(nanoseconds) = scaled(number, UNITS[at].1) else { return bad("not a number") };
+        total = total.saturating_add(nanoseconds);
+        rest = tail;
+    }
+    match u64::try_from(total) {
+        Ok(nanoseconds) => Ok(Duration::from_nanos(nanoseconds)),
+        Err(_) => bad("longer than 500 years"),
+    }
+}
+
+/// A decimal number times a unit, exact; `None` where it is no number or finer than a nanosecond.
+fn scaled(number: &str, unit: u128) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() || fraction.len() > 18 {
+        return None;
+    }
+    let tens = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    let part = fraction.parse::<u128>().ok()?.checked_mul(unit)?;
+    if !part.is_multiple_of(tens) {
+        return None;
+    }
+    whole.parse::<u128>().ok()?.checked_mul(unit)?.checked_add(part / tens)
+}
+
+/// Splits a command line as a POSIX shell would; nothing is expanded.
+///
+/// # Errors
+/// When a quote is not closed or a backslash ends the text.
+pub fn words(text: &str) -> Result<Vec<String>, Fault> {
+    match shlex::split(text) {
+        Some(words) if words.is_empty() => fault(
+            codes::BAD_COMMAND_LINE,
+            "the command line is empty",
+            "no words",
+            "name the program and its arguments, or leave the key out",
+        ),
+        Some(words) => Ok(words),
+        None => fault(
+            codes::BAD_COMMAND_LINE,
+            "the command line cannot be split into words",
+            "a quote is not closed, or a backslash ends it",
+            "close the quote, or write a list: [\"sh\", \"-c\", \"it's here\"]",
+        ),
+    }
+}
+
+fn http_path(text: &str) -> Result<(), Fault> {
+    if text.starts_with('/') && !text.contains(char::is_whitespace) {
+        return Ok(());
+    }
+    let help = if text.contains("://") {
+        "write only the path: the app itself is asked".to_owned()
+    } else {
+        format!("write `\"/{}\"`", text.trim_start_matches('/').trim())
+    };
+    fault(codes::INVALID_VALUE, format!("`{text}` is not the path of a URL"), "must begin with `/`", help)
+}
+
+fn endpoint(text: &str) -> Result<(), Fault> {
+    let host = ["dns:///", "https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace)) {
+        return Ok(());
+    }
+    let bare = text.rsplit("//").next().unwrap_or(text).trim_matches('/').trim();
+    let help = if bare.is_empty() {
+        "write `\"dns:///flyte.example.com\"`, or a URL".to_owned()
+    } else {
+        format!("write `\"dns:///{bare}\"`, or `\"https://{bare}\"`")
+    };
+    fault(codes::INVALID_VALUE, format!("`{text}` is not the address of a control plane"), "no scheme and host", help)
+}
+
+/// Paths are relative, and a `..` is judged where the path is used.
+fn path(text: &str) -> Result<(), Fault> {
+    if text.starts_with('/') || text.starts_with('~') || text.contains('\\') {
+        return fault(
+            codes::OUTSIDE_ROOT,
+            format!("`{text}` is not a path relative to the manifest"),
+            if text.contains('\\') { "has a backslash" } else { "an absolute path" },
+            "write a path below the manifest's directory, with `/` between its parts: another machine has other directories",
+        );
+    }
+    Ok(())
+}
+
+fn glob(text: &str) -> Result<(), Fault> {
+    path(text)?;
+    if text.split('/').any(|part| part == "..") {
+        return fault(
+            codes::OUTSIDE_ROOT,
+            format!("`{text}` leaves its directory"),
+            "`..` leads out",
+            "name files below the directory; to pack more, set `source.root` further up",
+        );
+    }
+    match globset::Glob::new(text) {
+        Ok(_) => Ok(()),
+        Err(error) => fault(
+            codes::INVALID_VALUE,
+            format!("`{text}` is not a glob"),
+            &error.kind().to_string(),
+            "close every `[` and `{`, or write `[[]` for the character itself",
+        ),
+    }
+}
+
+fn image(text: &str) -> Result<(), Fault> {
+    let bad =
+        |label: &str, help: String| fault(codes::BAD_IMAGE, format!("`{text}` is not an image reference"), label, help);
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return bad(&format!("`{scheme}://` does not belong here"), format!("write `{rest}`"));
+    }
+    if text.is_empty() {
+        return bad("empty", "write `registry/name:tag`".to_owned());
+    }
+    if text.contains(char::is_whitespace) {
+        return bad("white space is not allowed", "write `registry/name:tag` without spaces".to_owned());
+    }
+    let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+    if let Some(digest) = digest {
+        let hex = digest.strip_prefix("sha256:").unwrap_or("");
+        if hex.len() != 64 || !hex.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)) {
+            return bad("not a digest after `@`", "a digest is `sha256:` and 64 hex digits".to_owned());
+        }
+    }
+    let last = rest.rsplit('/').next().unwrap_or(rest);
+    let (name, tag) = match last.split_once(':') {
+        Some((name, tag)) => (&rest[..rest.len() - last.len() + name.len()], Some(tag)),
+        None => (rest, None),
+    };
+    if let Some(tag) = tag {
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if tag.is_empty() || tag.len() > 128 || !tag.chars().all(word) || tag.starts_with(['.', '-']) {
+            return bad(
+                "the tag is not allowed",
+                "a tag has letters, digits, `_`, `.` and `-`, at most 128".to_owned(),
+            );
+        }
+    }
+    let mut parts: Vec<&str> = name.split('/').collect();
+    // The first part is a registry when it could not be anything else.
+    if parts.len() > 1 && (parts[0].contains(['.', ':']) || parts[0] == "localhost") {
+        parts.remove(0);
+    }
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    for part in parts {
+        if part.is_empty() {
+            return bad("a part of the name is empty", "write `registry/name:tag`".to_owned());
+        }
+        if let Some(c) = part.chars().find(|c| !allowed(*c)) {
+            let help = if part.to_ascii_lowercase().chars().all(allowed) {
+                format!("registries know only lower case: write `{}`", text.replace(part, &part.to_ascii_lowercase()))
+            } else {
+                "the name has `a-z`, `0-9`, `.`, `_` and `-`".to_owned()
+            };
+            return bad(&format!("`{c}` is not allowed in the name"), help);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_to_the_letter() {
+        let check = |text: &str, expected: Option<u64>| {
+            let read = duration(text).ok().map(|d| u64::try_from(d.as_millis()).unwrap());
+            assert_eq!(read, expected, "{text:?}");
+        };
+        check("5m", Some(300_000));
+        check("1h30m", Some(5_400_000));
+        check("250ms", Some(250));
+        check("1.5s", Some(1_500));
+        check("0s", Some(0));
+        for text in [
+            "",
+            "5",
+            "m",
+            "5 m",
+            "-5m",
+            "5d",
+            "30m1h",
+            "5m5m",
+            "1..5s",
+            ".5s",
+            "5.s",
+            "5M",
+            "1h 30m",
+            "+1s",
+            "1e3s",
+            "99999999999h",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn images() {
+        let digest = format!("ghcr.io/acme/web@sha256:{}", "0a".repeat(32));
+        for text in ["python", "python:3.12-slim", "ghcr.io/acme/web:1", "localhost:5000/a/b:x", "localhost/a", &digest]
+        {
+            assert_eq!(check(Format::Image, text), Ok(()), "{text}");
+        }
+        for text in ["", "a b", "https://ghcr.io/a", "ghcr.io/Acme/web", "a:", "a@sha256:12", "a//b", "a:b:c", "a:-x"] {
+            assert!(check(Format::Image, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_of_other_formats() {
+        let check = |format: Format, good: &[&str], bad: &[&str]| {
+            good.iter().for_each(|text| assert_eq!(super::check(format, text), Ok(()), "{format:?} {text:?}"));
+            bad.iter().for_each(|text| assert!(super::check(format, text).is_err(), "{format:?} {text:?}"));
+        };
+        check(Format::Endpoint, &["dns:///a.b", "http://localhost:30080"], &["a.b", "dns://", "https:///", "ftp://a"]);
+        check(Format::Glob, &["a/**", "*.py", "{a,b}"], &["/a", "../a", "a/../b", "[a", "~/x"]);
+        check(Format::HttpPath, &["/", "/healthz?x=1"], &["healthz", "", "http://a/b"]);
+        check(Format::Variable, &["A", "_a1"], &["", "1A", "A-B", "Ä"]);
+        check(Format::ShellWords, &["python x.py", "sh -c 'a b'"], &["", "sh -c 'a", "a \\"]);
+    }
+}

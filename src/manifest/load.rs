@@ -1,0 +1,123 @@
+//! Reads the texts of a workspace and checks each on its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::check::{Phase, check_table};
+use super::parse::parse;
+use super::{Document, FILE_NAME, LoadError, MAX_APPS, MAX_BYTES, Manifest, Table, paths, rules, workspace};
+use crate::diagnostic::{Diagnostic, SourceMap, Span, codes};
+use crate::port::{FileKind, Files};
+use crate::schema::Schema;
+
+/// Reads the manifest at `path`, absolute: a `flyte.toml`, or the directory of one. Members of its workspace are read
+/// too.
+///
+/// # Errors
+/// When the root text cannot be read. Mistakes in the texts are no error here: they are in [`Manifest::findings`].
+pub fn load(files: &dyn Files, path: &Path) -> Result<Manifest, LoadError> {
+    let path = match files.kind(path) {
+        Some(FileKind::Directory) => path.join(FILE_NAME),
+        _ => path.to_owned(),
+    };
+    if files.kind(&path).is_none() {
+        return Err(LoadError::NotFound(path.parent().unwrap_or(&path).to_owned()));
+    }
+    let root = path.parent().map(paths::normal).unwrap_or_default();
+    let mut loader =
+        Loader { files, root: root.clone(), sources: SourceMap::default(), findings: Vec::new(), incomplete: false };
+    let text = files.read_text(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
+    let mut documents = vec![loader.document(&path, text)];
+    for directory in loader.members(&documents[0]) {
+        documents.extend(loader.member(&directory));
+    }
+    loader.finish(documents)
+}
+
+struct Loader<'a> {
+    files: &'a dyn Files,
+    root: PathBuf,
+    sources: SourceMap,
+    findings: Vec<Diagnostic>,
+    incomplete: bool,
+}
+
+impl Loader<'_> {
+    fn document(&mut self, path: &Path, text: String) -> Document {
+        let shown = path.strip_prefix(&self.root).unwrap_or(path).to_owned();
+        let directory = path.parent().map(paths::normal).unwrap_or_default();
+        if text.len() > MAX_BYTES {
+            let message = format!("{} has {} bytes", shown.display(), text.len());
+            let file = self.sources.add(shown, "");
+            self.findings.push(
+                Diagnostic::error(codes::TOO_LARGE, message)
+                    .help(format!("a manifest has at most {MAX_BYTES} bytes: divide it with `[workspace] members`")),
+            );
+            self.incomplete = true;
+            return Document { file, directory, table: Table::default() };
+        }
+        // A byte order mark is not part of the text, but spans count from what was read.
+        let text = text.strip_prefix('\u{feff}').map_or(text.clone(), |rest| format!("   {rest}"));
+        let file = self.sources.add(shown, text.as_str());
+        let mut parsed = parse(file, &text);
+        self.incomplete |= parsed.incomplete;
+        self.findings.append(&mut parsed.findings);
+        self.findings.extend(check_table(&mut parsed.table, &Schema::load().root, "", Phase::Written));
+        Document { file, directory, table: parsed.table }
+    }
+
+    /// The directories of the members of a workspace, sorted.
+    fn members(&mut self, root: &Document) -> Vec<PathBuf> {
+        let (directories, mut findings) = workspace::members(self.files, &root.directory, &root.table);
+        self.findings.append(&mut findings);
+        directories
+    }
+
+    fn member(&mut self, directory: &Path) -> Option<Document> {
+        let path = directory.join(FILE_NAME);
+        match self.files.read_text(&path) {
+            Ok(text) => Some(self.document(&path, text)),
+            Err(error) => {
+                let shown = path.strip_prefix(&self.root).unwrap_or(&path).display().to_string();
+                self.findings.push(
+                    Diagnostic::error(codes::UNREADABLE, format!("cannot read {shown}: {error}"))
+                        .help("a manifest is a text file in UTF-8 that this user may read"),
+                );
+                self.incomplete = true;
+                None
+            }
+        }
+    }
+
+    fn finish(mut self, mut documents: Vec<Document>) -> Result<Manifest, LoadError> {
+        let apps: usize = documents.iter().map(|document| document.table.table("app").entries.len()).sum();
+        if apps > MAX_APPS {
+            self.findings.push(
+                Diagnostic::error(codes::TOO_LARGE, format!("{apps} apps are declared"))
+                    .help(format!("a workspace has at most {MAX_APPS} apps: divide it")),
+            );
+            documents.iter_mut().for_each(|document| document.table = Table::default());
+            self.incomplete = true;
+        }
+        let root = &documents[0];
+        if root.table.get("name").is_none() && !self.incomplete {
+            self.findings.push(
+                Diagnostic::error(codes::MISSING_KEY, "the manifest has no `name`")
+                    .label(Span::new(root.file, 0..0), "`name` is required")
+                    .help("add it at the top, as in `name = \"shop\"`: it marks the apps declared here as yours"),
+            );
+        }
+        let mut manifest = Manifest {
+            root: self.root,
+            sources: self.sources,
+            documents,
+            findings: self.findings,
+            incomplete: self.incomplete,
+            files: BTreeMap::new(),
+        };
+        let across = rules::across_texts(&mut manifest);
+        manifest.findings.extend(across);
+        manifest.files = paths::look(self.files, &manifest);
+        Ok(manifest)
+    }
+}

@@ -1,0 +1,283 @@
+//! TOML text to a table, with every syntax error of the text.
+//!
+//! The parser goes on after an error but loses what follows some kinds of them. So the statement with the first such
+//! error is blanked out, at the same length so that spans stay true, and the text is parsed again until none is left.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::value::{Node, Table, Value};
+use super::wording;
+use crate::diagnostic::{Diagnostic, FileId, Span, codes};
+
+/// Statements blanked out before the rest of a text is given up.
+const MAX_ROUNDS: usize = 100;
+
+/// A text as far as it could be understood.
+pub struct Parsed {
+    pub table: Table,
+    pub findings: Vec<Diagnostic>,
+    /// Part of the text was left out.
+    pub incomplete: bool,
+}
+
+pub fn parse(file: FileId, text: &str) -> Parsed {
+    let mut findings: Vec<Diagnostic> = Vec::new();
+    let mut remaining = text.to_owned();
+    for _ in 0..MAX_ROUNDS {
+        let (tree, errors) = DeTable::parse_recoverable(&remaining);
+        let mut faults: Vec<Fault> = errors.iter().map(|error| Fault::new(error, &remaining)).collect();
+        faults.sort_by_key(|fault| (fault.at.start, fault.at.end));
+        let Some(structural) = faults.iter().find(|fault| fault.structural(&remaining, tree.get_ref())) else {
+            let incomplete = !findings.is_empty();
+            let mut table = Table::from_toml(file, tree.get_ref());
+            for fault in &faults {
+                let value = value_at(tree.get_ref(), &fault.at);
+                // One value can break in several places; the first tells.
+                let known = value.as_ref().is_some_and(|value| mark(&mut table, value));
+                if !known {
+                    findings.push(wording::value_fault(file, text, &fault.message, &fault.at, value));
+                }
+            }
+            findings.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
+            return Parsed { table, findings, incomplete };
+        };
+        let (finding, lost) = structural.told(file, text, &remaining, tree.get_ref());
+        findings.push(finding);
+        blank(&mut remaining, lost);
+    }
+    Parsed { table: Table::default(), findings, incomplete: true }
+}
+
+/// An error of the parser.
+struct Fault {
+    message: String,
+    at: Range<usize>,
+}
+
+impl Fault {
+    fn new(error: &toml::de::Error, text: &str) -> Self {
+        let at = error.span().unwrap_or(0..0);
+        let clamp = |at: usize| at.min(text.len());
+        Self { message: error.message().to_owned(), at: clamp(at.start)..clamp(at.end) }
+    }
+
+    /// Whether what follows the error may have been lost.
+    fn structural(&self, text: &str, tree: &DeTable<'_>) -> bool {
+        const HARMLESS: [&str; 8] = [
+            "string values must be quoted",
+            "invalid basic string",
+            "invalid literal string",
+            "missing escaped value",
+            "invalid escape",
+            "invalid boolean",
+            "unexpected leading zero",
+            "invalid unquoted key",
+        ];
+        if value_at(tree, &self.at).is_some_and(|value| swallowed(text, &value).is_some()) {
+            return true;
+        }
+        let value_like = self.message.starts_with("invalid ") && value_at(tree, &self.at).is_some();
+        !(value_like || HARMLESS.iter().any(|harmless| self.message.starts_with(harmless)))
+    }
+
+    /// What to say, and which part of the text to leave out.
+    fn told(&self, file: FileId, text: &str, remaining: &str, tree: &DeTable<'_>) -> (Diagnostic, Range<usize>) {
+        if self.message.starts_with("duplicate key") {
+            return self.duplicate(file, remaining);
+        }
+        let line = line_of(remaining, self.at.start);
+        if remaining[line.clone()].trim_start().starts_with('[') && value_at(tree, &self.at).is_none() {
+            let lost = line.start..section_end(remaining, line.end);
+            return (wording::header(file, text, &line, &self.message), lost);
+        }
+        let Some(value) =
+            value_at(tree, &self.at).filter(|value| remaining[value.clone()].starts_with(['[', '{', '"', '\'']))
+        else {
+            return (wording::statement(file, text, &line, &self.at, &self.message), line);
+        };
+        let start = line_of(remaining, value.start).start;
+        if let Some(next) = swallowed(remaining, &value) {
+            return (wording::unclosed(file, text, &value), start..next);
+        }
+        let end = line_of(remaining, value.end.max(self.at.start)).end;
+        (wording::value_fault(file, text, &self.message, &self.at, Some(value)), start..end)
+    }
+
+    fn duplicate(&self, file: FileId, remaining: &str) -> (Diagnostic, Range<usize>) {
+        let line = line_of(remaining, self.at.start);
+        let is_header = remaining[line.clone()].trim_start().starts_with('[');
+        let lost = if is_header { line.start..section_end(remaining, line.end) } else { line.clone() };
+        let name = remaining.get(self.at.clone()).unwrap_or("").trim_matches(['"', '\'']).to_owned();
+        let first = first_of(remaining, &line, is_header);
+        let is_table = is_header && first.as_ref().is_none_or(|first| first.1);
+        let subject = if is_header { remaining[line.clone()].trim().to_owned() } else { name };
+        let mut finding = Diagnostic::error(codes::DUPLICATE_KEY, format!("`{subject}` is written twice"))
+            .label(Span::new(file, self.at.clone()), "the second time");
+        if let Some((range, _)) = first {
+            finding = finding.label(Span::new(file, range), "the first time");
+        }
+        let help = if is_header && !is_table {
+            let header = subject.trim_matches(['[', ']']).trim();
+            if header.starts_with("target") {
+                "TOML does not allow `target = \"…\"` beside `[target.NAME]`: remove it, and write `default = true` in the table of the default target".to_owned()
+            } else {
+                "a key is either a value or a table: remove one of the two".to_owned()
+            }
+        } else if is_header {
+            "put the keys of both into one table, or give the second another name".to_owned()
+        } else {
+            "remove one of the two".to_owned()
+        };
+        (finding.help(help), lost)
+    }
+}
+
+/// Where the key of a line was written before, and whether as a table.
+fn first_of(text: &str, line: &Range<usize>, is_header: bool) -> Option<(Range<usize>, bool)> {
+    let before = DeTable::parse_recoverable(&text[..line.start]).0;
+    let here = DeTable::parse_recoverable(&text[line.clone()]).0;
+    let mut path = Vec::new();
+    if !is_header {
+        let header = text[..line.start].lines().rev().find(|line| line.trim_start().starts_with('['));
+        keys_of(DeTable::parse_recoverable(header.unwrap_or("")).0.get_ref(), &mut path);
+    }
+    keys_of(here.get_ref(), &mut path);
+    let mut table = before.get_ref();
+    let mut found = None;
+    for key in path {
+        let Some((name, value)) = table.iter().find(|(name, _)| *name.get_ref() == key) else { break };
+        let is_table = matches!(value.get_ref(), DeValue::Table(_));
+        found = Some((name.span(), is_table));
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    found
+}
+
+/// The keys of a text with one statement, from the outside in.
+fn keys_of(table: &DeTable<'_>, into: &mut Vec<String>) {
+    if let Some((name, value)) = table.iter().next() {
+        into.push(name.get_ref().to_string());
+        if let DeValue::Table(inner) = value.get_ref()
+            && value.span().start <= name.span().start
+        {
+            keys_of(inner, into);
+        } else if let DeValue::Table(inner) = value.get_ref()
+            && value.span() == name.span()
+        {
+            keys_of(inner, into);
+        }
+    }
+}
+
+/// The value of the innermost statement that `at` lies in. A table that is a value is one; one with a header is not.
+fn value_at(table: &DeTable<'_>, at: &Range<usize>) -> Option<Range<usize>> {
+    for (key, value) in table {
+        let span = value.span();
+        let follows_key = span.start > key.span().start;
+        if let DeValue::Table(inner) = value.get_ref()
+            && !follows_key
+            && let Some(found) = value_at(inner, at)
+        {
+            return Some(found);
+        }
+        if follows_key && span.start <= at.start && at.end <= span.end && at.start >= key.span().end {
+            return Some(span);
+        }
+    }
+    None
+}
+
+/// Where the next statement begins that a value without end has swallowed.
+fn swallowed(text: &str, value: &Range<usize>) -> Option<usize> {
+    let opening = text.get(value.clone())?;
+    if !(opening.starts_with(['[', '{']) || opening.starts_with("\"\"\"") || opening.starts_with("'''")) {
+        return None;
+    }
+    let closed = match &opening[..1] {
+        "[" => opening.len() > 1 && opening.ends_with(']'),
+        "{" => opening.len() > 1 && opening.ends_with('}'),
+        _ => opening.len() > 5 && (opening.ends_with("\"\"\"") || opening.ends_with("'''")),
+    };
+    let mut at = value.start;
+    for line in opening.split_inclusive('\n') {
+        let begins = if opening.starts_with('{') {
+            is_header(line) || !closed && is_statement(line)
+        } else {
+            is_header(line) || is_statement(line)
+        };
+        if at > value.start && begins {
+            return (!closed || !opening.starts_with(['"', '\''])).then_some(at);
+        }
+        at += line.len();
+    }
+    (!closed).then_some(value.end)
+}
+
+/// `[name]` or `[name.name]` alone on a line.
+fn is_header(line: &str) -> bool {
+    let line = line.split('#').next().unwrap_or("").trim();
+    let inner = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|inner| {
+        inner.starts_with(|c: char| c.is_ascii_alphabetic()) && inner.chars().all(is_key_character)
+    })
+}
+
+/// `name = …` or `name.name = …` at the beginning of a line.
+fn is_statement(line: &str) -> bool {
+    let Some((key, _)) = line.split_once('=') else { return false };
+    let key = key.trim_end();
+    !key.is_empty() && key.chars().all(is_key_character)
+}
+
+fn is_key_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// The line around a place, its newline not included.
+fn line_of(text: &str, at: usize) -> Range<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    start..end
+}
+
+/// Where the next table header begins.
+fn section_end(text: &str, from: usize) -> usize {
+    let mut at = from;
+    for line in text[from..].split_inclusive('\n') {
+        if at > from && line.trim_start().starts_with('[') {
+            return at;
+        }
+        at += line.len();
+    }
+    text.len()
+}
+
+/// Writes spaces over a part of the text; line breaks stay.
+fn blank(text: &mut String, part: Range<usize>) {
+    let spaces: String =
+        text[part.clone()].bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { byte as char } else { ' ' }).collect();
+    text.replace_range(part, &spaces);
+}
+
+/// Marks the values at `range`; true where one was marked before.
+fn mark(table: &mut Table, range: &Range<usize>) -> bool {
+    table.entries.iter_mut().any(|entry| mark_node(&mut entry.node, range))
+}
+
+fn mark_node(node: &mut Node, range: &Range<usize>) -> bool {
+    if node.span.start == range.start && node.span.end == range.end {
+        let known = node.is_mistaken();
+        node.value = Value::Mistaken;
+        return known;
+    }
+    match &mut node.value {
+        Value::Table(table) => mark(table, range),
+        Value::List(nodes) => nodes.iter_mut().any(|node| mark_node(node, range)),
+        _ => false,
+    }
+}

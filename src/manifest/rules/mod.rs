@@ -1,0 +1,115 @@
+//! Rules that cross keys, one file each.
+//!
+//! [`across_texts`] holds whatever profile is chosen. [`check`] looks at apps with their defaults and profile merged
+//! in and variables filled in. A rule says nothing about what another has already found: mistaken values are skipped,
+//! and where text was lost nothing is called absent.
+
+mod conflicting_root;
+mod credentials;
+mod cycle;
+mod duplicate_app;
+mod knative_name;
+mod profile_apps;
+mod replicas;
+mod runnable;
+mod source_files;
+mod starter;
+mod unknown_app;
+mod unused;
+mod variables;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub use variables::secret_variable;
+
+use super::{Manifest, Node, Table};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::AppName;
+
+/// The apps under one profile.
+pub struct View<'a> {
+    pub manifest: &'a Manifest,
+    /// In the order of texts; apps with mistaken names and second apps of a name left out.
+    pub apps: Vec<AppView>,
+    /// Names that are not allowed, but meant.
+    pub misnamed: BTreeSet<String>,
+    /// Closed paths: each app needs the next, the last the first.
+    pub cycles: Vec<Vec<AppName>>,
+    /// The apps go to the embedded control plane.
+    pub is_local: bool,
+    pub project: Option<String>,
+    pub domain: Option<String>,
+}
+
+/// An app with its defaults and profile merged in and variables filled in.
+#[derive(Debug, Clone)]
+pub struct AppView {
+    pub name: AppName,
+    /// The name, where the app is declared.
+    pub declared_at: Span,
+    /// Of the text that declares it.
+    pub directory: PathBuf,
+    pub table: Table,
+}
+
+impl View<'_> {
+    /// Whether something is, or seems meant to be, an app.
+    fn knows(&self, name: &str) -> bool {
+        self.misnamed.contains(name) || self.apps.iter().any(|app| app.name.as_str() == name)
+    }
+}
+
+/// What one app needs another for.
+pub struct Need<'a> {
+    pub app: &'a str,
+    pub span: Span,
+    /// The variable that holds the other's URL.
+    pub variable: Option<&'a str>,
+    pub wait: bool,
+}
+
+impl AppView {
+    /// Dependencies as written, then endpoints in `env`.
+    pub fn needs(&self) -> Vec<Need<'_>> {
+        let written = self.table.get("depends_on").map_or(&[][..], Node::elements);
+        let written = written.iter().filter_map(|node| match node.as_table() {
+            Some(table) => {
+                let wait = table.get("wait").and_then(Node::as_boolean).unwrap_or(true);
+                let app = table.get("app")?;
+                Some(Need { app: app.as_text()?, span: app.span, variable: None, wait })
+            }
+            None => Some(Need { app: node.as_text()?, span: node.span, variable: None, wait: true }),
+        });
+        let endpoints = self.table.table("env").entries.iter().filter_map(|entry| {
+            let app = entry.node.as_table()?.get("endpoint")?;
+            Some(Need { app: app.as_text()?, span: app.span, variable: Some(&entry.key), wait: true })
+        });
+        written.chain(endpoints).collect()
+    }
+}
+
+/// Rules over the texts as written. Takes out of members what belongs to the root.
+pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
+    let mut findings = conflicting_root::check(manifest);
+    findings.extend(duplicate_app::check(manifest));
+    findings.extend(profile_apps::check(manifest));
+    findings.extend(unused::check(manifest));
+    findings
+}
+
+/// Rules over the apps under one profile.
+pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 9] = [
+        credentials::check,
+        cycle::check,
+        knative_name::check,
+        replicas::check,
+        runnable::check,
+        source_files::check,
+        starter::check,
+        unknown_app::check,
+        variables::check,
+    ];
+    RULES.iter().flat_map(|rule| rule(view)).collect()
+}

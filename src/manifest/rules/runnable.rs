@@ -1,0 +1,31 @@
+//! An app says what to run, and for a real control plane in which image.
+
+use super::View;
+use crate::diagnostic::{Diagnostic, codes};
+
+pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
+    if view.manifest.incomplete {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for app in &view.apps {
+        let has = |key: &str| app.table.get(key).is_some();
+        if has("image") {
+            continue;
+        }
+        if !has("args") && !has("command") {
+            findings.push(
+                Diagnostic::error(codes::NOTHING_TO_RUN, format!("`{}` does not say what to run", app.name))
+                    .label(app.declared_at, "neither `args` nor `command` nor `image`")
+                    .help("add `args = [\"python\", \"app.py\"]`, or the `image` to run"),
+            );
+        } else if !view.is_local {
+            findings.push(
+                Diagnostic::error(codes::MISSING_IMAGE, format!("`{}` has no `image`", app.name))
+                    .label(app.declared_at, "needed on this target")
+                    .help("add `image = \"registry/name:tag\"`; only the embedded control plane, `--target local`, does without"),
+            );
+        }
+    }
+    findings
+}

@@ -1,0 +1,71 @@
+//! Lays one table over another, as the schema says: tables key by key, everything else as a whole.
+
+use crate::diagnostic::Span;
+use crate::manifest::{Entry, Node, Table, Value};
+use crate::schema::{Form, Key, TableType, table_form};
+
+/// Lays `over` over `base`; both are tables of `kind`.
+pub fn overlay(base: &mut Table, over: &Table, kind: &TableType) {
+    for entry in &over.entries {
+        match base.entries.iter_mut().find(|known| known.key == entry.key) {
+            None => base.entries.push(entry.clone()),
+            Some(known) => replace(known, entry, kind.key(&entry.key).map_or(&[], |key: &Key| &key.forms)),
+        }
+    }
+}
+
+fn replace(known: &mut Entry, over: &Entry, forms: &[Form]) {
+    if let (Value::Table(base), Value::Table(table)) = (&mut known.node.value, &over.node.value) {
+        if let Some(kind) = table_form(forms) {
+            // One key of several: another one replaces it.
+            if kind.one_of {
+                *base = table.clone();
+            } else {
+                overlay(base, table, kind);
+            }
+            return;
+        }
+        if let Some(element) = forms.iter().find_map(|form| match form {
+            Form::Map { element, .. } => Some(element),
+            _ => None,
+        }) {
+            for entry in &table.entries {
+                match base.entries.iter_mut().find(|known| known.key == entry.key) {
+                    None => base.entries.push(entry.clone()),
+                    Some(known) => replace(known, entry, element),
+                }
+            }
+            return;
+        }
+    }
+    known.key_span = over.key_span;
+    known.node = over.node.clone();
+}
+
+/// Calls `visit` with every value that is no table, and its path.
+pub fn each_value(table: &Table, prefix: &str, visit: &mut dyn FnMut(&str, &Node)) {
+    for entry in &table.entries {
+        let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+        match &entry.node.value {
+            Value::Table(inner) => each_value(inner, &path, visit),
+            _ => visit(&path, &entry.node),
+        }
+    }
+}
+
+/// Calls `visit` with the place of every key and value.
+pub fn each_node(table: &Table, visit: &mut dyn FnMut(Span)) {
+    for entry in &table.entries {
+        visit(entry.key_span);
+        in_node(&entry.node, visit);
+    }
+}
+
+fn in_node(node: &Node, visit: &mut dyn FnMut(Span)) {
+    visit(node.span);
+    match &node.value {
+        Value::Table(table) => each_node(table, visit),
+        Value::List(nodes) => nodes.iter().for_each(|inner| in_node(inner, visit)),
+        _ => {}
+    }
+}

@@ -1,0 +1,96 @@
+//! Every effective value and where it came from, for `flyte config show`.
+
+use std::collections::BTreeMap;
+
+use super::choose::Choice;
+use super::draft::Draft;
+use super::merge::{each_node, each_value};
+use super::{Layer, Origin, Selection, Setting};
+use crate::diagnostic::Span;
+use crate::manifest::{Manifest, Node, Table};
+use crate::model::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
+use crate::schema::{Form, Schema, TableType};
+
+/// The choices for the whole manifest, then those of each app in the order of names.
+pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -> Vec<Setting> {
+    let chosen = &draft.chosen;
+    let mut settings = Vec::new();
+    for (key, choice) in [
+        ("name", &chosen.name),
+        ("org", &chosen.org),
+        ("project", &chosen.project),
+        ("domain", &chosen.domain),
+        ("target", &chosen.target_name),
+    ] {
+        settings.extend(choice_setting(key, choice));
+    }
+    let layers = layers(manifest, selection.profile.as_deref());
+    let owner = chosen.name.value.as_deref().unwrap_or_default();
+    let kind = Schema::load().table("app").expect("the schema defines it");
+    let mut apps: Vec<_> = draft.view.apps.iter().collect();
+    apps.sort_by(|a, b| a.name.cmp(&b.name));
+    for app in apps {
+        let prefix = format!("app.{}", app.name);
+        each_value(&app.table, &prefix, &mut |key, node| {
+            let layer = layers.get(&node.span).cloned().unwrap_or(Layer::App);
+            let origin = Origin::Text { span: node.span, layer };
+            settings.push(Setting { key: key.to_owned(), value: shown(key, node, owner), origin });
+        });
+        defaults(kind, &app.table, &prefix, &mut settings);
+    }
+    settings
+}
+
+fn choice_setting(key: &str, choice: &Choice) -> Option<Setting> {
+    let value = toml::Value::String(choice.value.clone()?).to_string();
+    Some(Setting { key: key.to_owned(), value, origin: choice.origin.clone() })
+}
+
+/// A value as TOML; one of `env` that may be a credential as a placeholder.
+fn shown(key: &str, node: &Node, owner: &str) -> String {
+    let variable = key.rsplit_once(".env.").map(|(_, variable)| variable);
+    match (variable, node.as_text()) {
+        (Some(variable), Some(text)) if is_sensitive_name(variable) || looks_like_credential(text) => {
+            placeholder(owner, text)
+        }
+        _ => node.to_string(),
+    }
+}
+
+/// The layer of every place that is not an app's own table.
+fn layers(manifest: &Manifest, profile: Option<&str>) -> BTreeMap<Span, Layer> {
+    let mut layers = BTreeMap::new();
+    let mut note = |table: &Table, layer: &Layer| {
+        each_node(table, &mut |span| {
+            layers.insert(span, layer.clone());
+        });
+    };
+    for document in &manifest.documents {
+        note(document.table.table("defaults"), &Layer::Defaults);
+        if let Some(name) = profile {
+            note(document.table.table("profile").table(name), &Layer::Profile(name.to_owned()));
+        }
+    }
+    layers
+}
+
+/// The schema's defaults of the keys that are not set.
+fn defaults(kind: &TableType, table: &Table, prefix: &str, settings: &mut Vec<Setting>) {
+    for key in &kind.keys {
+        let path = format!("{prefix}.{}", key.name);
+        let set = table.get(&key.name);
+        if let (None, Some(default)) = (set, &key.default) {
+            let text = key.forms.iter().any(|form| matches!(form, Form::Text { .. }));
+            let value = if text { toml::Value::String(default.clone()).to_string() } else { default.clone() };
+            settings.push(Setting { key: path, value, origin: Origin::Default });
+            continue;
+        }
+        let Some(inner) = key.table() else { continue };
+        match set.map(Node::as_table) {
+            Some(Some(table)) => defaults(inner, table, &path, settings),
+            // Keys inside a table that has other forms, or is left out as a whole, mean nothing by themselves.
+            None if key.forms.len() == 1 && !inner.one_of => defaults(inner, &Table::default(), &path, settings),
+            _ => {}
+        }
+    }
+}

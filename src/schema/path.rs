@@ -1,0 +1,164 @@
+//! Finds keys: by their path in the manifest, and by where they land in the app message.
+
+use super::{Form, Key, Schema, TableType, table_form};
+
+impl Schema {
+    /// The key at a path such as `app.scaling.replicas`. Names inside maps may be left out or given
+    /// (`app.backend.scaling.replicas`, `app.env.LOG_LEVEL`). A path that begins inside an app (`scaling.replicas`)
+    /// is found too.
+    pub fn lookup(&self, path: &str) -> Option<&Key> {
+        let segments: Vec<&str> = path.split('.').collect();
+        let app = self.table("app");
+        in_table(&self.root, &segments).or_else(|| app.and_then(|app| in_table(app, &segments)))
+    }
+
+    /// The key, within an app, that a wire path belongs to, by the longest beginning that some key claims:
+    /// `spec.autoscaling.replicas.min` is `scaling.replicas.min`, `spec.container.env[MODE].value` is `env.MODE`.
+    pub fn key_for_wire(&self, wire_path: &str) -> Option<String> {
+        let wire = segments(wire_path);
+        let mut best: Option<(usize, String)> = None;
+        let mut consider = |key: &Key, path: &str| {
+            for pattern in &key.wire {
+                let pattern = segments(pattern);
+                let better = best.as_ref().is_none_or(|(length, _)| pattern.len() > *length);
+                if better && let Some(element) = claims(&pattern, &wire) {
+                    let element = element.map_or_else(String::new, |name| format!(".{name}"));
+                    best = Some((pattern.len(), format!("{path}{element}")));
+                }
+            }
+        };
+        each_key(self.table("app")?, "", &mut consider);
+        best.map(|(_, key)| key)
+    }
+}
+
+fn in_table<'a>(table: &'a TableType, path: &[&str]) -> Option<&'a Key> {
+    let (first, rest) = path.split_first()?;
+    let key = table.key(first)?;
+    if rest.is_empty() {
+        return Some(key);
+    }
+    in_forms(&key.forms, rest, key)
+}
+
+fn in_forms<'a>(forms: &'a [Form], path: &[&str], key: &'a Key) -> Option<&'a Key> {
+    let found = table_form(forms).and_then(|table| in_table(table, path));
+    found.or_else(|| {
+        forms.iter().find_map(|form| match form {
+            Form::List { element, .. } => in_forms(element, path, key),
+            // The name is left out, or it is the next segment.
+            Form::Map { element, .. } => table_form(element).and_then(|table| in_table(table, path)).or_else(|| {
+                let rest = &path[1..];
+                if rest.is_empty() { Some(key) } else { in_forms(element, rest, key) }
+            }),
+            _ => None,
+        })
+    })
+}
+
+/// Calls `visit` with every key below `table` and its path.
+pub(super) fn each_key<'a>(table: &'a TableType, prefix: &str, visit: &mut dyn FnMut(&'a Key, &str)) {
+    for key in &table.keys {
+        let path = if prefix.is_empty() { key.name.clone() } else { format!("{prefix}.{}", key.name) };
+        visit(key, &path);
+        for form in &key.forms {
+            below(form, &path, visit);
+        }
+    }
+}
+
+fn below<'a>(form: &'a Form, path: &str, visit: &mut dyn FnMut(&'a Key, &str)) {
+    match form {
+        Form::Table(table) => each_key(table, path, visit),
+        Form::List { element, .. } | Form::Map { element, .. } => {
+            // An element may be written in several ways, of which one is a table.
+            if let Some(table) = table_form(element) {
+                each_key(table, path, visit);
+            }
+        }
+        Form::Text { .. } | Form::Integer { .. } | Form::Boolean => {}
+    }
+}
+
+/// A field, and the key of the element where the field is a list.
+type Segment<'a> = (&'a str, Option<&'a str>);
+
+fn segments(path: &str) -> Vec<Segment<'_>> {
+    let mut rest = path;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        let name = &rest[..end];
+        rest = &rest[end..];
+        let mut element = None;
+        if let Some(inside) = rest.strip_prefix('[') {
+            let close = inside.find(']').unwrap_or(inside.len());
+            element = Some(&inside[..close]);
+            rest = inside.get(close + 1..).unwrap_or("");
+        }
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        found.push((name, element));
+    }
+    found
+}
+
+/// Whether `pattern` begins `wire`; inside, the element that its last segment tells apart.
+fn claims<'a>(pattern: &[Segment<'_>], wire: &[Segment<'a>]) -> Option<Option<&'a str>> {
+    let same = pattern.len() <= wire.len() && pattern.iter().zip(wire).all(|(p, w)| p.0 == w.0);
+    let (last, at) = (pattern.last()?, pattern.len() - 1);
+    // Elements of a list that has no key here (`ports[0]`) are not told apart.
+    same.then(|| if last.1 == Some("") && wire.len() >= pattern.len() { wire[at].1 } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_paths_find_their_keys() {
+        let check = |wire: &str, expected: Option<&str>| {
+            assert_eq!(Schema::load().key_for_wire(wire).as_deref(), expected, "{wire}");
+        };
+        check("spec.container.image", Some("image"));
+        check("spec.container.env[MODE]", Some("env.MODE"));
+        check("spec.container.env[my.mode].value", Some("env.my.mode"));
+        check("spec.container.env", Some("env"));
+        check("spec.container.ports", Some("port"));
+        check("spec.container.ports[0].container_port", Some("port.number"));
+        check("spec.container.command", Some("command"));
+        check("spec.container.args[2]", Some("args"));
+        check("spec.security_context.secrets[DB_PASSWORD]", Some("secrets.DB_PASSWORD"));
+        check("spec.security_context.allow_anonymous", Some("requires_auth"));
+        check("spec.autoscaling.replicas.min", Some("scaling.replicas.min"));
+        check("spec.autoscaling.scaling_metric.concurrency.target_value", Some("scaling.metric.concurrency"));
+        check("spec.autoscaling.scaledown_period", Some("scaling.scaledown_after"));
+        check("spec.profile.short_description", Some("description"));
+        check("spec.profile.type", Some("type"));
+        check("spec.timeouts.request_timeout", Some("timeouts.request"));
+        check("spec.links[0].path", Some("links"));
+        check("spec.ingress.subdomain", Some("ingress"));
+        check("spec.container.resources.requests", Some("resources"));
+        check("spec.creator", None);
+        check("spec.containers", None);
+    }
+
+    #[test]
+    fn paths_find_their_keys() {
+        let check = |path: &str, expected: Option<&str>| {
+            assert_eq!(Schema::load().lookup(path).map(|key| key.name.as_str()), expected, "{path}");
+        };
+        check("name", Some("name"));
+        check("app", Some("app"));
+        check("app.scaling.replicas", Some("replicas"));
+        check("app.backend.scaling.replicas.min", Some("min"));
+        check("scaling.replicas.max", Some("max"));
+        check("app.env.LOG_LEVEL", Some("env"));
+        check("app.secrets.key", Some("key"));
+        check("profile.production.app.backend.port", Some("port"));
+        check("target.staging.endpoint", Some("endpoint"));
+        check("target.endpoint", Some("endpoint"));
+        check("defaults.ready.within", Some("within"));
+        check("app.backend.colour.red", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Cases in plain files. `UPDATE_CASES=1` writes what is expected anew.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use flyte::diagnostic::{Diagnostics, Style, render};
+use flyte::manifest;
+use flyte::port::memory::MemoryFiles;
+use flyte::resolve::{Layer, Origin, Selection, Setting, check_all, resolve};
+
+datatest_stable::harness! {
+    { test = manifest_case, root = "tests/cases/manifest", pattern = r"^[^/]+/flyte\.toml$" },
+}
+
+/// Holds `actual` against the file, or writes it there.
+fn expect(path: &Path, actual: &str) -> datatest_stable::Result<()> {
+    if env::var_os("UPDATE_CASES").is_some() {
+        return Ok(fs::write(path, actual)?);
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    if expected == actual {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(expected.as_str(), actual).unified_diff().context_radius(3).to_string();
+    Err(format!("{} differs; UPDATE_CASES=1 accepts it\n{diff}", path.display()).into())
+}
+
+/// The tree below a directory, as if it stood at `to`.
+fn tree(from: &Path, to: &Path, files: &mut MemoryFiles) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            tree(&entry.path(), &to, files)?;
+        } else {
+            files.insert(to, fs::read(entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+/// `flyte.toml` and whatever it names, with `expected.txt`: what `validate` says, and where that is no error every
+/// effective value. With a `selection.toml` (profile, target, project, domain, apps, environment): what `plan` says.
+fn manifest_case(path: &Path) -> datatest_stable::Result<()> {
+    let directory = path.parent().ok_or("a case is in a directory")?;
+    let mut files = MemoryFiles::default();
+    tree(directory, Path::new("/shop"), &mut files)?;
+    let manifest = manifest::load(&files, Path::new("/shop/flyte.toml"))?;
+    let selection = selection(directory)?;
+    let chosen = selection.clone().unwrap_or_default();
+    let checked = match selection {
+        None => check_all(&manifest, &chosen.environment),
+        Some(_) => Diagnostics::default(),
+    };
+    let text = match (checked.has_errors(), resolve(&manifest, &chosen)) {
+        (true, _) => told(&checked),
+        (false, Err(invalid)) => told(&invalid.0),
+        (false, Ok(project)) => {
+            let diagnostics = if checked.list.is_empty() { &project.diagnostics } else { &checked };
+            let apps: Vec<&str> = project.graph.order().iter().map(|name| name.as_str()).collect();
+            let settings: String = project.settings.iter().map(|one| setting(one, diagnostics)).collect();
+            format!("{}ok: {}\n\n{settings}", told(diagnostics), apps.join(", "))
+        }
+    };
+    expect(&directory.join("expected.txt"), &text)
+}
+
+fn told(diagnostics: &Diagnostics) -> String {
+    if diagnostics.list.is_empty() {
+        return String::new();
+    }
+    let text = render(diagnostics, Style::PLAIN);
+    format!("{text}\n{} errors, {} warnings\n", diagnostics.errors(), diagnostics.warnings())
+}
+
+fn setting(setting: &Setting, diagnostics: &Diagnostics) -> String {
+    let from = match &setting.origin {
+        Origin::Default => "default".to_owned(),
+        Origin::Flag(flag) => (*flag).to_owned(),
+        Origin::Text { span, layer } => {
+            let layer = match layer {
+                Layer::App => String::new(),
+                Layer::Root => String::new(),
+                Layer::Defaults => " [defaults]".to_owned(),
+                Layer::Profile(name) => format!(" [profile.{name}]"),
+            };
+            format!("{}{layer}", diagnostics.sources.locate(*span))
+        }
+    };
+    format!("{} = {}  # {from}\n", setting.key, setting.value)
+}
+
+fn selection(directory: &Path) -> datatest_stable::Result<Option<Selection>> {
+    let path: PathBuf = directory.join("selection.toml");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let table: toml::Table = toml::from_str(&fs::read_to_string(path)?)?;
+    let text = |key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let apps = table.get("apps").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let environment = table.get("environment").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    Ok(Some(Selection {
+        profile: text("profile"),
+        target: text("target"),
+        org: text("org"),
+        project: text("project"),
+        domain: text("domain"),
+        apps: apps.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect(),
+        environment: environment
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+            .collect(),
+    }))
+}
