@@ -35,18 +35,9 @@ impl Failure {
         Self { chain: vec![message.into()], help: None, diagnostics: Diagnostics::default(), exit: Exit::Error }
     }
 
-    /// An error with its sources. A source whose text the line before already ends with is not repeated.
+    /// An error with its sources.
     pub fn from_error(error: &dyn Error) -> Self {
-        let mut failure = Self::new(error.to_string());
-        let mut next = error.source();
-        while let Some(source) = next {
-            let text = source.to_string();
-            if !failure.chain.last().is_some_and(|line| line.ends_with(&text)) {
-                failure.chain.push(text);
-            }
-            next = source.source();
-        }
-        failure
+        Self { chain: chain(error), ..Self::new("") }
     }
 
     /// What was being done: becomes the first line.
@@ -117,6 +108,20 @@ impl Failure {
         }
         error
     }
+}
+
+/// An error and its sources, outermost first. A source whose text the one before already ends with is not repeated.
+pub fn chain(error: &dyn Error) -> Vec<String> {
+    let mut chain = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if !chain.last().is_some_and(|line| line.ends_with(&text)) {
+            chain.push(text);
+        }
+        next = source.source();
+    }
+    chain
 }
 
 impl From<io::Error> for Failure {

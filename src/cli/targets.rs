@@ -7,12 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::directories;
-use super::failure::Failure;
+use super::failure::{Failure, chain};
 use crate::client::{Client, ClientConfig};
 use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
-use crate::server::daemon::{self, Settings};
+use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
 #[derive(Debug, Clone)]
@@ -35,13 +35,13 @@ impl UserTargets {
     }
 
     async fn embedded(&self, access: Access) -> Result<Arc<dyn ControlPlane>, Box<dyn Error + Send + Sync>> {
-        let running = match (daemon::find(&self.state), access) {
+        let running = match (daemon::locate(&self.state).await, access) {
             (Some(running), _) => running,
             (None, Access::Read) => {
                 return Ok(Arc::new(AtRest::read(&self.state, daemon::profile(&self.state), jiff::Timestamp::now())?));
             }
             (None, Access::Write) => {
-                daemon::start_detached(&std::env::current_exe()?, &Settings::new(&self.state)).await?
+                daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?
             }
         };
         Ok(Arc::new(Client::new(ClientConfig { endpoint: running.endpoint, insecure: true })?))
@@ -64,11 +64,10 @@ impl Targets for UserTargets {
 
 /// An error before the first call.
 fn unreachable(target: &str, error: &dyn Error) -> RpcError {
-    let causes = std::iter::successors(Some(error), |error| error.source());
     RpcError {
         method: format!("connecting to `{target}`"),
         code: RpcCode::Unavailable,
-        message: causes.map(ToString::to_string).collect::<Vec<_>>().join(": "),
+        message: chain(error).join(": "),
         request_id: String::new(),
         answered: false,
     }

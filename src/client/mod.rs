@@ -21,6 +21,7 @@ use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
 use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Updates};
 use call::{Kind, call};
+pub use call::request_id;
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
 use transport::{Channel, http_client};

@@ -2,9 +2,10 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{env, fs, io};
 
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
@@ -13,7 +14,7 @@ use crate::cli::{consent, directories};
 use crate::client::{Client, ClientConfig};
 use crate::model::Scope;
 use crate::report::Table;
-use crate::server::daemon::{self, Running};
+use crate::server::daemon::{self, DaemonError, Running, ServerConfig};
 use crate::server::state::Profile;
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ enum Command {
     Secret(Secret),
     /// Run it in the foreground
     #[command(hide = true)]
-    Serve(Start),
+    Serve(Serve),
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,9 +47,23 @@ struct Start {
     #[arg(long, value_name = "NAME", value_parser = ["full", "oss"])]
     profile: Option<String>,
 
-    /// The port of its services; 0 chooses a free one
+    /// The port of its services [default: the one it had last, 8090, or any that is free]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Serve {
+    #[command(flatten)]
+    start: Start,
+
+    /// The state directory
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+
+    /// Leave the session of the terminal
+    #[arg(long)]
+    detach: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,44 +116,58 @@ impl Args {
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let state = directories::state()?;
     match &args.command {
-        Command::Start(start) => begin(context, &state, start),
-        Command::Stop => stop(context, &state),
-        Command::Status => Ok(status(context, &state)),
+        Command::Start(start) => context.wait(begin(&state, start)),
+        Command::Stop => context.wait(stop(&state)),
+        Command::Status => context.wait(status(&state)),
         Command::Reset(flags) => reset(context, &state, flags),
         Command::Secret(Secret { command }) => context.wait(secret(context, &state, command)),
-        Command::Serve(start) => serve(context, &state, start),
+        Command::Serve(settings) => context.wait(serve(context, &state, settings)),
     }
 }
 
-fn begin(context: &Context, state: &Path, start: &Start) -> Result<Answer> {
-    let before = daemon::find(state);
-    let running = context.wait(async { Ok(daemon::start_detached(&this_program()?, &settings(state, start)?).await?) })?;
-    let verb = if before.is_some() { "already runs" } else { "runs" };
+impl Start {
+    fn profile(&self) -> Option<Profile> {
+        self.profile.as_deref().and_then(|name| name.parse().ok())
+    }
+}
+
+async fn begin(state: &Path, start: &Start) -> Result<Answer> {
+    let before = daemon::locate(state).await;
+    let running = daemon::start_detached(&env::current_exe()?, state, start.profile(), start.port).await?;
+    if let Some(port) = start.port.filter(|port| !running.endpoint.ends_with(&format!(":{port}"))) {
+        return Err(Failure::new(format!("it runs already at {}, not at port {port}", running.endpoint))
+            .help("`flyte local stop` first"));
+    }
+    let verb = if before.is_some() { "runs already" } else { "runs" };
     Ok(told(format!("the embedded control plane {verb} at {}\n", running.endpoint), state, Some(&running)))
 }
 
-fn stop(context: &Context, state: &Path) -> Result<Answer> {
-    let was_running = context.wait(async { Ok(daemon::stop(state).await?) })?;
-    let text = if was_running { "stopped\n" } else { "the embedded control plane does not run\n" };
+async fn stop(state: &Path) -> Result<Answer> {
+    let was_running = daemon::stop(state).await?;
+    let text = if was_running { "stopped the embedded control plane and its apps\n" } else { NOT_RUNNING };
     Ok(told(text.to_owned(), state, None))
 }
 
-fn status(_: &Context, state: &Path) -> Answer {
-    let running = daemon::find(state);
+const NOT_RUNNING: &str = "the embedded control plane does not run\n";
+
+async fn status(state: &Path) -> Result<Answer> {
+    let running = daemon::locate(state).await;
     let text = match &running {
         Some(running) => format!(
-            "the embedded control plane runs at {}\n  profile  {}\n  process  {}\n  state    {}\n",
+            "the embedded control plane runs at {}\n  profile  {}\n  process  {}\n  since    {}\n  version  {}\n  state    {}\n",
             running.endpoint,
             running.profile,
             running.pid,
+            running.started.strftime("%F %T UTC"),
+            running.version,
             state.display()
         ),
         None => format!(
-            "the embedded control plane does not run\n  state    {}\n`flyte apply` or `flyte local start` starts it\n",
+            "{NOT_RUNNING}  state    {}\n\n`flyte local start` starts it, and so does `flyte apply`\n",
             state.display()
         ),
     };
-    told(text, state, running.as_ref())
+    Ok(told(text, state, running.as_ref()))
 }
 
 fn told(text: String, state: &Path, running: Option<&Running>) -> Answer {
@@ -147,7 +176,8 @@ fn told(text: String, state: &Path, running: Option<&Running>) -> Answer {
         Some(running) => answer
             .with("endpoint", &running.endpoint)
             .with("profile", running.profile)
-            .with("pid", running.pid),
+            .with("pid", running.pid)
+            .with("started", running.started),
         None => answer,
     }
 }
@@ -156,19 +186,12 @@ fn reset(context: &Context, state: &Path, flags: &Reset) -> Result<Answer> {
     if !state.exists() {
         return Ok(told("there is nothing to delete\n".into(), state, None));
     }
-    // The directory comes from the environment: what is not ours is not deleted.
-    if !state.join(daemon::DATABASE).exists() && fs::read_dir(state)?.next().is_some() {
-        return Err(Failure::new(format!("{} is not the directory of a control plane", state.display()))
-            .help("FLYTE_STATE_DIR and XDG_STATE_HOME name it"));
-    }
     if !flags.yes {
         let question = format!("Delete all apps, revisions, secrets and logs in {}?", state.display());
         consent::ask(&context.terminal, &question)?;
     }
-    context.wait(async { Ok(daemon::stop(state).await?) })?;
-    fs::remove_dir_all(state)
-        .map_err(|error| Failure::from(error).while_doing(format!("cannot delete {}", state.display())))?;
-    Ok(told(format!("deleted {}\n", state.display()), state, None))
+    context.wait(async { Ok(daemon::reset(state).await?) })?;
+    Ok(told(format!("deleted what was in {}\n", state.display()), state, None))
 }
 
 async fn secret(context: &Context, state: &Path, command: &SecretCommand) -> Result<Answer> {
@@ -184,8 +207,7 @@ async fn secret(context: &Context, state: &Path, command: &SecretCommand) -> Res
         SecretCommand::Set(set) => Some((&set.name, value(set)?)),
         SecretCommand::List => None,
     };
-    let settings = settings(state, &Start { profile: None, port: None })?;
-    let running = daemon::start_detached(&this_program()?, &settings).await?;
+    let running = daemon::start_detached(&env::current_exe()?, state, None, None).await?;
     let client = Client::new(ClientConfig { endpoint: running.endpoint, insecure: true })
         .map_err(|error| Failure::from_error(&error))?;
     if let Some((name, value)) = value {
@@ -229,8 +251,35 @@ fn value(set: &Set) -> Result<String> {
     Ok(value)
 }
 
-fn serve(context: &Context, state: &Path, start: &Start) -> Result<Answer> {
-    let settings = settings(state, start)?;
-    context.wait(async { Ok(daemon::serve(settings).await?) })?;
+async fn serve(context: &Context, state: &Path, settings: &Serve) -> Result<Answer> {
+    let config = ServerConfig {
+        directory: settings.directory.clone().unwrap_or_else(|| state.to_owned()),
+        port: settings.start.port,
+        profile: settings.start.profile(),
+        detach: settings.detach,
+    };
+    let (ready, hears) = oneshot::channel::<Running>();
+    let announced = async {
+        if let Ok(running) = hears.await {
+            context.terminal.note(&format!("the embedded control plane runs at {}\n", running.endpoint));
+        }
+    };
+    let (ended, ()) = tokio::join!(daemon::run(config, ready), announced);
+    ended?;
     Ok(Answer::nothing_more())
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
+        let failure = Self::from_error(&error);
+        match error {
+            DaemonError::OtherProfile { .. } => failure.help("`flyte local stop` first: then it can start anew"),
+            DaemonError::PortTaken(_) => failure.help("`--port` names another; without it, a free one is found"),
+            DaemonError::AlreadyRuns(_) => failure.help("`flyte local status` tells where"),
+            DaemonError::DoesNotAnswer(_) | DaemonError::DidNotEnd { .. } => {
+                failure.help("`flyte local status` names the process, if it must be killed")
+            }
+            _ => failure,
+        }
+    }
 }

@@ -140,8 +140,9 @@ impl Hub {
         let hub = self.clone();
         let gone = id.clone();
         let close = move || {
+            let state = hub.state();
             // It may have been created again meanwhile.
-            if hub.state().record(&gone).is_none() {
+            if state.record(&gone).is_none() {
                 hub.ingress.close(&gone);
             }
         };
@@ -302,11 +303,8 @@ impl Hub {
     }
 
     async fn listen(self: Arc<Self>, mut events: mpsc::UnboundedReceiver<RuntimeEvent>) {
-        while let Some(event) = events.recv().await {
-            // At the end everything stops; that is not what the apps are to be.
-            if self.stopping.is_cancelled() {
-                return;
-            }
+        // At the end everything stops; that is not what the apps are to be.
+        while let Some(Some(event)) = self.stopping.run_until_cancelled(events.recv()).await {
             self.observe(&mut self.state(), &event);
         }
     }

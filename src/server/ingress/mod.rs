@@ -4,6 +4,8 @@ mod headers;
 pub(in crate::server) mod port;
 mod proxy;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub(in crate::server) use route::{Route, Upstream};
 

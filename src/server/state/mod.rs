@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use crate::model::{AppId, AppName, Digest, Scope};
 use crate::server::runtime::{Observation, RuntimeEvent};
 
+pub use check::segment as check_segment;
 pub use error::StateError;
 pub use list::Page;
 pub use quirks::{Profile, Quirks, UnknownProfile};

@@ -1,1 +1,6 @@
 //! The runtime with real processes.
+
+mod bed;
+mod lifecycle;
+mod orphans;
+mod traffic;
