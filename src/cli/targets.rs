@@ -40,9 +40,7 @@ impl UserTargets {
             (None, Access::Read) => {
                 return Ok(Arc::new(AtRest::read(&self.state, daemon::profile(&self.state), jiff::Timestamp::now())?));
             }
-            (None, Access::Write) => {
-                daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?
-            }
+            (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
         };
         Ok(Arc::new(Client::new(ClientConfig { endpoint: running.endpoint, insecure: true })?))
     }

@@ -23,9 +23,7 @@ pub fn base(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
     let malformed = || EndpointError::Malformed(endpoint.to_owned());
     let (scheme, rest) = match text.split_once("://") {
         None => (if insecure { "http" } else { "https" }, text),
-        Some(("dns", rest)) => {
-            (if insecure { "http" } else { "https" }, rest.strip_prefix('/').ok_or_else(malformed)?)
-        }
+        Some(("dns", rest)) => (if insecure { "http" } else { "https" }, rest.strip_prefix('/').ok_or_else(malformed)?),
         Some(("http", rest)) => ("http", rest),
         Some(("https", rest)) => (if insecure { "http" } else { "https" }, rest),
         Some((other, _)) => return Err(EndpointError::Scheme(other.to_owned())),

@@ -5,6 +5,8 @@ mod data;
 mod endpoint;
 mod secret;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::time::Duration;
@@ -21,7 +23,6 @@ use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
 use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Updates};
 use call::{Kind, call};
-pub use call::request_id;
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
 use transport::{Channel, http_client};

@@ -27,14 +27,10 @@ impl Client {
     /// As the server refuses it.
     pub async fn set_secret(&self, scope: &Scope, name: &str, value: &str) -> Result<(), RpcError> {
         let secrets = self.secret_channel(scope).await?.secrets();
-        let spec =
-            SecretSpec { value: Some(secret_spec::Value::StringValue(value.to_owned())), ..Default::default() };
+        let spec = SecretSpec { value: Some(secret_spec::Value::StringValue(value.to_owned())), ..Default::default() };
         let id = identifier(scope, name);
-        let request = CreateSecretRequest {
-            id: id.clone().into(),
-            secret_spec: spec.clone().into(),
-            ..Default::default()
-        };
+        let request =
+            CreateSecretRequest { id: id.clone().into(), secret_spec: spec.clone().into(), ..Default::default() };
         let created = call("SecretService/CreateSecret", Kind::Write, |options| {
             let (secrets, request) = (secrets.clone(), request.clone());
             async move { secrets.create_secret_with_options(request, options).await.map(drop) }

@@ -57,7 +57,8 @@ fn options(rest: &[String], args: &[String]) -> Result<Command, String> {
     }
     read.args = words.chain(args).cloned().collect();
     if read.args.is_empty() {
-        let reason = if resolver { "it is a Python object, which only the Python SDK can run" } else { "it has no command" };
+        let reason =
+            if resolver { "it is a Python object, which only the Python SDK can run" } else { "it has no command" };
         return Err(reason.to_owned());
     }
     Ok(read)

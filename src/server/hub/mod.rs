@@ -8,7 +8,7 @@ mod translate;
 mod workers;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flyte_schema::flyteidl2::app::{App, ListRequest};
@@ -72,9 +72,8 @@ impl Hub {
         let surroundings = Arc::new(Around { store: store.clone(), ingress: ingress.clone() });
         let (sender, events) = mpsc::unbounded_channel();
         let settings = RuntimeConfig::new(&config.directory);
-        let runtime = Runtime::new(settings, surroundings, sender, ingress.clone()).map_err(|source| {
-            StoreError::File { path: config.directory.clone(), source }
-        })?;
+        let runtime = Runtime::new(settings, surroundings, sender, ingress.clone())
+            .map_err(|source| StoreError::File { path: config.directory.clone(), source })?;
         runtime.reclaim().await;
         let state = State::restore(config.profile.quirks(), store.apps()?, clock.now());
         let hub = Arc::new(Self {
@@ -330,6 +329,29 @@ fn current(state: &State, target: &Target) -> Result<Vec<App>, StateError> {
         }
     }
     Ok(apps)
+}
+
+/// Ends the processes that a control plane which no longer runs has left behind.
+///
+/// # Errors
+/// When the state directory cannot be used.
+pub async fn reclaim(directory: &Path) -> io::Result<usize> {
+    let (sender, _events) = mpsc::unbounded_channel();
+    let runtime = Runtime::new(RuntimeConfig::new(directory), Arc::new(Nothing), sender, Ingress::new())?;
+    Ok(runtime.reclaim().await)
+}
+
+/// The surroundings of no process.
+struct Nothing;
+
+impl Surroundings for Nothing {
+    fn secret(&self, _: &AppId, _: &str) -> Option<String> {
+        None
+    }
+
+    fn url(&self, _: &AppId) -> Option<String> {
+        None
+    }
 }
 
 /// What processes need of the control plane.

@@ -1,5 +1,7 @@
 //! Routes requests to the running processes: one stable loopback URL per app.
 
+#![allow(clippy::disallowed_methods, reason = "the ingress is an edge: sockets and time are its matter")]
+
 mod headers;
 pub(in crate::server) mod port;
 mod proxy;
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +92,7 @@ impl Ingress {
         Some(format!("http://127.0.0.1:{port}"))
     }
 
-    /// Closes every listener.
+    /// Closes every listener and the connections made through it: to be called when the apps have been stopped.
     pub fn shutdown(&self) {
         self.lock().values_mut().for_each(|entrance| entrance.listener = None);
     }
@@ -145,8 +147,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, route: Arc<Route>, closed: C
         let route = route.clone();
         async move { Ok::<_, std::convert::Infallible>(proxy::answer(&route, request, peer).await) }
     });
+    // Clients keep connections as long as they like: to close an idle one may meet a request on its way.
     let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).with_upgrades();
+        http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::select! {
         () = closed.cancelled() => {}
         _ = connection => {}

@@ -146,6 +146,29 @@ async fn headers_and_path_arrive() {
 }
 
 #[tokio::test]
+async fn an_old_server_is_understood_and_head_has_no_body() {
+    let bed = bed();
+    let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    bed.route.serve(Upstream::new(socket.local_addr().expect("an address")));
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = socket.accept().await.expect("a connection");
+            let head = read_head(&mut stream).await;
+            let answer: &[u8] = match head.starts_with("HEAD") {
+                true => b"HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\n",
+                false => b"HTTP/1.0 200 OK\r\n\r\nno length",
+            };
+            stream.write_all(answer).await.expect("it is read");
+        }
+    });
+    for _ in 0..3 {
+        assert_eq!(get(bed.port, "/").await, (StatusCode::OK, "no length".to_owned()));
+    }
+    let head = Request::head("/").body(Full::default()).expect("a request");
+    assert_eq!(send(bed.port, head).await, (StatusCode::OK, Bytes::new()));
+}
+
+#[tokio::test]
 async fn a_large_body_streams_both_ways() {
     let bed = bed();
     let (address, _task) = process().await;

@@ -1,5 +1,7 @@
 //! Runs apps as processes of this machine: start, readiness, restart, blue/green, drain, scale to zero.
 
+#![allow(clippy::disallowed_methods, reason = "the runtime is an edge: files, processes and time are its matter")]
+
 mod command;
 mod config;
 mod core;
@@ -89,7 +91,7 @@ impl Runtime {
     /// An app found listening on its declared port instead of `PORT` is an exception: two of its processes cannot run
     /// at once, so the old one is stopped first, and requests wait for the new one.
     pub fn set(&self, workload: Workload) {
-        self.send(&workload.app.clone(), Command::Set(workload));
+        self.send(&workload.app.clone(), Command::Set(Box::new(workload)));
     }
 
     /// Takes the app out of the traffic, lets its requests finish, and ends its processes. Resolves when they have

@@ -27,20 +27,13 @@ pub enum Hindrance {
     Other(String),
 }
 
-/// Unpacks the bundle, unless `keep` is set and that was done before, collects the variables, and makes the command
+/// Collects the variables, unpacks the bundle (unless `keep` is set and that was done before), and makes the command
 /// line. Blocking.
 ///
 /// # Errors
 /// Says what is missing; never with the value of a secret or parameter.
 pub fn prepare(workload: &Workload, port: u16, token: &str, keep: bool, core: &Core) -> Result<Prepared, Hindrance> {
     let surroundings = core.surroundings();
-    let directory = core.layout().revision(&workload.app, workload.revision);
-    let bundle = match &workload.entry {
-        Entry::Direct { .. } => None,
-        Entry::Serve { bundle, .. } => bundle.as_deref(),
-    };
-    unpack::unpack(bundle, &directory, keep).map_err(|error| Hindrance::Other(with_sources(&error)))?;
-
     let mut variables = environment::base(&core.config().inherited);
     variables.extend(workload.env.clone());
     for (name, key) in &workload.secrets {
@@ -48,6 +41,13 @@ pub fn prepare(workload: &Workload, port: u16, token: &str, keep: bool, core: &C
             surroundings.secret(&workload.app, key).ok_or_else(|| Hindrance::SecretMissing { key: key.clone() })?;
         variables.insert(name.clone(), value);
     }
+
+    let directory = core.layout().revision(&workload.app, workload.revision);
+    let bundle = match &workload.entry {
+        Entry::Direct { .. } => None,
+        Entry::Serve { bundle, .. } => bundle.as_deref(),
+    };
+    unpack::unpack(bundle, &directory, keep).map_err(|error| Hindrance::Other(with_sources(&error)))?;
     if let Entry::Serve { parameters, .. } = &workload.entry {
         set_parameters(workload, parameters, &directory, surroundings, &mut variables)?;
     }

@@ -136,7 +136,7 @@ impl Life<'_> {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            exit = running.child.wait() => {
+            exit = running.child.0.wait() => {
                 let exit = describe(exit);
                 running.clear(ORPHANS).await;
                 self.log.system(&name, &exit);
@@ -171,13 +171,13 @@ impl Life<'_> {
                 .stdin(Stdio::piped())
                 .stdout(input.try_clone()?)
                 .stderr(input);
-            command.spawn()?
+            Leader(command.spawn()?)
         };
-        let group = child.id().ok_or(io::ErrorKind::NotFound)?;
+        let group = child.0.id().ok_or(io::ErrorKind::NotFound)?;
         let app = &self.workload.app;
         let record = Record::new(group, token, app, self.workload.revision)
             .and_then(|record| record.write(&self.core.layout().records()))?;
-        let gate = child.stdin.take();
+        let gate = child.0.stdin.take();
         if let Some(mut gate) = gate {
             gate.write_all(command::PERMISSION).await?;
         }
@@ -197,12 +197,12 @@ impl Life<'_> {
         }
         system::signal_group(running.group, Signal::TERM);
         let limit = tokio::time::Instant::now() + config.grace;
-        if tokio::time::timeout_at(limit, running.child.wait()).await.is_err() {
+        if tokio::time::timeout_at(limit, running.child.0.wait()).await.is_err() {
             let grace = config.grace.as_secs_f32();
             self.log.system(name, format!("did not end within {grace} s of SIGTERM and is killed"));
             system::signal_group(running.group, Signal::KILL);
             // SIGKILL cannot be refused.
-            let _ = running.child.wait().await;
+            let _ = running.child.0.wait().await;
         }
         running.clear(limit.saturating_duration_since(tokio::time::Instant::now())).await;
         self.log.system(name, "is stopped");
@@ -213,8 +213,21 @@ impl Life<'_> {
     }
 }
 
+/// The first process of its group. Dropped before it was waited for, as when everything is torn down at once, it takes
+/// its group with it.
+struct Leader(Child);
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        // Without an id it was waited for, and its number may belong to another.
+        if let Some(group) = self.0.id() {
+            system::signal_group(group, Signal::KILL);
+        }
+    }
+}
+
 struct Running {
-    child: Child,
+    child: Leader,
     group: u32,
     token: String,
     record: Written,

@@ -89,15 +89,16 @@ impl Written {
 /// were still alive.
 pub async fn reclaim(directory: &Path, grace: Duration) -> usize {
     let records = read(directory);
-    let alive: Vec<&Record> = records.iter().map(|(_, record)| record).filter(|record| record.is_alive()).collect();
+    let alive: Vec<&Record> = records.iter().filter(|record| record.is_alive()).collect();
     alive.iter().for_each(|record| record.signal(Signal::TERM));
     let limit = Instant::now() + grace.min(RECLAIM);
     while Instant::now() < limit && alive.iter().any(|record| record.is_alive()) {
         tokio::time::sleep(LOOK).await;
     }
     alive.iter().for_each(|record| record.signal(Signal::KILL));
-    for (path, _) in &records {
-        let _ = fs::remove_file(path);
+    // All of them, unreadable and half-written ones too: what they were to tell is past.
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let _ = fs::remove_file(entry.path());
     }
     alive.len()
 }
@@ -118,11 +119,11 @@ pub async fn end_rest(group: u32, token: &str, grace: Duration) {
 }
 
 /// Records that cannot be read are no records: a write is whole or not there.
-fn read(directory: &Path) -> Vec<(PathBuf, Record)> {
+fn read(directory: &Path) -> Vec<Record> {
     let paths = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     let record = |path: PathBuf| {
         let record: Record = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        (record.format == FORMAT).then_some((path, record))
+        (record.format == FORMAT).then_some(record)
     };
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).filter_map(record).collect()
 }

@@ -26,7 +26,7 @@ const SECRET: Duration = Duration::from_secs(2);
 const HINDERED: Duration = Duration::from_secs(30);
 
 pub enum Command {
-    Set(Workload),
+    Set(Box<Workload>),
     Stop(oneshot::Sender<()>),
     Remove(oneshot::Sender<()>),
 }
@@ -79,7 +79,7 @@ impl Supervisor {
 
     async fn obey(&mut self, command: Command) {
         match command {
-            Command::Set(workload) => self.set(workload).await,
+            Command::Set(workload) => self.set(*workload).await,
             Command::Stop(done) => {
                 self.stop().await;
                 // Whoever asked may have gone.

@@ -17,14 +17,16 @@ pub struct Workload {
     pub env: BTreeMap<String, String>,
     /// Variable name to secret key; values are asked for at start and never stored.
     pub secrets: BTreeMap<String, String>,
-    /// The declared container port. The process is told a free one in `PORT`.
+    /// The declared container port. The process is told a free one in `PORT`; if it listens on the declared one all the
+    /// same, requests go there, at the price of updates without blue/green.
     pub container_port: u16,
     pub ready: ReadyProbe,
     /// 0 allows scaling to zero.
     pub min_replicas: u32,
     /// Idle time before an app with `min_replicas` 0 is stopped. `None`: it is never scaled down.
     pub scaledown_after: Option<Duration>,
-    /// The longest a request may take. `None`: 300 s, as the open-source server has it.
+    /// The longest a request may wait for the head of its response, a cold start included; bodies and upgraded
+    /// connections may last longer. `None`: 300 s, as the open-source server has it.
     pub request_timeout: Option<Duration>,
 }
 

@@ -9,8 +9,7 @@ use connectrpc::{ConnectError, RequestContext, Response, ServiceRequest, Service
 use flyte_schema::flyteidl2::app::{
     App, AppService, CreateEvent, CreateRequest, CreateResponse, DeleteEvent, DeleteRequest, DeleteResponse,
     GetRequest, GetResponse, LeaseRequest, LeaseResponse, ListRequest, ListResponse, UpdateEvent, UpdateRequest,
-    UpdateResponse, UpdateStatusRequest, UpdateStatusResponse, WatchRequest, WatchResponse, get_request,
-    watch_request,
+    UpdateResponse, UpdateStatusRequest, UpdateStatusResponse, WatchRequest, WatchResponse, get_request, watch_request,
 };
 use futures::stream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};

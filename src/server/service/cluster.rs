@@ -16,6 +16,9 @@ impl ClusterService for Clusters {
         ctx: RequestContext,
         _: ServiceRequest<'_, SelectClusterRequest>,
     ) -> ServiceResult<SelectClusterResponse> {
-        Response::ok(SelectClusterResponse { cluster_endpoint: format!("http://{}", host(&ctx)?), ..Default::default() })
+        Response::ok(SelectClusterResponse {
+            cluster_endpoint: format!("http://{}", host(&ctx)?),
+            ..Default::default()
+        })
     }
 }

@@ -8,9 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
 
 /// HTTP/2 has no Host header: one is made of the authority, so that there is one place to look in.
 pub async fn name_host(mut request: Request) -> Request {

@@ -31,6 +31,9 @@ use sign::Signer;
 /// The most bytes of a request. Source: the default of Connect servers.
 const MAX_REQUEST: usize = 4 << 20;
 
+/// Where the server tells its process, for whoever looks whether it is alive.
+pub const HEALTH: &str = "/healthz";
+
 /// Everything that is served on the control plane's port.
 ///
 /// # Errors
@@ -49,11 +52,8 @@ pub fn services(hub: &Arc<Hub>) -> Result<IntoMakeServiceWithConnectInfo<axum::R
     let limits = Limits::default().with_max_request_body_size(MAX_REQUEST).with_max_message_size(MAX_REQUEST);
     let transfers = transfer::Transfers { hub: hub.clone(), signer };
     let router = axum::Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route(
-            &format!("{}{{*path}}", sign::PREFIX),
-            put(transfer::put).get(transfer::get).with_state(transfers),
-        )
+        .route(HEALTH, get(|| async { format!("{}\n", std::process::id()) }))
+        .route(&format!("{}{{*path}}", sign::PREFIX), put(transfer::put).get(transfer::get).with_state(transfers))
         .route("/apps/{project}/{domain}/{app}", any(to_app))
         .route("/apps/{project}/{domain}/{app}/", any(to_app))
         .route("/apps/{project}/{domain}/{app}/{*rest}", any(to_app))
@@ -65,11 +65,7 @@ pub fn services(hub: &Arc<Hub>) -> Result<IntoMakeServiceWithConnectInfo<axum::R
 }
 
 /// Sends the callers of `INTERNAL_APP_ENDPOINT_PATTERN` on to the app's own URL.
-async fn to_app(
-    State(hub): State<Arc<Hub>>,
-    Path(segments): Path<Vec<(String, String)>>,
-    uri: http::Uri,
-) -> Response {
+async fn to_app(State(hub): State<Arc<Hub>>, Path(segments): Path<Vec<(String, String)>>, uri: http::Uri) -> Response {
     let of = |name: &str| segments.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
     let identifier = flyte_schema::flyteidl2::app::Identifier {
         project: of("project").to_owned(),

@@ -53,11 +53,8 @@ fn described(secret: StoredSecret) -> Secret {
     let StoredSecret { key, created } = secret;
     let id = SecretIdentifier { name: key.name, project: key.project, domain: key.domain, ..Default::default() };
     let status = SecretStatus { overall_status: OverallStatus::FULLY_PRESENT.into(), ..Default::default() };
-    let metadata = SecretMetadata {
-        created_time: wire_time(created).into(),
-        secret_status: status.into(),
-        ..Default::default()
-    };
+    let metadata =
+        SecretMetadata { created_time: wire_time(created).into(), secret_status: status.into(), ..Default::default() };
     Secret { id: id.into(), secret_metadata: metadata.into(), ..Default::default() }
 }
 

@@ -1,8 +1,9 @@
 //! Files behind signed addresses: put there, fetched from there.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, RawQuery, Request, State};
@@ -10,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt;
-use http::{HeaderMap, StatusCode};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 use md5::{Digest as _, Md5};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
@@ -113,7 +114,7 @@ async fn receive(
     let target = transfers.hub.store().bundle_file(&path);
     let directory = target.parent().ok_or(TransferError::Address)?;
     fs::create_dir_all(directory).await?;
-    let unfinished = Unfinished(directory.join(format!(".{}.part", crate::client::request_id())));
+    let unfinished = Unfinished::beside(directory);
     let digest = write(&unfinished.0, request.into_body(), grant.max).await?;
     if wanted.is_some_and(|wanted| wanted != digest) {
         return Err(TransferError::BadDigest);
@@ -142,7 +143,7 @@ fn announced(grant: &Grant, headers: &HeaderMap) -> Result<Option<[u8; 16]>, Tra
 
 /// Streams a body to a file and onto the disk; answers its MD5.
 async fn write(path: &Path, body: Body, max: u64) -> Result<[u8; 16], TransferError> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).await?;
     let mut content = body.into_data_stream();
     let mut md5 = Md5::new();
     let mut length = 0;
@@ -160,7 +161,16 @@ async fn write(path: &Path, body: Body, max: u64) -> Result<[u8; 16], TransferEr
 }
 
 /// A file that is deleted unless it got its name.
-struct Unfinished(std::path::PathBuf);
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// One writer's own: one process at a time has the store open.
+    fn beside(directory: &Path) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(directory.join(format!(".{}-{count}.part", std::process::id())))
+    }
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {

@@ -25,9 +25,10 @@ impl BundlePath {
     pub fn new(project: &str, domain: &str, root: &str, file_name: &str) -> Result<Self, InvalidBundlePath> {
         let segments = [project, domain, root, file_name];
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
-        match segments.iter().find(|it| {
-            it.is_empty() || it.len() > MAX_SEGMENT || it.starts_with('.') || !it.chars().all(good)
-        }) {
+        match segments
+            .iter()
+            .find(|it| it.is_empty() || it.len() > MAX_SEGMENT || it.starts_with('.') || !it.chars().all(good))
+        {
             Some(bad) => Err(InvalidBundlePath((*bad).to_owned())),
             None => Ok(Self(segments.map(str::to_owned))),
         }

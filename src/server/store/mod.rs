@@ -153,9 +153,8 @@ impl Store {
     pub fn apps(&self) -> Result<Vec<(AppId, Record)>, StoreError> {
         let connection = self.connection();
         let mut query = connection.prepare("SELECT project, domain, name, running, app FROM apps ORDER BY 1, 2, 3")?;
-        let rows = query.query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, Vec<u8>>(4)?))
-        })?;
+        let rows = query
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, Vec<u8>>(4)?)))?;
         let mut apps = Vec::new();
         for row in rows {
             let (project, domain, name, running, bytes): (String, String, String, bool, _) = row?;

@@ -43,11 +43,10 @@ fn what_was_saved_is_there_again_with_every_revision() {
     store.save(&gone).unwrap();
     assert!(store.apps().unwrap().is_empty());
     let revisions = store.revisions(&id).unwrap();
-    assert_eq!(revisions.iter().map(|it| (it.revision, it.app.is_some())).collect::<Vec<_>>(), [
-        (1, true),
-        (2, true),
-        (2, false)
-    ]);
+    assert_eq!(
+        revisions.iter().map(|it| (it.revision, it.app.is_some())).collect::<Vec<_>>(),
+        [(1, true), (2, true), (2, false)]
+    );
     assert_eq!(store.signing_key().unwrap(), store.signing_key().unwrap());
 }
 
@@ -68,11 +67,8 @@ fn only_the_owner_reads_it_and_a_newer_format_is_refused() {
 fn secrets_are_looked_up_from_the_nearest_scope() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
-    let key = |project: &str, domain: &str| SecretKey {
-        project: project.into(),
-        domain: domain.into(),
-        name: "DB".into(),
-    };
+    let key =
+        |project: &str, domain: &str| SecretKey { project: project.into(), domain: domain.into(), name: "DB".into() };
     let scope = Scope { org: String::new(), project: "shop".into(), domain: "dev".into() };
     let now = jiff::Timestamp::UNIX_EPOCH;
     assert_eq!(store.secret_value(&scope, "DB").unwrap(), None);

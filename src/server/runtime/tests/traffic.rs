@@ -48,7 +48,7 @@ async fn client(port: u16, number: usize, stop: Arc<AtomicBool>, answered: Arc<A
     let mut answers: Vec<String> = Vec::new();
     let mut connection = connect(port).await;
     while !stop.load(Ordering::Relaxed) {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             connection = connect(port).await;
         }
         let (method, body) = if number < 2 { (Method::GET, "") } else { (Method::POST, "some content") };
