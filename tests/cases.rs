@@ -70,7 +70,7 @@ fn told(diagnostics: &Diagnostics) -> String {
         return String::new();
     }
     let text = render(diagnostics, Style::PLAIN);
-    format!("{text}\n{} errors, {} warnings\n", diagnostics.errors(), diagnostics.warnings())
+    format!("{text}\nerrors: {}, warnings: {}\n", diagnostics.errors(), diagnostics.warnings())
 }
 
 fn setting(setting: &Setting, diagnostics: &Diagnostics) -> String {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters, ThemeStyles,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, NamedSource, SourceCode, SourceSpan,
+    SpanContents, ThemeCharacters, ThemeStyles,
 };
 use serde_json::{Value, json};
 
@@ -27,23 +28,32 @@ impl Style {
 
 /// Every diagnostic with its source lines, one blank line after each.
 pub fn render(diagnostics: &Diagnostics, style: Style) -> String {
-    let handler = handler(style);
+    let characters = if style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let frame = format!("{}{}[", characters.ltop, characters.hbar);
+    let handler = handler(style, characters);
     let texts = shown_texts(diagnostics);
     let mut text = String::new();
     for diagnostic in &diagnostics.list {
-        let report = report(diagnostics, diagnostic, &texts);
-        if handler.render_report(&mut text, &report).is_err() {
-            text.push_str(&diagnostic.message);
+        for (at, snippet) in snippets(diagnostics, diagnostic, &texts).iter().enumerate() {
+            let mut drawn = String::new();
+            if handler.render_report(&mut drawn, snippet).is_err() {
+                drawn.clone_from(&snippet.message);
+            }
+            // Snippets of further files continue the first: what stands above their frame is left out.
+            let lines = drawn.lines().skip_while(|line| at > 0 && !line.contains(&frame));
+            // Lines without text are drawn with trailing blanks.
+            lines.for_each(|line| {
+                text.push_str(line.trim_end());
+                text.push('\n');
+            });
         }
         text.push('\n');
     }
-    // Lines without text are drawn with trailing blanks.
-    let mut clean: String = text.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    clean.truncate(clean.trim_end().len());
-    if !clean.is_empty() {
-        clean.push('\n');
+    text.truncate(text.trim_end().len());
+    if !text.is_empty() {
+        text.push('\n');
     }
-    clean
+    text
 }
 
 /// The texts as they may be shown: what looks like a credential is covered, whoever points near it.
@@ -64,68 +74,75 @@ fn shown_texts(diagnostics: &Diagnostics) -> BTreeMap<FileId, Arc<str>> {
     covered.into_iter().map(|(file, text)| (file, Arc::from(text))).collect()
 }
 
-fn handler(style: Style) -> GraphicalReportHandler {
-    let characters = if style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+fn handler(style: Style, characters: ThemeCharacters) -> GraphicalReportHandler {
     let styles = if style.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
     GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
         .with_width(style.width)
-        .with_context_lines(0)
+        .with_context_lines(1)
         .with_links(false)
+        .with_primary_span_start()
         .without_syntax_highlighting()
 }
 
-/// A diagnostic as miette draws it: the first label's file here, those of other files as related snippets.
+/// The part of a diagnostic that is about one file, as miette draws it.
 #[derive(Debug)]
-struct Report {
+struct Snippet {
     code: Option<String>,
     message: String,
     severity: miette::Severity,
     help: Option<String>,
-    source: NamedSource<Arc<str>>,
+    source: Lines,
     labels: Vec<LabeledSpan>,
-    related: Vec<Report>,
 }
 
-fn report(diagnostics: &Diagnostics, diagnostic: &Diagnostic, texts: &BTreeMap<FileId, Arc<str>>) -> Report {
-    let severity = match diagnostic.severity {
-        Severity::Error => miette::Severity::Error,
-        Severity::Warning => miette::Severity::Warning,
-    };
-    let mut files: Vec<FileId> = Vec::new();
+/// One for each file involved, the main one first; the last has the help.
+fn snippets(diagnostics: &Diagnostics, diagnostic: &Diagnostic, texts: &BTreeMap<FileId, Arc<str>>) -> Vec<Snippet> {
+    let mut files: Vec<Option<FileId>> = Vec::new();
     for label in &diagnostic.labels {
-        if !files.contains(&label.span.file) {
-            files.push(label.span.file);
+        if !files.contains(&Some(label.span.file)) {
+            files.push(Some(label.span.file));
         }
     }
-    let snippet = |file: FileId| {
-        let here = diagnostics.sources.file(file);
-        let mut labels: Vec<LabeledSpan> = Vec::new();
-        for (at, label) in diagnostic.labels.iter().enumerate().filter(|(_, label)| label.span.file == file) {
-            let range = one_line(&here.text, label.span);
-            let text = Some(label.text.clone()).filter(|text| !text.is_empty());
-            let place = (range.start, range.len());
-            labels.push(if at == 0 {
-                LabeledSpan::new_primary_with_span(text, place)
-            } else {
-                LabeledSpan::new_with_span(text, place)
-            });
-        }
-        let text = texts.get(&file).unwrap_or(&here.text).clone();
-        (NamedSource::new(here.path.display().to_string(), text), labels)
+    if files.is_empty() {
+        files.push(None);
+    }
+    let last = files.len() - 1;
+    let one = |(at, file): (usize, Option<FileId>)| Snippet {
+        code: (at == 0).then(|| format!("flyte::{}", diagnostic.code)),
+        message: diagnostic.message.clone(),
+        severity: match diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        },
+        help: diagnostic.help.clone().filter(|_| at == last),
+        source: Lines(file.map_or_else(
+            || NamedSource::new("", Arc::from("")),
+            |file| {
+                let here = diagnostics.sources.file(file);
+                NamedSource::new(here.path.display().to_string(), texts.get(&file).unwrap_or(&here.text).clone())
+            },
+        )),
+        labels: file.map(|file| labels(diagnostics, diagnostic, file)).unwrap_or_default(),
     };
-    let mut files = files.into_iter();
-    let (source, labels) = files.next().map_or_else(|| (NamedSource::new("", Arc::from("")), Vec::new()), snippet);
-    let related = files
-        .map(|file| {
-            let (source, labels) = snippet(file);
-            let message = "and here:".to_owned();
-            let severity = miette::Severity::Advice;
-            Report { code: None, message, severity, help: None, source, labels, related: Vec::new() }
+    files.into_iter().enumerate().map(one).collect()
+}
+
+/// The labels in one file; the first is its main one.
+fn labels(diagnostics: &Diagnostics, diagnostic: &Diagnostic, file: FileId) -> Vec<LabeledSpan> {
+    let text = &diagnostics.sources.file(file).text;
+    let here = diagnostic.labels.iter().filter(|label| label.span.file == file);
+    here.enumerate()
+        .map(|(at, label)| {
+            let range = one_line(text, label.span);
+            let place = (range.start, range.len());
+            let words = Some(label.text.clone()).filter(|text| !text.is_empty());
+            if at == 0 {
+                LabeledSpan::new_primary_with_span(words, place)
+            } else {
+                LabeledSpan::new_with_span(words, place)
+            }
         })
-        .collect();
-    let code = Some(format!("flyte::{}", diagnostic.code));
-    let message = diagnostic.message.clone();
-    Report { code, message, severity, help: diagnostic.help.clone(), source, labels, related }
+        .collect()
 }
 
 /// A span cut at the end of its first line, at character borders, so that a snippet stays one line long.
@@ -142,15 +159,38 @@ fn one_line(text: &str, span: Span) -> std::ops::Range<usize> {
     start..line
 }
 
-impl fmt::Display for Report {
+/// A text of which whole lines are shown, and no others.
+#[derive(Debug)]
+struct Lines(NamedSource<Arc<str>>);
+
+impl SourceCode for Lines {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        // Without context, what is asked for is the place alone.
+        if before == 0 && after == 0 {
+            return self.0.read_span(span, 0, 0);
+        }
+        let text = self.0.inner();
+        let start = text[..span.offset()].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = span.offset() + span.len();
+        let end = text[end..].find(['\n', '\r']).map_or(text.len(), |newline| end + newline);
+        self.0.read_span(&(start, end - start).into(), 0, 0)
+    }
+}
+
+impl fmt::Display for Snippet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for Snippet {}
 
-impl miette::Diagnostic for Report {
+impl miette::Diagnostic for Snippet {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.code.as_ref().map(|code| Box::new(code) as Box<dyn fmt::Display>)
     }
@@ -170,11 +210,6 @@ impl miette::Diagnostic for Report {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         (!self.labels.is_empty())
             .then(|| Box::new(self.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
-        let related = self.related.iter().map(|report| report as &dyn miette::Diagnostic);
-        (!self.related.is_empty()).then(|| Box::new(related) as Box<dyn Iterator<Item = &dyn miette::Diagnostic>>)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Phase {
     Filled,
 }
 
-/// Checks `table`, whose path is `name` (`app.backend`; empty for the root), and takes out keys that it does not know.
+/// Checks `table`, whose path is `name` (`app.backend`; empty for the root). Keys that it does not know stay, with mistaken values.
 pub fn check_table(table: &mut Table, kind: &TableType, name: &str, phase: Phase) -> Vec<Diagnostic> {
     let mut checker = Checker { findings: Vec::new(), phase };
     checker.keys(table, kind, name);
@@ -29,23 +29,19 @@ struct Checker {
 
 impl Checker {
     fn keys(&mut self, table: &mut Table, kind: &TableType, name: &str) {
-        table.entries.retain_mut(|entry| match kind.key(&entry.key) {
-            Some(key) if key.planned => {
-                if self.phase == Phase::Written {
-                    self.findings.push(planned(entry, key));
+        for entry in &mut table.entries {
+            match kind.key(&entry.key) {
+                Some(key) if !key.planned => {
+                    let path = join(name, &entry.key);
+                    self.value(&mut entry.node, &key.forms, &path, key);
                 }
-                false
+                _ if self.phase == Phase::Filled => {}
+                key => {
+                    self.findings.push(key.map_or_else(|| unknown(entry, kind, name), |key| planned(entry, key)));
+                    entry.node.value = Value::Mistaken;
+                }
             }
-            Some(key) => {
-                let path = join(name, &entry.key);
-                self.value(&mut entry.node, &key.forms, &path, key);
-                true
-            }
-            None => {
-                self.findings.push(unknown(entry, kind, name));
-                false
-            }
-        });
+        }
     }
 
     /// A table that is a value of its own: required keys and the one key of many.
@@ -112,8 +108,8 @@ impl Checker {
                             .help("name something, or leave the key out"),
                     );
                 }
-                for node in nodes {
-                    self.value(node, element, path, key);
+                for (at, node) in nodes.iter_mut().enumerate() {
+                    self.value(node, element, &format!("{path}[{at}]"), key);
                 }
             }
             Form::Map { keys, element } => {
@@ -214,7 +210,7 @@ fn text_fault(
         let seconds = format::duration(text).map_or(0.0, |duration| duration.as_secs_f64());
         if max.is_some_and(|max| seconds > max as f64) {
             let max = max.unwrap_or(0);
-            let limit = if max % 3600 == 0 { format!("{}h", max / 3600) } else { format!("{max}s") };
+            let limit = if max.is_multiple_of(3600) { format!("{}h", max / 3600) } else { format!("{max}s") };
             return fault(
                 codes::OUT_OF_RANGE,
                 format!("`{path}` is too long"),
@@ -233,13 +229,9 @@ fn text_fault(
         return None;
     }
     let characters = text.chars().count() as u64;
-    if let Some(min) = min.filter(|min| characters < *min) {
-        let (what, help) = if min == 1 {
-            ("is empty".to_owned(), "write a text, or leave the key out".to_owned())
-        } else {
-            (format!("is shorter than {min} characters"), format!("write at least {min}"))
-        };
-        return fault(codes::OUT_OF_RANGE, format!("`{path}` {what}"), "too short".into(), help);
+    if min.is_some_and(|min| characters < min) {
+        let (message, help) = (format!("`{path}` is empty"), "write a text, or leave the key out".to_owned());
+        return fault(codes::OUT_OF_RANGE, message, "nothing in it".into(), help);
     }
     if let Some(max) = max.filter(|max| characters > *max) {
         return fault(
@@ -296,6 +288,9 @@ fn wrong_type(node: &Node, forms: &[Form], path: &str, key: &Key) -> Diagnostic 
         Value::Integer(number) if takes(|form| matches!(form, Form::Text { .. })) => format!("write `\"{number}\"`"),
         Value::Boolean(value) if takes(|form| matches!(form, Form::Text { choices, .. } if choices.is_empty())) => {
             format!("write `\"{value}\"`")
+        }
+        Value::List(nodes) if takes(|form| matches!(form, Form::Map { .. })) && !nodes.is_empty() => {
+            format!("`[[{path}]]` makes an array: write `[{path}.NAME]`, with single brackets")
         }
         _ => format!("write, for instance, `{}`", key.example.lines().next().unwrap_or("")),
     };
@@ -366,4 +361,51 @@ fn elsewhere(entry: &Entry, kind: &TableType, name: &str) -> Option<String> {
     let app = crate::schema::Schema::load().table("app")?;
     (name.is_empty() && app.key(&entry.key).is_some())
         .then(|| format!("`{}` belongs to an app: put it under `[app.NAME]`", entry.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+    use crate::diagnostic::FileId;
+    use crate::schema::Schema;
+
+    fn check(text: &str) {
+        let mut parsed = parse(FileId(0), text);
+        assert_eq!(parsed.findings, [], "{text}");
+        assert_eq!(check_table(&mut parsed.table, &Schema::load().root, "", Phase::Written), [], "{text}");
+    }
+
+    fn examples(table: &TableType, header: &str) {
+        for key in table.keys.iter().filter(|key| !key.planned) {
+            check(&format!("{header}\n{}", key.example));
+            for form in &key.forms {
+                match form {
+                    Form::Table(inner) => examples(inner, header),
+                    Form::List { element, .. } | Form::Map { element, .. } => {
+                        // Tables with a section of their own stand under their own header.
+                        let inner = table_form(element).filter(|inner| inner.name.as_deref() != Some("variable"));
+                        let own = |inner: &&std::sync::Arc<TableType>| {
+                            !matches!(inner.name.as_deref(), Some("app" | "profile"))
+                        };
+                        inner.filter(own).into_iter().for_each(|inner| examples(inner, header));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_schema_is_accepted() {
+        let schema = Schema::load();
+        examples(schema.table("app").unwrap(), "[app.x]");
+        examples(schema.table("variable").unwrap(), "[vars]");
+        examples(schema.table("profile").unwrap(), "[profile.x]");
+        for key in schema.root.keys.iter().filter(|key| !key.planned) {
+            check(&key.example);
+            let targets = key.map().and_then(|(_, element)| table_form(element)).filter(|_| key.name == "target");
+            targets.into_iter().for_each(|table| examples(table, ""));
+        }
+    }
 }

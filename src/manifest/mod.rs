@@ -57,7 +57,7 @@ pub struct Document {
     pub file: FileId,
     /// Paths in the text are relative to it. Absolute.
     pub directory: PathBuf,
-    /// Checked against the schema; keys that it does not know are gone.
+    /// Checked against the schema; what it does not allow is a mistaken value.
     pub table: Table,
 }
 

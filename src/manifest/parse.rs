@@ -33,6 +33,9 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
             let incomplete = !findings.is_empty();
             let mut table = Table::from_toml(file, tree.get_ref());
             for fault in &faults {
+                if fault.message.starts_with("invalid unquoted key") {
+                    forget(&mut table, fault.at.start);
+                }
                 let value = value_at(tree.get_ref(), &fault.at);
                 // One value can break in several places; the first tells.
                 let known = value.as_ref().is_some_and(|value| mark(&mut table, value));
@@ -75,7 +78,7 @@ impl Fault {
             "unexpected leading zero",
             "invalid unquoted key",
         ];
-        if value_at(tree, &self.at).is_some_and(|value| swallowed(text, &value).is_some()) {
+        if value_at(tree, &self.at).is_some_and(|value| swallowed(text, &value, &self.message).is_some()) {
             return true;
         }
         let value_like = self.message.starts_with("invalid ") && value_at(tree, &self.at).is_some();
@@ -84,7 +87,7 @@ impl Fault {
 
     /// What to say, and which part of the text to leave out.
     fn told(&self, file: FileId, text: &str, remaining: &str, tree: &DeTable<'_>) -> (Diagnostic, Range<usize>) {
-        if self.message.starts_with("duplicate key") {
+        if self.message.starts_with("duplicate key") || self.message.starts_with("cannot extend") {
             return self.duplicate(file, remaining);
         }
         let line = line_of(remaining, self.at.start);
@@ -98,7 +101,7 @@ impl Fault {
             return (wording::statement(file, text, &line, &self.at, &self.message), line);
         };
         let start = line_of(remaining, value.start).start;
-        if let Some(next) = swallowed(remaining, &value) {
+        if let Some(next) = swallowed(remaining, &value, &self.message) {
             return (wording::unclosed(file, text, &value), start..next);
         }
         let end = line_of(remaining, value.end.max(self.at.start)).end;
@@ -111,26 +114,34 @@ impl Fault {
         let lost = if is_header { line.start..section_end(remaining, line.end) } else { line.clone() };
         let name = remaining.get(self.at.clone()).unwrap_or("").trim_matches(['"', '\'']).to_owned();
         let first = first_of(remaining, &line, is_header);
-        let is_table = is_header && first.as_ref().is_none_or(|first| first.1);
+        if let Some((value, false)) = first.clone().filter(|_| is_header) {
+            return (self.value_and_table(file, remaining, value), lost);
+        }
         let subject = if is_header { remaining[line.clone()].trim().to_owned() } else { name };
         let mut finding = Diagnostic::error(codes::DUPLICATE_KEY, format!("`{subject}` is written twice"))
             .label(Span::new(file, self.at.clone()), "the second time");
         if let Some((range, _)) = first {
             finding = finding.label(Span::new(file, range), "the first time");
         }
-        let help = if is_header && !is_table {
-            let header = subject.trim_matches(['[', ']']).trim();
-            if header.starts_with("target") {
-                "TOML does not allow `target = \"…\"` beside `[target.NAME]`: remove it, and write `default = true` in the table of the default target".to_owned()
-            } else {
-                "a key is either a value or a table: remove one of the two".to_owned()
-            }
-        } else if is_header {
-            "put the keys of both into one table, or give the second another name".to_owned()
+        let help = if is_header {
+            "put the keys of both into one table, or give the second another name"
         } else {
-            "remove one of the two".to_owned()
+            "remove one of the two"
         };
         (finding.help(help), lost)
+    }
+
+    fn value_and_table(&self, file: FileId, text: &str, value: Range<usize>) -> Diagnostic {
+        let name = text[value.clone()].trim_matches(['"', '\'']);
+        let help = if name == "target" {
+            "TOML allows no `target = \"…\"` beside `[target.NAME]`: remove it, and write `default = true` in the table of the target that it named"
+        } else {
+            "remove one of the two"
+        };
+        Diagnostic::error(codes::DUPLICATE_KEY, format!("`{name}` is both a value and a table"))
+            .label(Span::new(file, self.at.clone()), "a table")
+            .label(Span::new(file, value), "a value")
+            .help(help)
     }
 }
 
@@ -193,25 +204,27 @@ fn value_at(table: &DeTable<'_>, at: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// Where the next statement begins that a value without end has swallowed.
-fn swallowed(text: &str, value: &Range<usize>) -> Option<usize> {
+fn swallowed(text: &str, value: &Range<usize>, message: &str) -> Option<usize> {
     let opening = text.get(value.clone())?;
-    if !(opening.starts_with(['[', '{']) || opening.starts_with("\"\"\"") || opening.starts_with("'''")) {
-        return None;
-    }
-    let closed = match &opening[..1] {
+    let closing = ["[", "{", "\"\"\"", "'''"].into_iter().find(|open| opening.starts_with(open))?;
+    let closed = match closing {
         "[" => opening.len() > 1 && opening.ends_with(']'),
         "{" => opening.len() > 1 && opening.ends_with('}'),
-        _ => opening.len() > 5 && (opening.ends_with("\"\"\"") || opening.ends_with("'''")),
+        quotes => opening.len() > 5 && opening.ends_with(quotes),
+    };
+    if closed && closing.len() == 3 {
+        return None;
+    }
+    // A table may have lines of its own. One that is not indented, after a missing comma, is rather the next statement.
+    let no_comma = message.starts_with("missing comma");
+    let begins = |line: &str| {
+        let own = closing == "{" && closed && (line.starts_with([' ', '\t']) || !no_comma);
+        is_header(line) || is_statement(line) && !own
     };
     let mut at = value.start;
     for line in opening.split_inclusive('\n') {
-        let begins = if opening.starts_with('{') {
-            is_header(line) || !closed && is_statement(line)
-        } else {
-            is_header(line) || is_statement(line)
-        };
-        if at > value.start && begins {
-            return (!closed || !opening.starts_with(['"', '\''])).then_some(at);
+        if at > value.start && begins(line) {
+            return Some(at);
         }
         at += line.len();
     }
@@ -262,6 +275,16 @@ fn blank(text: &mut String, part: Range<usize>) {
     let spaces: String =
         text[part.clone()].bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { byte as char } else { ' ' }).collect();
     text.replace_range(part, &spaces);
+}
+
+/// Takes out the key that stands at a place.
+fn forget(table: &mut Table, at: usize) {
+    table.entries.retain(|entry| !(entry.key_span.start <= at && at <= entry.key_span.end));
+    for entry in &mut table.entries {
+        if let Value::Table(inner) = &mut entry.node.value {
+            forget(inner, at);
+        }
+    }
 }
 
 /// Marks the values at `range`; true where one was marked before.

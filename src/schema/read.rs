@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kdl::{KdlDocument, KdlNode, KdlValue};
+use kdl::{KdlDocument, KdlError, KdlNode, KdlValue};
 
 use super::{Form, Format, Key, Schema, TableType};
 
@@ -23,7 +23,7 @@ impl Schema {
     /// Names the first node that the schema language does not know. KDL itself accepts a property given twice; here
     /// it is an error.
     pub fn read(text: &str) -> Result<Self> {
-        let document: KdlDocument = text.parse().map_err(|error| SchemaError(format!("{error:?}")))?;
+        let document: KdlDocument = text.parse().map_err(|error| SchemaError(not_kdl(text, &error)))?;
         // A table may use those defined below it, so they are read in the order in which they need each other.
         let mut waiting: Vec<&KdlNode> = document.nodes().iter().filter(|n| n.name().value() == "define").collect();
         let mut defined: Vec<Arc<TableType>> = Vec::new();
@@ -51,6 +51,13 @@ impl Schema {
         }
         Ok(Self { root, defined })
     }
+}
+
+/// The first fault, with its line.
+fn not_kdl(text: &str, error: &KdlError) -> String {
+    let Some(first) = error.diagnostics.first() else { return "not KDL".to_owned() };
+    let line = text.get(..first.span.offset()).unwrap_or(text).matches('\n').count() + 1;
+    format!("line {line}: {}", first.message.as_deref().unwrap_or("not KDL"))
 }
 
 /// The defined tables that a node uses, near and far.

@@ -24,10 +24,7 @@ pub fn check(manifest: &mut Manifest) -> Vec<Diagnostic> {
         for profile in &mut profiles.entries {
             let Value::Table(profile_table) = &mut profile.node.value else { continue };
             let Some(Value::Table(apps)) = profile_table.get_mut("app").map(|node| &mut node.value) else { continue };
-            apps.entries.retain(|entry| {
-                if known.contains(&entry.key) {
-                    return true;
-                }
+            for entry in apps.entries.iter_mut().filter(|entry| !known.contains(&entry.key)) {
                 let elsewhere = all.contains(&entry.key);
                 let help = match did_you_mean(&entry.key, known.iter().map(String::as_str)) {
                     _ if elsewhere => "move it to the root, or to the manifest that declares the app".to_owned(),
@@ -39,8 +36,8 @@ pub fn check(manifest: &mut Manifest) -> Vec<Diagnostic> {
                 findings.push(
                     Diagnostic::error(codes::UNKNOWN_APP, message).label(entry.key_span, "no such app here").help(help),
                 );
-                false
-            });
+                entry.node.value = Value::Mistaken;
+            }
         }
     }
     findings

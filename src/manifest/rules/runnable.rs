@@ -1,16 +1,21 @@
 //! An app says what to run, and for a real control plane in which image.
 
+use super::super::Entry;
 use super::View;
 use crate::diagnostic::{Diagnostic, codes};
+use crate::schema::Schema;
 
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
     if view.manifest.incomplete {
         return Vec::new();
     }
+    let Some(known) = Schema::load().table("app") else { return Vec::new() };
     let mut findings = Vec::new();
     for app in &view.apps {
         let has = |key: &str| app.table.get(key).is_some();
-        if has("image") {
+        // A key that is not known may be one of those meant.
+        let misspelt = |entry: &Entry| known.key(&entry.key).is_none_or(|key| key.planned);
+        if has("image") || app.table.entries.iter().any(misspelt) {
             continue;
         }
         if !has("args") && !has("command") {
