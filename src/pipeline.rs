@@ -11,10 +11,10 @@ use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
-use crate::manifest::{self, LoadError};
+use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
 use crate::report::Report;
 use crate::resolve::{self, Project, Selection};
 
@@ -113,7 +113,7 @@ pub async fn apply(
 /// # Errors
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
-    let manifest = manifest::load(files, &request.manifest)?;
+    let manifest = read_manifest(files, request)?;
     Ok(resolve::resolve(&manifest, &request.selection)?)
 }
 
@@ -122,8 +122,15 @@ pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
 /// # Errors
 /// The manifest cannot be found.
 pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Error> {
-    let manifest = manifest::load(files, &request.manifest)?;
+    let manifest = read_manifest(files, request)?;
     Ok(resolve::check_all(&manifest, &request.selection.environment))
+}
+
+fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadError> {
+    match files.kind(&request.manifest) {
+        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?),
+        _ => manifest::load(files, &request.manifest),
+    }
 }
 
 /// What would be packed, and what would be asked for.

@@ -12,6 +12,7 @@ use super::failure::{Failure, Result};
 use super::targets::UserTargets;
 use super::terminal::Terminal;
 use crate::host::{Cache, RealFiles, SystemClock};
+use crate::manifest;
 use crate::pipeline::Request;
 use crate::plan::Policy;
 use crate::port::{Events, NoEvents, Ports};
@@ -37,10 +38,14 @@ impl Context {
     /// The same for another manifest or directory.
     ///
     /// # Errors
-    /// The working directory is gone.
+    /// The manifest does not exist, or the working directory is gone.
     pub fn request_for(&self, manifest: &Path, apps: &[String]) -> Result<Request> {
+        if !manifest.exists() {
+            return Err(Failure::new(format!("there is no {}", manifest.display()))
+                .help("name a flyte.toml, or a directory that has one"));
+        }
         Ok(Request {
-            manifest: env::current_dir()?.join(manifest).components().collect(),
+            manifest: manifest::normal(&env::current_dir()?.join(manifest)),
             selection: Selection {
                 profile: self.global.profile.clone(),
                 target: self.global.target.clone(),
