@@ -76,7 +76,7 @@ fn a_backend_that_crashes_holds_back_what_depends_on_it_and_nothing_else() {
     desk.write(
         "flyte.toml",
         &format!(
-            "{manifest}\n[app.other]\nargs = [\"python3\", \"other.py\"]\nsource = {{ root = \".\", include = [\"other.py\"] }}\n"
+            "{manifest}\n[app.other]\nargs = [\"python3\", \"other.py\"]\nsource = {{ root = \".\", include = [\"other.py\", \"books.json\"] }}\n"
         ),
     );
     desk.write("other.py", &desk.read("backend.py"));
