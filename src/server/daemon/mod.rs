@@ -3,6 +3,8 @@
 //! One state directory has at most one. What must not be lost is durable before it is answered, so that `kill -9` is
 //! only an unfriendly way to stop it.
 
+#![allow(clippy::disallowed_methods, reason = "the daemon is an edge: processes, files and time are its matter")]
+
 mod control;
 mod files;
 #[cfg(test)]
