@@ -11,10 +11,10 @@ use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
-use crate::manifest::{self, LoadError};
-use crate::model::{AppName, InvalidName, LiveApp};
+use crate::manifest::{self, LoadError, Manifest};
+use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
 use crate::report::Report;
 use crate::resolve::{self, Project, Selection};
 
@@ -113,7 +113,7 @@ pub async fn apply(
 /// # Errors
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
-    let manifest = manifest::load(files, &request.manifest)?;
+    let manifest = read_manifest(files, request)?;
     Ok(resolve::resolve(&manifest, &request.selection)?)
 }
 
@@ -122,8 +122,15 @@ pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
 /// # Errors
 /// The manifest cannot be found.
 pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Error> {
-    let manifest = manifest::load(files, &request.manifest)?;
+    let manifest = read_manifest(files, request)?;
     Ok(resolve::check_all(&manifest, &request.selection.environment))
+}
+
+fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadError> {
+    match files.kind(&request.manifest) {
+        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?),
+        _ => manifest::load(files, &request.manifest),
+    }
 }
 
 /// What would be packed, and what would be asked for.
@@ -174,19 +181,19 @@ pub async fn operate(
     Ok(Planned { plan, control_plane })
 }
 
-/// A declared or live app of a manifest, with its control plane: for logs.
+/// A live app of a manifest, with its control plane: for logs.
 ///
 /// # Errors
 /// As [`plan`]; also a name that is neither declared nor live.
-pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(LiveApp, Arc<dyn ControlPlane>), Error> {
+pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(AppId, Arc<dyn ControlPlane>), Error> {
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let name = known(&project, &live, &[name.to_owned()])?.remove(0);
-    match live.apps.get(&name) {
-        Some(app) => Ok((app.clone(), control_plane)),
-        None => Err(Error::NoSuchApp { name: name.to_string(), suggestion: None }),
+    if !live.apps.contains_key(&name) {
+        return Err(Error::NoSuchApp { name: name.to_string(), suggestion: None });
     }
+    Ok((project.scope.app(&name), control_plane))
 }
 
 fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppName>, Error> {

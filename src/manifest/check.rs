@@ -210,7 +210,7 @@ fn text_fault(
         let seconds = format::duration(text).map_or(0.0, |duration| duration.as_secs_f64());
         if max.is_some_and(|max| seconds > max as f64) {
             let max = max.unwrap_or(0);
-            let limit = if max % 3600 == 0 { format!("{}h", max / 3600) } else { format!("{max}s") };
+            let limit = if max.is_multiple_of(3600) { format!("{}h", max / 3600) } else { format!("{max}s") };
             return fault(
                 codes::OUT_OF_RANGE,
                 format!("`{path}` is too long"),
@@ -361,4 +361,51 @@ fn elsewhere(entry: &Entry, kind: &TableType, name: &str) -> Option<String> {
     let app = crate::schema::Schema::load().table("app")?;
     (name.is_empty() && app.key(&entry.key).is_some())
         .then(|| format!("`{}` belongs to an app: put it under `[app.NAME]`", entry.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+    use crate::diagnostic::FileId;
+    use crate::schema::Schema;
+
+    fn check(text: &str) {
+        let mut parsed = parse(FileId(0), text);
+        assert_eq!(parsed.findings, [], "{text}");
+        assert_eq!(check_table(&mut parsed.table, &Schema::load().root, "", Phase::Written), [], "{text}");
+    }
+
+    fn examples(table: &TableType, header: &str) {
+        for key in table.keys.iter().filter(|key| !key.planned) {
+            check(&format!("{header}\n{}", key.example));
+            for form in &key.forms {
+                match form {
+                    Form::Table(inner) => examples(inner, header),
+                    Form::List { element, .. } | Form::Map { element, .. } => {
+                        // Tables with a section of their own stand under their own header.
+                        let inner = table_form(element).filter(|inner| inner.name.as_deref() != Some("variable"));
+                        let own = |inner: &&std::sync::Arc<TableType>| {
+                            !matches!(inner.name.as_deref(), Some("app" | "profile"))
+                        };
+                        inner.filter(own).into_iter().for_each(|inner| examples(inner, header));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_schema_is_accepted() {
+        let schema = Schema::load();
+        examples(schema.table("app").unwrap(), "[app.x]");
+        examples(schema.table("variable").unwrap(), "[vars]");
+        examples(schema.table("profile").unwrap(), "[profile.x]");
+        for key in schema.root.keys.iter().filter(|key| !key.planned) {
+            check(&key.example);
+            let targets = key.map().and_then(|(_, element)| table_form(element)).filter(|_| key.name == "target");
+            targets.into_iter().for_each(|table| examples(table, ""));
+        }
+    }
 }

@@ -127,11 +127,11 @@ impl Format {
             Self::Duration => Some("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
             Self::Endpoint => Some("^(dns:///|https?://)[^\\s]+$"),
             Self::HttpPath => Some("^/"),
-            Self::PortName => Some("^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$"),
-            Self::ScopeName => Some("^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
+            Self::PortName => Some("^[a-z0-9-]{1,15}$"),
+            Self::ScopeName => Some("^[A-Za-z0-9._-]{1,63}$"),
             Self::SecretKey => Some("^[A-Za-z0-9_.-]+$"),
             Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
-            Self::Word => Some("^[A-Za-z0-9][A-Za-z0-9_-]*$"),
+            Self::Word => Some("^[A-Za-z0-9_-]+$"),
             Self::Any | Self::Glob | Self::Image | Self::Path | Self::Port | Self::ShellWords => None,
         }
     }

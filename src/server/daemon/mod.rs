@@ -141,6 +141,11 @@ pub async fn run(config: ServerConfig, ready: oneshot::Sender<Running>) -> Resul
     ended.map_err(DaemonError::Serve)
 }
 
+/// The profile that the control plane of a directory ran with last, and will run with again.
+pub fn profile(directory: &Path) -> Profile {
+    files::read(&directory.join(SETTINGS)).map(|last: Settings| last.profile).unwrap_or_default()
+}
+
 fn running(directory: &Path, file: &RunningFile) -> Running {
     Running {
         endpoint: format!("http://127.0.0.1:{}", file.port),

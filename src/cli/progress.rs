@@ -1,0 +1,166 @@
+//! Apply as it goes: on a terminal one live line per app, elsewhere one plain line per event.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::OwoColorize;
+
+use super::terminal::Terminal;
+use crate::model::AppName;
+use crate::port::{Event, Events};
+
+/// Columns kept for names before the longest one is known.
+const NAME_WIDTH: usize = 12;
+
+/// Listens to apply and tells stderr.
+pub struct Progress {
+    terminal: Terminal,
+    /// `None`: plain lines.
+    live: Option<Live>,
+}
+
+struct Live {
+    lines: MultiProgress,
+    style: ProgressStyle,
+    board: Mutex<Board>,
+}
+
+struct Board {
+    name_width: usize,
+    running: BTreeMap<AppName, ProgressBar>,
+}
+
+impl Progress {
+    pub fn new(terminal: Terminal) -> Self {
+        let live = terminal.is_live().then(|| Live {
+            lines: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
+            style: style(&terminal),
+            board: Mutex::new(Board { name_width: NAME_WIDTH, running: BTreeMap::new() }),
+        });
+        Self { terminal, live }
+    }
+
+    /// Takes the live lines off the screen; what has ended stays above.
+    pub fn finish(&self) {
+        if let Some(live) = &self.live {
+            for (_, bar) in std::mem::take(&mut live.board().running) {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+impl Events for Progress {
+    fn tell(&self, event: Event) {
+        let Some(live) = &self.live else {
+            return self.terminal.note(&format!("{}\n", plain(&event)));
+        };
+        match event {
+            Event::Started { app, action } => live.show(app, format!("{}…", doing(action))),
+            Event::Written { app, action, .. } => live.show(app, done(action).to_owned()),
+            Event::Waiting { app, status } => live.show(app, status),
+            Event::Passed { app, waited } => {
+                live.end(&app, &"✓".green().to_string(), &format!("ready after {}", seconds(waited)))
+            }
+            Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
+            Event::Skipped { app, reason } => live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}")),
+            Event::Interrupted => live.say(INTERRUPTED),
+        }
+    }
+}
+
+const INTERRUPTED: &str = "interrupted: nothing new is started; Ctrl-C again stops at once";
+
+impl Live {
+    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The line of a running app.
+    fn show(&self, app: AppName, message: String) {
+        let mut board = self.board();
+        if app.as_str().len() > board.name_width {
+            board.name_width = app.as_str().len();
+            for (name, bar) in &board.running {
+                bar.set_prefix(format!("{name:width$}", width = board.name_width));
+            }
+        }
+        let prefix = format!("{app:width$}", width = board.name_width);
+        let bar = board.running.entry(app).or_insert_with(|| {
+            let bar = self.lines.add(ProgressBar::new_spinner().with_style(self.style.clone()).with_prefix(prefix));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        bar.set_message(message);
+    }
+
+    /// Replaces the line of an app by a last one that stays.
+    fn end(&self, app: &AppName, symbol: &str, message: &str) {
+        let mut board = self.board();
+        let bar = board.running.remove(app);
+        if let Some(bar) = &bar {
+            bar.finish_and_clear();
+        }
+        self.say(&format!("{symbol} {app:width$} {message}", width = board.name_width));
+    }
+
+    fn say(&self, line: &str) {
+        let line = line.lines().next().unwrap_or_default();
+        // Nobody is left to tell when this fails.
+        let _ = self.lines.println(anstream::adapter::strip_str(line).to_string());
+    }
+}
+
+fn style(terminal: &Terminal) -> ProgressStyle {
+    let template = if terminal.color_stderr() {
+        "{spinner:.cyan} {prefix:.bold} {wide_msg} {elapsed:.dim}"
+    } else {
+        "{spinner} {prefix} {wide_msg} {elapsed}"
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    if terminal.is_unicode() { style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ") } else { style.tick_chars("|/-\\ ") }
+}
+
+fn plain(event: &Event) -> String {
+    match event {
+        Event::Started { app, action } => format!("{app}: {}", doing(action)),
+        Event::Written { app, action, revision: 0 } => format!("{app}: {}", done(action)),
+        Event::Written { app, action, revision } => format!("{app}: {} (revision {revision})", done(action)),
+        Event::Waiting { app, status } => format!("{app}: {status}"),
+        Event::Passed { app, waited } => format!("{app}: ready after {}", seconds(*waited)),
+        Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
+        Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
+        Event::Interrupted => INTERRUPTED.to_owned(),
+    }
+}
+
+fn doing(action: &'static str) -> &'static str {
+    match action {
+        "upload" => "uploading",
+        "create" => "creating",
+        "update" => "updating",
+        "activate" => "activating",
+        "deactivate" => "deactivating",
+        "delete" => "deleting",
+        "verify" => "waiting",
+        other => other,
+    }
+}
+
+fn done(action: &'static str) -> &'static str {
+    match action {
+        "upload" => "uploaded",
+        "create" => "created",
+        "update" => "updated",
+        "activate" => "activated",
+        "deactivate" => "deactivated",
+        "delete" => "deleted",
+        other => other,
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1}s", duration.as_secs_f64())
+}
