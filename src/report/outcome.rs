@@ -1,5 +1,7 @@
 //! What happened, as people read it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::paint::Paint;
@@ -199,7 +201,10 @@ fn counts(report: &Report, paint: Paint) -> String {
         GateResult::Passed { waited } => Some(waited),
         _ => None,
     });
-    let longest = waited.max().map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
+    let longest = waited
+        .max()
+        .filter(|longest| *longest >= Duration::from_millis(100))
+        .map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
     let told = format!("{}.{longest}", parts.join(", "));
     if report.outcome.is_success() {
         format!("{} {told}", paint.good("Applied:"))
