@@ -1,6 +1,7 @@
 //! Apply as it goes: on a terminal one live line per app, elsewhere one plain line per event.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -70,13 +71,12 @@ impl Events for Progress {
             }
             Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
             Event::Skipped { app, reason } => live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}")),
-            Event::Interrupted => live.say(INTERRUPTED),
+            Event::Interrupted => live.interrupted(),
         }
     }
 }
 
-/// Columns of a live line beside name and message. The echo of Ctrl-C has its place too: a line that it broke could not
-/// be taken back.
+/// Columns of a live line beside name and message.
 const BESIDE: usize = 14;
 
 const INTERRUPTED: &str = "interrupted: nothing new is started; Ctrl-C again stops at once";
@@ -107,6 +107,17 @@ impl Live {
             bar.finish_and_clear();
         }
         self.say(&format!("{symbol} {app:width$} {message}", width = board.name_width));
+    }
+
+    /// Live lines fill the width, so the echo of Ctrl-C (`^C`) has begun a new line: takes that line back, or the live
+    /// lines could not be.
+    fn interrupted(&self) {
+        let board = self.board();
+        if !board.running.is_empty() {
+            // Nobody is left to tell when this fails.
+            let _ = io::stderr().lock().write_all(b"\r\x1b[2K\x1b[1A");
+        }
+        self.say(INTERRUPTED);
     }
 
     fn say(&self, line: &str) {
