@@ -1,10 +1,13 @@
 //! Ctrl-C and SIGTERM: the first lets what is under way finish, the second ends the program.
 
+use std::sync::Arc;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use super::exit::Exit;
 use crate::apply::Interrupt;
+use crate::port::{Event, Events};
 
 /// Listens until dropped.
 pub struct Listening(Option<AbortHandle>);
@@ -17,8 +20,8 @@ impl Drop for Listening {
     }
 }
 
-/// Sets `interrupt` at the first signal; ends the program with [`Exit::Interrupted`] at the second.
-pub fn listen(interrupt: Interrupt) -> Listening {
+/// Sets `interrupt` at the first signal, and tells so; ends the program with [`Exit::Interrupted`] at the second.
+pub fn listen(interrupt: Interrupt, events: Arc<dyn Events>) -> Listening {
     let (Ok(mut keys), Ok(mut asked)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
         // Without listeners a signal ends the program at once, as the system has it.
         return Listening(None);
@@ -35,6 +38,7 @@ pub fn listen(interrupt: Interrupt) -> Listening {
             }
             heard = true;
             interrupt.set();
+            events.tell(Event::Interrupted);
         }
     });
     Listening(Some(task.abort_handle()))

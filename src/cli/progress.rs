@@ -1,18 +1,16 @@
 //! Apply as it goes: on a terminal one live line per app, elsewhere one plain line per event.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
-use super::terminal::Terminal;
+use super::terminal::{Terminal, width};
 use crate::model::AppName;
 use crate::port::{Event, Events};
-
-/// Columns kept for names before the longest one is known.
-const NAME_WIDTH: usize = 12;
 
 /// Listens to apply and tells stderr.
 pub struct Progress {
@@ -37,9 +35,16 @@ impl Progress {
         let live = terminal.is_live().then(|| Live {
             lines: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
             style: style(&terminal),
-            board: Mutex::new(Board { name_width: NAME_WIDTH, running: BTreeMap::new() }),
+            board: Mutex::new(Board { name_width: 0, running: BTreeMap::new() }),
         });
         Self { terminal, live }
+    }
+
+    /// Keeps as many columns for names as the longest of these needs.
+    pub fn expect<'a>(&self, names: impl Iterator<Item = &'a AppName>) {
+        if let Some(live) = &self.live {
+            live.board().name_width = names.map(|name| name.as_str().len()).max().unwrap_or(0);
+        }
     }
 
     /// Takes the live lines off the screen; what has ended stays above.
@@ -66,10 +71,13 @@ impl Events for Progress {
             }
             Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
             Event::Skipped { app, reason } => live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}")),
-            Event::Interrupted => live.say(INTERRUPTED),
+            Event::Interrupted => live.interrupted(),
         }
     }
 }
+
+/// Columns of a live line beside name and message.
+const BESIDE: usize = 14;
 
 const INTERRUPTED: &str = "interrupted: nothing new is started; Ctrl-C again stops at once";
 
@@ -81,19 +89,14 @@ impl Live {
     /// The line of a running app.
     fn show(&self, app: AppName, message: String) {
         let mut board = self.board();
-        if app.as_str().len() > board.name_width {
-            board.name_width = app.as_str().len();
-            for (name, bar) in &board.running {
-                bar.set_prefix(format!("{name:width$}", width = board.name_width));
-            }
-        }
-        let prefix = format!("{app:width$}", width = board.name_width);
+        let board_width = board.name_width;
+        let prefix = format!("{app:width$}", width = board_width);
         let bar = board.running.entry(app).or_insert_with(|| {
             let bar = self.lines.add(ProgressBar::new_spinner().with_style(self.style.clone()).with_prefix(prefix));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        bar.set_message(message);
+        bar.set_message(cut(&message, width().saturating_sub(board_width + BESIDE)));
     }
 
     /// Replaces the line of an app by a last one that stays.
@@ -106,6 +109,17 @@ impl Live {
         self.say(&format!("{symbol} {app:width$} {message}", width = board.name_width));
     }
 
+    /// Live lines fill the width, so the echo of Ctrl-C (`^C`) has begun a new line: takes that line back, or the live
+    /// lines could not be.
+    fn interrupted(&self) {
+        let board = self.board();
+        if !board.running.is_empty() {
+            // Nobody is left to tell when this fails.
+            let _ = io::stderr().lock().write_all(b"\r\x1b[2K\x1b[1A");
+        }
+        self.say(INTERRUPTED);
+    }
+
     fn say(&self, line: &str) {
         let line = line.lines().next().unwrap_or_default();
         // Nobody is left to tell when this fails.
@@ -115,12 +129,21 @@ impl Live {
 
 fn style(terminal: &Terminal) -> ProgressStyle {
     let template = if terminal.color_stderr() {
-        "{spinner:.cyan} {prefix:.bold} {wide_msg} {elapsed:.dim}"
+        "{spinner:.cyan} {prefix:.bold} {elapsed:>4.dim}  {msg}"
     } else {
-        "{spinner} {prefix} {wide_msg} {elapsed}"
+        "{spinner} {prefix} {elapsed:>4}  {msg}"
     };
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
     if terminal.is_unicode() { style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ") } else { style.tick_chars("|/-\\ ") }
+}
+
+/// The first line of a text, cut to so many characters.
+fn cut(text: &str, columns: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn plain(event: &Event) -> String {

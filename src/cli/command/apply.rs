@@ -95,12 +95,13 @@ pub async fn carry_out(
         consent::ask(terminal, question)?;
     }
     let (approved, control_plane) = planned.approve(Consent::given())?;
+    progress.expect(approved.plan().apps.iter().map(|app| &app.name));
     let interrupt = Interrupt::default();
-    let _listening = interrupt::listen(interrupt.clone());
+    let _listening = interrupt::listen(interrupt.clone(), ports.events.clone());
     let options = Options { parallelism: manner.parallelism.get(), interrupt };
     let report = pipeline::apply(ports, approved, control_plane, &options).await;
     progress.finish();
-    let text = report::outcome_text(&report, context.paint());
+    let text = format!("\n{}", report::outcome_text(&report, context.paint()));
     Ok(Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report)))
 }
 
