@@ -1,5 +1,7 @@
 //! Cases in plain files. `UPDATE_CASES=1` writes what is expected anew.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads and writes the repository itself")]
+
 mod support;
 
 use std::fs;

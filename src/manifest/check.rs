@@ -377,21 +377,18 @@ mod tests {
     }
 
     fn examples(table: &TableType, header: &str) {
+        // Tables with a section of their own stand under their own header.
+        let own =
+            |inner: &&std::sync::Arc<TableType>| matches!(inner.name.as_deref(), Some("app" | "profile" | "variable"));
         for key in table.keys.iter().filter(|key| !key.planned) {
             check(&format!("{header}\n{}", key.example));
             for form in &key.forms {
-                match form {
-                    Form::Table(inner) => examples(inner, header),
-                    Form::List { element, .. } | Form::Map { element, .. } => {
-                        // Tables with a section of their own stand under their own header.
-                        let inner = table_form(element).filter(|inner| inner.name.as_deref() != Some("variable"));
-                        let own = |inner: &&std::sync::Arc<TableType>| {
-                            !matches!(inner.name.as_deref(), Some("app" | "profile"))
-                        };
-                        inner.filter(own).into_iter().for_each(|inner| examples(inner, header));
-                    }
-                    _ => {}
-                }
+                let inner = match form {
+                    Form::Table(inner) => Some(inner),
+                    Form::List { element, .. } | Form::Map { element, .. } => table_form(element),
+                    _ => None,
+                };
+                inner.filter(|inner| !own(inner)).into_iter().for_each(|inner| examples(inner, header));
             }
         }
     }

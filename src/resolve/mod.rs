@@ -84,8 +84,8 @@ fn project(
 }
 
 /// Every mistake of every text, without a profile and under each. An environment variable that is missing is a
-/// warning, since a check often runs where it is not set; so is nothing about `project` and `domain`, which may be
-/// given as flags.
+/// warning, since a check often runs where it is not set. A missing project or domain is not told: both may be given
+/// as flags.
 pub fn check_all(manifest: &Manifest, environment: &BTreeMap<String, String>) -> Diagnostics {
     let mut findings = manifest.findings.clone();
     let profiles = manifest.profiles().into_iter().map(|name| Some(name.to_owned()));
@@ -110,14 +110,14 @@ pub fn check_all(manifest: &Manifest, environment: &BTreeMap<String, String>) ->
     Diagnostics::new(manifest.sources.clone(), findings)
 }
 
-/// What makes two findings the same: what is said about which places.
-type Place = (&'static str, Vec<Span>, String);
+/// What makes two findings the same: their code, and what the labels say about which places.
+type Place = (&'static str, Vec<(Span, String)>, String);
 
 fn place(finding: &Diagnostic) -> Place {
-    let spans: Vec<Span> = finding.labels.iter().map(|label| label.span).collect();
-    // A value of the defaults is wrong once, however many apps inherit it.
-    let message = if spans.is_empty() { finding.message.clone() } else { String::new() };
-    (finding.code.0, spans, message)
+    let labels: Vec<_> = finding.labels.iter().map(|label| (label.span, label.text.clone())).collect();
+    // A value of the defaults is wrong once, however many apps inherit it and are named in the message.
+    let message = if labels.is_empty() { finding.message.clone() } else { String::new() };
+    (finding.code.0, labels, message)
 }
 
 fn once_each(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {

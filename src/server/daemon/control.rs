@@ -122,12 +122,7 @@ fn fits(found: Running, asked: Option<Profile>) -> Result<Running, DaemonError> 
     }
 }
 
-fn spawn(
-    program: &Path,
-    directory: &Path,
-    profile: Option<Profile>,
-    port: Option<u16>,
-) -> Result<Child, DaemonError> {
+fn spawn(program: &Path, directory: &Path, profile: Option<Profile>, port: Option<u16>) -> Result<Child, DaemonError> {
     let directory = std::path::absolute(directory).map_err(failed(directory))?;
     let path = directory.join(LOG);
     let long = fs::metadata(&path).is_ok_and(|log| log.len() > MAX_LOG);

@@ -63,8 +63,10 @@ async fn started_found_killed_started_stopped() {
     assert_eq!(locate(&directory).await, None);
     assert!(!stop(&directory).await.unwrap());
 
-    let (one, two) =
-        tokio::join!(start_detached(&program, &directory, None, None), start_detached(&program, &directory, None, None));
+    let (one, two) = tokio::join!(
+        start_detached(&program, &directory, None, None),
+        start_detached(&program, &directory, None, None)
+    );
     let running = one.unwrap();
     assert_eq!(running, two.unwrap());
     assert_eq!(locate(&directory).await, Some(running.clone()));
@@ -104,6 +106,7 @@ async fn a_start_that_fails_shows_why() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let failed = start_detached(&path, &place.path().join("state"), None, None).await.unwrap_err();
     assert_eq!(failed.to_string(), "the control plane did not start: something is missing");
-    let gone = start_detached(Path::new("/nonexistent/flyte"), &place.path().join("state"), None, None).await.unwrap_err();
+    let gone =
+        start_detached(Path::new("/nonexistent/flyte"), &place.path().join("state"), None, None).await.unwrap_err();
     assert!(matches!(gone, DaemonError::Spawn { .. }));
 }
