@@ -4,11 +4,11 @@
 //! $ cargo run --example deploy
 //! ```
 
+use std::env;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::{env, iter};
 
 use flyte::apply::Options;
 use flyte::cli::{self, UserTargets};
@@ -25,8 +25,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let causes = iter::successors(Some(error.as_ref() as &dyn Error), |error| error.source());
-            eprintln!("failed to deploy: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+            eprintln!("failed to deploy: {error}");
             ExitCode::FAILURE
         }
     }

@@ -60,6 +60,9 @@ pub enum Error {
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
     NoSuchApp { name: String, suggestion: Option<String> },
+    /// Declared, and not there.
+    #[error("`{name}` is not deployed")]
+    NotDeployed { name: AppName },
     #[error("`{name}` is no app name: {source}")]
     Name { name: String, source: InvalidName },
 }
@@ -166,7 +169,7 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
 /// The plan to activate, deactivate or delete apps by name. No names: all declared apps.
 ///
 /// # Errors
-/// As [`plan`]; also a name that is neither declared nor live.
+/// As [`plan`]; also a name that is not live.
 pub async fn operate(
     ports: &Ports,
     request: &Request,
@@ -176,22 +179,25 @@ pub async fn operate(
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let names = known(&project, &live, names)?;
-    let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &names);
+    let asked = known(&project, &live, names)?;
+    if let Some(name) = asked.iter().find(|name| !names.is_empty() && !live.apps.contains_key(*name)) {
+        return Err(Error::NotDeployed { name: name.clone() });
+    }
+    let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
     Ok(Planned { plan, control_plane })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
 ///
 /// # Errors
-/// As [`plan`]; also a name that is neither declared nor live.
+/// As [`plan`]; also a name that is not live.
 pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(AppId, Arc<dyn ControlPlane>), Error> {
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let name = known(&project, &live, &[name.to_owned()])?.remove(0);
     if !live.apps.contains_key(&name) {
-        return Err(Error::NoSuchApp { name: name.to_string(), suggestion: None });
+        return Err(Error::NotDeployed { name });
     }
     Ok((project.scope.app(&name), control_plane))
 }

@@ -1,6 +1,7 @@
 //! Why a command ended without doing what it was asked: the error with its causes, and what to type next.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 
 use owo_colors::OwoColorize;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{document, findings};
 use super::exit::Exit;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, width};
 use crate::diagnostic::Diagnostics;
 use crate::manifest::LoadError;
 use crate::pipeline;
@@ -88,12 +89,12 @@ impl Failure {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{} {}\n", "error:".red().bold(), self.chain[0]);
+        let mut text = line(&"error:".red().bold(), "error: ", &self.chain[0]);
         for cause in &self.chain[1..] {
-            text.push_str(&format!("  {} {}\n", "cause:".dimmed(), cause.replace('\n', "\n         ")));
+            text.push_str(&line(&"  cause:".dimmed(), "  cause: ", cause));
         }
         if let Some(help) = &self.help {
-            text.push_str(&format!("  {} {}\n", "help:".cyan(), help.replace('\n', "\n        ")));
+            text.push_str(&line(&"  help:".cyan(), "  help: ", help));
         }
         text
     }
@@ -108,6 +109,30 @@ impl Failure {
         }
         error
     }
+}
+
+/// A text behind its label, broken between words where the terminal ends; `plain` is the label without colours.
+fn line(label: &dyn Display, plain: &str, text: &str) -> String {
+    let room = width().saturating_sub(plain.len());
+    let lines: Vec<String> = text.lines().flat_map(|paragraph| wrap(paragraph, room)).collect();
+    format!("{label} {}\n", lines.join(&format!("\n{:indent$}", "", indent = plain.len())))
+}
+
+/// Lines of at most so many columns, but for words that are longer.
+fn wrap(paragraph: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in paragraph.split(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= columns {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// An error and its sources, outermost first. A source whose text the one before already ends with is not repeated.
@@ -144,6 +169,7 @@ impl From<pipeline::Error> for Failure {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`flyte status` lists the apps".into(),
             }),
+            Error::NotDeployed { .. } => failure.help("`flyte apply` deploys it"),
             Error::Refused(refused) => {
                 let told = refused.apps.iter().flat_map(|(name, notes)| {
                     notes.iter().map(move |note| format!("`{name}`: {}", report::note(note)))

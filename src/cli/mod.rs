@@ -22,6 +22,7 @@ use std::io::Write;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+pub use directories::NoStateDirectory;
 pub use exit::Exit;
 pub use targets::UserTargets;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,6 +15,8 @@ use crate::port::{Event, Events};
 /// Listens to apply and tells stderr.
 pub struct Progress {
     terminal: Terminal,
+    /// What is being done to each app.
+    actions: Mutex<BTreeMap<AppName, &'static str>>,
     /// `None`: plain lines.
     live: Option<Live>,
 }
@@ -37,20 +39,42 @@ impl Progress {
             style: style(&terminal),
             board: Mutex::new(Board { name_width: 0, running: BTreeMap::new() }),
         });
-        Self { terminal, live }
+        Self { terminal, actions: Mutex::default(), live }
     }
 
     /// Keeps as many columns for names as the longest of these needs.
     pub fn expect<'a>(&self, names: impl Iterator<Item = &'a AppName>) {
         if let Some(live) = &self.live {
-            live.board().name_width = names.map(|name| name.as_str().len()).max().unwrap_or(0);
+            lock(&live.board).name_width = names.map(|name| name.as_str().len()).max().unwrap_or(0);
+        }
+    }
+
+    /// What the gate of an app waited for.
+    fn goal(&self, app: &AppName) -> &'static str {
+        match lock(&self.actions).get(app) {
+            Some(&"delete") => "gone",
+            Some(&"deactivate") => "stopped",
+            _ => "ready",
+        }
+    }
+
+    fn plain(&self, event: &Event) -> String {
+        match event {
+            Event::Started { app, action } => format!("{app}: {}", doing(action)),
+            Event::Written { app, action, revision: 0 } => format!("{app}: {}", done(action)),
+            Event::Written { app, action, revision } => format!("{app}: {} (revision {revision})", done(action)),
+            Event::Waiting { app, status } => format!("{app}: {status}"),
+            Event::Passed { app, waited } => format!("{app}: {} after {}", self.goal(app), seconds(*waited)),
+            Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
+            Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
+            Event::Interrupted => INTERRUPTED.to_owned(),
         }
     }
 
     /// Takes the live lines off the screen; what has ended stays above.
     pub fn finish(&self) {
         if let Some(live) = &self.live {
-            for (_, bar) in std::mem::take(&mut live.board().running) {
+            for (_, bar) in std::mem::take(&mut lock(&live.board).running) {
                 bar.finish_and_clear();
             }
         }
@@ -59,21 +83,30 @@ impl Progress {
 
 impl Events for Progress {
     fn tell(&self, event: Event) {
+        if let Event::Started { app, action } = &event {
+            lock(&self.actions).insert(app.clone(), action);
+        }
         let Some(live) = &self.live else {
-            return self.terminal.note(&format!("{}\n", plain(&event)));
+            return self.terminal.note(&format!("{}\n", self.plain(&event)));
         };
         match event {
             Event::Started { app, action } => live.show(app, format!("{}…", doing(action))),
             Event::Written { app, action, .. } => live.show(app, done(action).to_owned()),
             Event::Waiting { app, status } => live.show(app, status),
             Event::Passed { app, waited } => {
-                live.end(&app, &"✓".green().to_string(), &format!("ready after {}", seconds(waited)))
+                live.end(&app, &"✓".green().to_string(), &format!("{} after {}", self.goal(&app), seconds(waited)));
             }
             Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
-            Event::Skipped { app, reason } => live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}")),
+            Event::Skipped { app, reason } => {
+                live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}"));
+            }
             Event::Interrupted => live.interrupted(),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Columns of a live line beside name and message.
@@ -82,13 +115,9 @@ const BESIDE: usize = 14;
 const INTERRUPTED: &str = "interrupted: nothing new is started; Ctrl-C again stops at once";
 
 impl Live {
-    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
     /// The line of a running app.
     fn show(&self, app: AppName, message: String) {
-        let mut board = self.board();
+        let mut board = lock(&self.board);
         let board_width = board.name_width;
         let prefix = format!("{app:width$}", width = board_width);
         let bar = board.running.entry(app).or_insert_with(|| {
@@ -101,7 +130,7 @@ impl Live {
 
     /// Replaces the line of an app by a last one that stays.
     fn end(&self, app: &AppName, symbol: &str, message: &str) {
-        let mut board = self.board();
+        let mut board = lock(&self.board);
         let bar = board.running.remove(app);
         if let Some(bar) = &bar {
             bar.finish_and_clear();
@@ -112,7 +141,7 @@ impl Live {
     /// Live lines fill the width, so the echo of Ctrl-C (`^C`) has begun a new line: takes that line back, or the live
     /// lines could not be.
     fn interrupted(&self) {
-        let board = self.board();
+        let board = lock(&self.board);
         if !board.running.is_empty() {
             // Nobody is left to tell when this fails.
             let _ = io::stderr().lock().write_all(b"\r\x1b[2K\x1b[1A");
@@ -144,19 +173,6 @@ fn cut(text: &str, columns: usize) -> String {
         return line.to_owned();
     }
     line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn plain(event: &Event) -> String {
-    match event {
-        Event::Started { app, action } => format!("{app}: {}", doing(action)),
-        Event::Written { app, action, revision: 0 } => format!("{app}: {}", done(action)),
-        Event::Written { app, action, revision } => format!("{app}: {} (revision {revision})", done(action)),
-        Event::Waiting { app, status } => format!("{app}: {status}"),
-        Event::Passed { app, waited } => format!("{app}: ready after {}", seconds(*waited)),
-        Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
-        Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
-        Event::Interrupted => INTERRUPTED.to_owned(),
-    }
 }
 
 fn doing(action: &'static str) -> &'static str {

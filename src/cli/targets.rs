@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::directories;
-use super::failure::{Failure, chain};
+use super::directories::{self, NoStateDirectory};
+use super::failure::chain;
 use crate::client::{Client, ClientConfig};
 use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
@@ -30,7 +30,7 @@ impl UserTargets {
     ///
     /// # Errors
     /// The environment does not tell where the state directory is.
-    pub fn of_user() -> Result<Self, Failure> {
+    pub fn of_user() -> Result<Self, NoStateDirectory> {
         Ok(Self::new(directories::state()?))
     }
 
