@@ -4,6 +4,8 @@
 //! $ cargo run --example deploy
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
+
 use std::env;
 use std::error::Error;
 use std::path::Path;

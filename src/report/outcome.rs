@@ -95,7 +95,7 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     let upload_failed = outcome.steps.iter().find(|step| step.action == "upload" && !step.is_success());
     let decisive = steps.iter().find(|step| !step.is_success() && step.action != "upload").or(steps.last()).copied();
     let live = decisive.and_then(|step| step.live.as_ref());
-    let (status, mut reason) = decisive.map_or((Status::Unchanged, None), |step| verdict(step));
+    let (status, mut reason) = decisive.map_or((Status::Unchanged, None), verdict);
     if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload)))
     {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
