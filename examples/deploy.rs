@@ -4,6 +4,8 @@
 //! $ cargo run --example deploy
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "a program reads its own environment")]
+
 use std::env;
 use std::error::Error;
 use std::path::Path;

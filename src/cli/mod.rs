@@ -1,5 +1,7 @@
 //! The command line: arguments, one file per command, rendering, exit codes.
 
+#![expect(clippy::disallowed_methods, reason = "the edge towards the user: environment, files and time are its matter")]
+
 mod answer;
 mod args;
 mod command;

@@ -1,5 +1,7 @@
 //! The embedded control plane while it does not run: its apps as its files have them, for reading only.
 
+#![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
+
 use std::path::Path;
 
 use async_trait::async_trait;
