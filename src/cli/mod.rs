@@ -54,7 +54,9 @@ pub fn run() -> Exit {
 }
 
 fn start(cli: Cli, terminal: Terminal) -> Result<Answer> {
-    trace::start(cli.global.verbose, terminal.color_stderr());
+    // What runs in the background has nobody to tell but its log.
+    let level = if cli.command.is_server() { cli.global.verbose.max(1) } else { cli.global.verbose };
+    trace::start(level, terminal.color_stderr());
     if let Some(directory) = &cli.global.directory {
         env::set_current_dir(directory)
             .map_err(|error| Failure::from(error).while_doing(format!("cannot work in {}", directory.display())))?;
