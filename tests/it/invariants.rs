@@ -42,7 +42,7 @@ fn after_an_apply_of_any_example_the_plan_is_empty() {
             run(async {
                 let mut world = World::new(profile);
                 world.load(&directory);
-                let built = Path::new(crate::support::world::ROOT).join("target/release/hello");
+                let built = Path::new(crate::support::world::ROOT).join("target/release/primes");
                 world.files.insert(built, &b"a program"[..]);
                 let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
                 assert!(report.outcome.is_success(), "{}: {:?}", directory.display(), report.apps);
@@ -185,6 +185,7 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
                     _ = world.apply(&asked, &options) => false,
                 };
                 world.simulator.restart();
+                world.simulator.forget_faults();
                 let told =
                     format!("{profile:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
                 let report = world.apply(&asked, &options).await.unwrap();
