@@ -4,7 +4,7 @@
 //! $ cargo run --example deploy
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
+#![expect(clippy::disallowed_methods, reason = "a program reads its own environment")]
 
 use std::env;
 use std::error::Error;

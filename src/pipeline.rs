@@ -117,7 +117,10 @@ pub async fn apply(
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
     let manifest = read_manifest(files, request)?;
-    Ok(resolve::resolve(&manifest, &request.selection)?)
+    let project = resolve::resolve(&manifest, &request.selection)?;
+    let (root, scope) = (project.root.display(), &project.scope);
+    tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
+    Ok(project)
 }
 
 /// Every finding about a manifest, under every profile.
@@ -142,6 +145,9 @@ fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadE
 /// A source cannot be read or packed.
 pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = bundle::pack(ports.files.as_ref(), project)?;
+    for (app, bundle) in &bundles.by_app {
+        tracing::debug!(%app, digest = %bundle.digest.0, files = bundle.files.len(), bytes = bundle.size(), "bundle");
+    }
     let desired = desired::lower(project, &bundles, &LowerOptions { label: request.label.clone() })?;
     Ok((bundles, desired))
 }

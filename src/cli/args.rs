@@ -131,6 +131,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it runs the embedded control plane in this process.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::Local(args) if args.name() == "local serve")
+    }
+
     /// The name under which a JSON document presents itself.
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The command line: arguments, one file per command, rendering, exit codes.
 
-#![allow(clippy::disallowed_methods, reason = "an edge: it meets the terminal, the environment and the files")]
+#![expect(clippy::disallowed_methods, reason = "the edge towards the user: environment, files and time are its matter")]
 
 mod answer;
 mod args;
@@ -54,7 +54,9 @@ pub fn run() -> Exit {
 }
 
 fn start(cli: Cli, terminal: Terminal) -> Result<Answer> {
-    trace::start(cli.global.verbose, terminal.color_stderr());
+    // What runs in the background has nobody to tell but its log.
+    let level = if cli.command.is_server() { cli.global.verbose.max(1) } else { cli.global.verbose };
+    trace::start(level, terminal.color_stderr());
     if let Some(directory) = &cli.global.directory {
         env::set_current_dir(directory)
             .map_err(|error| Failure::from(error).while_doing(format!("cannot work in {}", directory.display())))?;

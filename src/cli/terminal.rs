@@ -11,6 +11,7 @@ use super::args::{Color, Global};
 pub struct Terminal {
     pub json: bool,
     pub quiet: bool,
+    verbose: bool,
     color: ColorChoice,
 }
 
@@ -22,7 +23,7 @@ impl Terminal {
             Color::Never => ColorChoice::Never,
         };
         color.write_global();
-        Self { json: global.json, quiet: global.quiet, color }
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose > 0, color }
     }
 
     /// Writes a result. A reader that went away is no error: the command goes on and ends as it would have.
@@ -85,9 +86,9 @@ impl Terminal {
         !self.json && io::stdout().is_terminal() && !is_dumb()
     }
 
-    /// Whether progress may be drawn over itself.
+    /// Whether progress may be drawn over itself. Log lines would tear it.
     pub fn is_live(&self) -> bool {
-        !self.json && !self.quiet && io::stderr().is_terminal() && !is_dumb()
+        !self.json && !self.quiet && !self.verbose && io::stderr().is_terminal() && !is_dumb()
     }
 }
 

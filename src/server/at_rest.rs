@@ -1,6 +1,6 @@
 //! The embedded control plane while it does not run: its apps as its files have them, for reading only.
 
-#![allow(clippy::disallowed_methods, reason = "an edge: it reads the files of the embedded control plane")]
+#![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
 
 use std::path::Path;
 

@@ -90,7 +90,9 @@ pub async fn carry_out(
     if !terminal.json && !terminal.quiet {
         terminal.complain(&findings(terminal, &planned.plan.diagnostics));
         terminal.result(&text)?;
-        terminal.note("\n");
+        if terminal.is_live() {
+            terminal.note("\n");
+        }
     }
     if planned.plan.counts().refused == 0 && !manner.yes {
         consent::ask(terminal, question)?;
