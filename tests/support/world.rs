@@ -81,14 +81,13 @@ impl World {
     }
 
     pub async fn plan(&self, request: &Request) -> Result<Planned, Error> {
-        pipeline::plan(&self.ports(), request, Access::Read).await
+        pipeline::plan(&self.ports(), request).await
     }
 
     pub async fn apply(&self, request: &Request, options: &Options) -> Result<Report, Error> {
         let ports = self.ports();
-        let planned = pipeline::plan(&ports, request, Access::Write).await?;
-        let (approved, control_plane) = planned.approve(Consent::given())?;
-        Ok(pipeline::apply(&ports, approved, control_plane, options).await)
+        let approved = pipeline::plan(&ports, request).await?.approve(Consent::given())?;
+        pipeline::apply(&ports, &approved, options).await
     }
 }
 
