@@ -23,6 +23,8 @@ use crate::resolve::{self, Project, Selection, Target};
 pub struct Request {
     /// A `flyte.toml`, or a directory that has one or lies below one. Absolute.
     pub manifest: PathBuf,
+    /// Where the user stands: paths are shown from there. `None`: from the root of the manifest.
+    pub directory: Option<PathBuf>,
     pub selection: Selection,
     pub policy: Policy,
     /// `--version`: a name for the versions of this run.
@@ -149,10 +151,14 @@ pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Err
 }
 
 fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadError> {
-    match files.kind(&request.manifest) {
-        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?),
-        _ => manifest::load(files, &request.manifest),
+    let mut manifest = match files.kind(&request.manifest) {
+        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?)?,
+        _ => manifest::load(files, &request.manifest)?,
+    };
+    if let Some(directory) = &request.directory {
+        manifest.sources.seen_from(&manifest.root, directory);
     }
+    Ok(manifest)
 }
 
 /// What would be packed, and what would be asked for.

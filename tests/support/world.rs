@@ -92,7 +92,7 @@ impl World {
 }
 
 pub fn request(policy: Policy) -> Request {
-    Request { manifest: PathBuf::from(ROOT), selection: Selection::default(), policy, label: None }
+    Request { manifest: PathBuf::from(ROOT), selection: Selection::default(), policy, ..Request::default() }
 }
 
 /// The tree below a real directory, as if it stood at `to`.
