@@ -5,6 +5,8 @@
 mod architecture;
 mod generated;
 mod invariants;
+mod json_schema;
+mod reads;
 mod real;
 #[path = "../support/mod.rs"]
 mod support;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::cases::compare;
+use super::cases::{Differs, compare};
 use super::redact::Redactor;
 
 type Result<T> = datatest_stable::Result<T>;
@@ -49,7 +49,7 @@ pub fn check(cmd: &Path) -> Result<()> {
         if !said.is_empty() {
             section(&mut stderr, line, &redactor.redact(&said));
         }
-        let asked = requests(&ran.rpcs, &mut redactor);
+        let asked = requests(&ran.rpcs, &redactor);
         if !asked.is_empty() {
             section(&mut rpcs, line, &asked);
         }
@@ -71,7 +71,7 @@ pub fn check(cmd: &Path) -> Result<()> {
         differences.extend(told(&directory.join("out").join(name), "")?);
     }
     differences.extend(before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("{name} is gone")));
-    if differences.is_empty() { Ok(()) } else { Err(format!("\n{}", differences.join("\n")).into()) }
+    if differences.is_empty() { Ok(()) } else { Err(Box::new(Differs(differences.join("\n")))) }
 }
 
 /// Appends what a line of the case did.
@@ -98,11 +98,11 @@ fn told(path: &Path, text: &str) -> Result<Option<String>> {
 }
 
 /// How often the program looks at an app is a matter of time, and so is which of two uploads at once asks first.
-fn requests(rpcs: &str, redactor: &mut Redactor) -> String {
+fn requests(rpcs: &str, redactor: &Redactor) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in rpcs.lines().filter(|line| !LOOKS.iter().any(|look| line.starts_with(look))) {
         let is_upload = line.starts_with("DataProxyService/CreateUploadLocation");
-        let line = redactor.redact(line);
+        let line = redactor.redact_request(line);
         if is_upload || !lines.contains(&line) {
             lines.push(line);
         }

@@ -12,7 +12,9 @@ static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?", "[time]"),
         (r"\bprocess( +)\d+", "process$1[pid]"),
         (r#""pid": \d+"#, r#""pid": [pid]"#),
-        (r#""(\w+_(?:ms|seconds))": [\d.]+"#, r#""$1": [duration]"#),
+        (r"\blast seen: .*", "last seen: [status]"),
+        (r"(-\d{5})-[0-9a-f]{5}\b", "$1-[replica]"),
+        (r"\(os error \d+\)", "(os error [number])"),
         (r"\b\d+(\.\d+)? ?(ms|s)\b", "[duration]"),
     ]
     .into_iter()
@@ -34,6 +36,11 @@ pub struct Redactor {
 impl Redactor {
     pub fn know(&mut self, text: impl Into<String>, name: &str) {
         self.known.push((text.into(), name.to_owned()));
+    }
+
+    /// For texts whose order is not that of the program: digests have no name in them.
+    pub fn redact_request(&self, line: &str) -> String {
+        DIGEST.replace_all(line, "[digest]").into_owned()
     }
 
     pub fn redact(&mut self, text: &str) -> String {
