@@ -132,7 +132,8 @@ pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Err
 /// A source cannot be read or packed.
 pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = bundle::pack(ports.files.as_ref(), project)?;
-    let desired = desired::lower(project, &bundles, &LowerOptions { label: request.label.clone() })?;
+    let desired =
+        desired::lower(project, &bundles, &LowerOptions { label: request.label.clone(), ..LowerOptions::default() })?;
     Ok((bundles, desired))
 }
 

@@ -113,7 +113,7 @@ pub fn look(files: &dyn Files, manifest: &Manifest) -> BTreeMap<PathBuf, Option<
 }
 
 /// The tables of a text that say something about every app, or about one.
-fn sections<'a>(document: &'a Document, app: Option<&str>) -> Vec<&'a Table> {
+pub fn sections<'a>(document: &'a Document, app: Option<&str>) -> Vec<&'a Table> {
     let part = |table: &'a Table| match app {
         Some(name) => table.table("app").table(name),
         None => table.table("defaults"),

@@ -5,7 +5,9 @@ mod choose;
 mod draft;
 mod graph;
 mod merge;
+mod parameters;
 mod project;
+mod resources;
 #[cfg(test)]
 pub mod sample;
 mod settings;
@@ -61,7 +63,7 @@ fn project(
 ) -> Project {
     let mut apps = BTreeMap::new();
     for view in draft.view.apps.iter().filter(|view| graph.order().contains(&view.name)) {
-        apps.insert(view.name.clone(), app::app(view));
+        apps.insert(view.name.clone(), app::app(manifest, view));
     }
     let mut declared: Vec<AppName> = draft.view.apps.iter().map(|view| view.name.clone()).collect();
     declared.sort();
