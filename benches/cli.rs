@@ -2,6 +2,8 @@
 //!
 //! Budget: `flyte --version` within 10 ms. `true` is there to compare with: what any process costs.
 
+#![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

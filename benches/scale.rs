@@ -1,5 +1,7 @@
 //! Large projects: order and cycles of a graph, and the comparison of many unchanged apps.
 
+#![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use criterion::{Criterion, criterion_group, criterion_main};

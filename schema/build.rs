@@ -1,5 +1,7 @@
 //! Compiles `flyteidl2/**/*.proto` into messages, service traits and clients.
 
+#![allow(clippy::disallowed_methods, reason = "a build script reads and writes files")]
+
 use std::{
     env,
     error::Error,

@@ -11,10 +11,10 @@ use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
-use crate::manifest::{self, LoadError};
-use crate::model::{AppName, InvalidName, LiveApp};
+use crate::manifest::{self, LoadError, Manifest};
+use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
 use crate::report::Report;
 use crate::resolve::{self, Project, Selection};
 
@@ -60,6 +60,9 @@ pub enum Error {
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
     NoSuchApp { name: String, suggestion: Option<String> },
+    /// Declared, and not there.
+    #[error("`{name}` is not deployed")]
+    NotDeployed { name: AppName },
     #[error("`{name}` is no app name: {source}")]
     Name { name: String, source: InvalidName },
 }
@@ -113,8 +116,11 @@ pub async fn apply(
 /// # Errors
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
-    let manifest = manifest::load(files, &request.manifest)?;
-    Ok(resolve::resolve(&manifest, &request.selection)?)
+    let manifest = read_manifest(files, request)?;
+    let project = resolve::resolve(&manifest, &request.selection)?;
+    let (root, scope) = (project.root.display(), &project.scope);
+    tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
+    Ok(project)
 }
 
 /// Every finding about a manifest, under every profile.
@@ -122,8 +128,15 @@ pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
 /// # Errors
 /// The manifest cannot be found.
 pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Error> {
-    let manifest = manifest::load(files, &request.manifest)?;
+    let manifest = read_manifest(files, request)?;
     Ok(resolve::check_all(&manifest, &request.selection.environment))
+}
+
+fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadError> {
+    match files.kind(&request.manifest) {
+        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?),
+        _ => manifest::load(files, &request.manifest),
+    }
 }
 
 /// What would be packed, and what would be asked for.
@@ -132,6 +145,9 @@ pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Err
 /// A source cannot be read or packed.
 pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = bundle::pack(ports.files.as_ref(), project)?;
+    for (app, bundle) in &bundles.by_app {
+        tracing::debug!(%app, digest = %bundle.digest.0, files = bundle.files.len(), bytes = bundle.size(), "bundle");
+    }
     let desired =
         desired::lower(project, &bundles, &LowerOptions { label: request.label.clone(), ..LowerOptions::default() })?;
     Ok((bundles, desired))
@@ -160,7 +176,7 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
 /// The plan to activate, deactivate or delete apps by name. No names: all declared apps.
 ///
 /// # Errors
-/// As [`plan`]; also a name that is neither declared nor live.
+/// As [`plan`]; also a name that is not live.
 pub async fn operate(
     ports: &Ports,
     request: &Request,
@@ -170,24 +186,27 @@ pub async fn operate(
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let names = known(&project, &live, names)?;
-    let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &names);
+    let asked = known(&project, &live, names)?;
+    if let Some(name) = asked.iter().find(|name| !names.is_empty() && !live.apps.contains_key(*name)) {
+        return Err(Error::NotDeployed { name: name.clone() });
+    }
+    let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
     Ok(Planned { plan, control_plane })
 }
 
-/// A declared or live app of a manifest, with its control plane: for logs.
+/// A live app of a manifest, with its control plane: for logs.
 ///
 /// # Errors
-/// As [`plan`]; also a name that is neither declared nor live.
-pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(LiveApp, Arc<dyn ControlPlane>), Error> {
+/// As [`plan`]; also a name that is not live.
+pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(AppId, Arc<dyn ControlPlane>), Error> {
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let name = known(&project, &live, &[name.to_owned()])?.remove(0);
-    match live.apps.get(&name) {
-        Some(app) => Ok((app.clone(), control_plane)),
-        None => Err(Error::NoSuchApp { name: name.to_string(), suggestion: None }),
+    if !live.apps.contains_key(&name) {
+        return Err(Error::NotDeployed { name });
     }
+    Ok((project.scope.app(&name), control_plane))
 }
 
 fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppName>, Error> {

@@ -1,7 +1,11 @@
 //! Cases in plain files. `UPDATE_CASES=1` writes what is expected anew.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads and writes the repository itself")]
+
+mod support;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
 
 use flyte::diagnostic::{Diagnostics, Style, render};
 use flyte::manifest;
@@ -9,34 +13,14 @@ use flyte::port::memory::MemoryFiles;
 use flyte::resolve::{Layer, Origin, Selection, Setting, check_all, resolve};
 
 datatest_stable::harness! {
+    { test = world_case, root = "tests/cases/plan", pattern = r"^[^/]+/case\.toml$" },
+    { test = world_case, root = "tests/cases/apply", pattern = r"^[^/]+/case\.toml$" },
     { test = manifest_case, root = "tests/cases/manifest", pattern = r"^[^/]+/flyte\.toml$" },
 }
 
-/// Holds `actual` against the file, or writes it there.
-fn expect(path: &Path, actual: &str) -> datatest_stable::Result<()> {
-    if env::var_os("UPDATE_CASES").is_some() {
-        return Ok(fs::write(path, actual)?);
-    }
-    let expected = fs::read_to_string(path).unwrap_or_default();
-    if expected == actual {
-        return Ok(());
-    }
-    let diff = similar::TextDiff::from_lines(expected.as_str(), actual).unified_diff().context_radius(3).to_string();
-    Err(format!("{} differs; UPDATE_CASES=1 accepts it\n{diff}", path.display()).into())
-}
-
-/// The tree below a directory, as if it stood at `to`.
-fn tree(from: &Path, to: &Path, files: &mut MemoryFiles) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            tree(&entry.path(), &to, files)?;
-        } else {
-            files.insert(to, fs::read(entry.path())?);
-        }
-    }
-    Ok(())
+/// `case.toml` says what happens to the trees beside it; see `support/cases.rs`.
+fn world_case(path: &Path) -> datatest_stable::Result<()> {
+    support::cases::check(path)
 }
 
 /// `flyte.toml` and whatever it names, with `expected.txt`: what `validate` says, and where that is no error every
@@ -44,7 +28,7 @@ fn tree(from: &Path, to: &Path, files: &mut MemoryFiles) -> io::Result<()> {
 fn manifest_case(path: &Path) -> datatest_stable::Result<()> {
     let directory = path.parent().ok_or("a case is in a directory")?;
     let mut files = MemoryFiles::default();
-    tree(directory, Path::new("/shop"), &mut files)?;
+    support::world::copy(directory, Path::new("/shop"), &mut files);
     let manifest = manifest::load(&files, Path::new("/shop/flyte.toml"))?;
     let selection = selection(directory)?;
     let chosen = selection.clone().unwrap_or_default();
@@ -62,7 +46,7 @@ fn manifest_case(path: &Path) -> datatest_stable::Result<()> {
             format!("{}ok: {}\n\n{settings}", told(diagnostics), apps.join(", "))
         }
     };
-    expect(&directory.join("expected.txt"), &text)
+    support::cases::compare(&directory.join("expected.txt"), &text)
 }
 
 fn told(diagnostics: &Diagnostics) -> String {

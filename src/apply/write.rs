@@ -14,7 +14,7 @@ use crate::bundle::{self, Bundle};
 use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
-use crate::model::{AppId, AppSpec, BundleRef, LiveApp, Scope};
+use crate::model::{AppId, AppSpec, BundleRef, LiveApp, Scope, State};
 use crate::plan::{Action, Gate, Precondition, Step};
 use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
 use crate::readiness::Evidence;
@@ -168,7 +168,8 @@ impl<'a> Writer<'a> {
             self.send(&running, Some(&now)).await?;
             now = self.read_back(id).await?;
         }
-        if stopped && !now.is_stopped() {
+        let ran = before.as_ref().is_some_and(|before| !before.is_stopped());
+        if stopped && (!now.is_stopped() || !ran && was_started(&now)) {
             let stop = with_state(&app, &now, DesiredState::DESIRED_STATE_STOPPED);
             written = self.send(&stop, Some(&now)).await?;
             evidence = Evidence::of(Some(&now), &written);
@@ -263,6 +264,11 @@ fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {
 fn was_ignored(written: &App, before: Option<&LiveApp>, now: &LiveApp) -> bool {
     written.metadata.revision == now.0.metadata.revision
         && before.is_some_and(|before| canonical(&before.0) == canonical(&now.0))
+}
+
+/// Whether an app that did not run before does, though it was written as stopped.
+fn was_started(now: &LiveApp) -> bool {
+    !matches!(now.state(), State::Stopped | State::Unknown)
 }
 
 /// The wire paths in which the control plane shows another spec than the one sent.

@@ -1,1 +1,109 @@
 //! The command line: arguments, one file per command, rendering, exit codes.
+
+#![expect(clippy::disallowed_methods, reason = "the edge towards the user: environment, files and time are its matter")]
+
+mod answer;
+mod args;
+mod command;
+mod consent;
+mod context;
+mod directories;
+mod exit;
+mod failure;
+mod handoff;
+mod interrupt;
+mod progress;
+mod starter;
+mod targets;
+mod terminal;
+mod trace;
+
+use std::env;
+use std::io::Write;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use directories::NoStateDirectory;
+pub use exit::Exit;
+pub use targets::UserTargets;
+
+use answer::Answer;
+use args::{Cli, Command};
+use context::Context;
+use failure::{Failure, Result};
+use terminal::Terminal;
+
+use crate::plan::Operation;
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let terminal = Terminal::new(&cli.global);
+    let command = cli.command.name();
+    match start(cli, terminal).and_then(|answer| answer.print(&terminal, command)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.tell(&terminal, command);
+            failure.code()
+        }
+    }
+}
+
+fn start(cli: Cli, terminal: Terminal) -> Result<Answer> {
+    // What runs in the background has nobody to tell but its log.
+    let level = if cli.command.is_server() { cli.global.verbose.max(1) } else { cli.global.verbose };
+    trace::start(level, terminal.color_stderr());
+    if let Some(directory) = &cli.global.directory {
+        env::set_current_dir(directory)
+            .map_err(|error| Failure::from(error).while_doing(format!("cannot work in {}", directory.display())))?;
+    }
+    let context = Context { global: cli.global, terminal };
+    dispatch(&context, &cli.command)
+}
+
+fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
+    use self::command as at;
+    match command {
+        Command::Init(args) => at::init::run(context, args),
+        Command::Validate(args) => at::validate::run(context, args),
+        Command::Plan(args) => at::plan::run(context, args),
+        Command::Apply(args) => at::apply::run(context, args),
+        Command::Deploy(args) => at::deploy::run(context, args),
+        Command::Status(args) => at::status::run(context, args),
+        Command::Activate(args) => at::activate::run(context, args, Operation::Activate),
+        Command::Deactivate(args) => at::activate::run(context, args, Operation::Deactivate),
+        Command::Logs(args) => at::logs::run(context, args),
+        Command::Delete(args) => at::delete::run(context, args),
+        Command::Render(args) => at::render::run(context, args),
+        Command::Bundle(args) => at::bundle::run(context, args),
+        Command::Graph(args) => at::graph::run(context, args),
+        Command::Explain(args) => at::explain::run(args, context.paint()),
+        Command::Schema(args) => at::schema::run(args),
+        Command::Config(args) => at::config::run(context, args),
+        Command::Local(args) => at::local::run(context, args),
+        Command::Completions(args) => at::completions::run(args),
+        Command::Man(args) => at::man::run(args),
+        Command::External(words) => Err(handoff::hand_over(words)),
+    }
+}
+
+/// Help and version are answers; what clap refuses is an error of usage.
+fn usage(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let mut stdout = anstream::stdout().lock();
+            // A reader that went away has read enough.
+            let _ = write!(stdout, "{}", error.render().ansi()).and_then(|()| stdout.flush());
+            Exit::Success
+        }
+        _ => {
+            // Nobody is left to tell when this fails.
+            let _ = error.print();
+            Exit::Error
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::hash::BuildHasher;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use connectrpc::client::CallOptions;
@@ -32,7 +32,14 @@ where
     let send = || {
         let options = CallOptions::default().with_header("x-request-id", request_id.as_str());
         let reply = attempt(options);
-        async { reply.await.map_err(|error| (never_sent(&error), rpc_error(method, &request_id, &error))) }
+        let (begun, request_id) = (Instant::now(), &request_id);
+        async move {
+            let reply = reply.await;
+            let (milliseconds, code) =
+                (begun.elapsed().as_millis(), reply.as_ref().err().map(|error| code(error.code)));
+            tracing::info!(method, request_id, milliseconds, error = code.map(tracing::field::display), "call");
+            reply.map_err(|error| (never_sent(&error), rpc_error(method, request_id, &error)))
+        }
     };
     let again = |(never_sent, error): &(bool, RpcError)| match kind {
         Kind::Read => error.is_transient(),

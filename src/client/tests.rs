@@ -162,7 +162,11 @@ async fn an_app_runs_is_watched_and_logs() {
         };
         let active = tokio::time::timeout(Duration::from_secs(20), active).await.unwrap();
         let url = active.status.ingress.public_url.clone();
-        assert!(http_client(&url.parse().unwrap()).unwrap().get(&url).send().await.unwrap().status().is_success());
+        let http = &client.channel.http;
+        assert!(http.get(&url).send().await.unwrap().status().is_success());
+        let internal = format!("{}/apps/shop/dev/talker/a%20b?c=d", served.endpoint);
+        let sent_on = http.get(internal).send().await.unwrap();
+        assert_eq!(sent_on.headers()["location"].to_str().unwrap(), format!("{url}/a%20b?c=d"));
 
         let mut lines = client.tail_logs(&id("talker")).await.unwrap();
         let said = async {

@@ -26,17 +26,14 @@ use crate::model::{
 pub struct Context<'a> {
     pub scope: &'a Scope,
     pub bundle: Option<&'a Bundle>,
-    /// Code that lies in the store already, instead of the bundle.
-    pub code_bundle: Option<&'a str>,
     pub source_link: Option<&'a str>,
     pub resolved: &'a BTreeMap<String, Resolved>,
 }
 
 impl Context<'_> {
-    /// Where the code is, or what will stand there.
+    /// What stands where the address of the code will be.
     fn code(&self) -> Option<String> {
-        let given = self.code_bundle.map(str::to_owned);
-        given.or_else(|| self.bundle.map(|bundle| bundle.digest.placeholder()))
+        self.bundle.map(|bundle| bundle.digest.placeholder())
     }
 }
 
@@ -104,7 +101,7 @@ fn container(context: &Context<'_>, app: &App, parameters: Option<&str>) -> Resu
     let markers = resources::markers(&app.resources, &env);
     env.extend(markers.into_iter().map(|(name, value)| pair(name, value)));
     env.extend(app.ready.http.as_ref().map(|path| pair(Marks::READY, path)));
-    if let (Some(_), Some(bundle), None) = (&app.command, context.bundle, context.code_bundle) {
+    if let (Some(_), Some(bundle)) = (&app.command, context.bundle) {
         env.push(pair(Marks::BUNDLE, &bundle.digest.0.to_string()));
     }
     Ok(Container {

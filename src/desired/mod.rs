@@ -46,8 +46,6 @@ pub struct Desired {
 pub struct LowerOptions {
     /// A name for this version, from `--version`.
     pub label: Option<String>,
-    /// Code that lies in the store already: every app is told this address, and no bundle of its own.
-    pub code_bundle: Option<String>,
     /// Where people read the source of this state of the project.
     pub source_link: Option<String>,
     /// What run outputs and artifacts turned out to be, by app and parameter.
@@ -85,7 +83,6 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
         let context = message::Context {
             scope: &project.scope,
             bundle: bundle.as_deref(),
-            code_bundle: options.code_bundle.as_deref(),
             source_link: options.source_link.as_deref(),
             resolved: options.resolved.get(name).unwrap_or(&none),
         };
@@ -96,7 +93,7 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
             id: project.scope.app(name),
             spec: marked(AppSpec(message), &project.owner, &version),
             version,
-            bundle: bundle.filter(|_| options.code_bundle.is_none()),
+            bundle,
             activation: app.activation,
             ready_within: app.ready.within,
             depends_on: app.depends_on.clone(),

@@ -34,11 +34,19 @@ pub type Difference = (String, Option<Value>, Option<Value>);
 const CODE: &str = "spec.code_bundle";
 const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
+const SECRETS: &str = "spec.security_context.secrets[";
+const COMMAND: &str = "spec.container.command";
 
 impl FieldChange {
     /// Whether it is the code that changed; told file by file rather than as a field.
     pub fn is_code(&self) -> bool {
         self.path == CODE
+    }
+
+    /// Whether nobody wrote it: the entry point that every app with bundled code has.
+    pub fn is_boilerplate(&self) -> bool {
+        let starts_fserve = |value: &Value| value.get(0).is_some_and(|word| word == "fserve");
+        self.path == COMMAND && self.old.is_none() && self.new.as_ref().is_some_and(starts_fserve)
     }
 }
 
@@ -109,7 +117,7 @@ pub fn describe(
                 Some(name) => format!("env.{name}"),
                 None => schema.key_for_wire(&path).unwrap_or_else(|| path.clone()),
             };
-            let show = |value: Value| conceal(&path, if variable.is_some() { endpoint(value) } else { value }, salt);
+            let show = |value: Value| conceal(&path, as_written(&path, value), salt);
             FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), key, path }
         })
         .collect();
@@ -122,11 +130,22 @@ fn entry(list: &str, path: &str) -> Option<String> {
     path.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
 }
 
-/// A parameter as the manifest writes it.
-fn endpoint(parameter: Value) -> Value {
-    match parameter.pointer("/value/app_name") {
-        Some(name) => json!({ "endpoint": name }),
-        None => parameter,
+/// A value as the manifest writes it, where the wire writes it otherwise.
+fn as_written(path: &str, value: Value) -> Value {
+    if let Some(name) = value.pointer("/value/app_name") {
+        return json!({ "endpoint": name });
+    }
+    match (path, value) {
+        ("spec.container.ports", Value::Array(ports)) if ports.len() == 1 => match &ports[0] {
+            Value::Object(port) if port.len() == 1 => port.get("container_port").cloned().unwrap_or(Value::Null),
+            Value::Object(port) => json!({ "number": port.get("container_port"), "name": port.get("name") }),
+            other => other.clone(),
+        },
+        (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
+            secret.remove("mount_requirement");
+            Value::Object(secret)
+        }
+        (_, value) => value,
     }
 }
 

@@ -303,3 +303,47 @@ fn elsewhere(entry: &Entry, kind: &TableType, name: &str) -> Option<String> {
     (name.is_empty() && app.key(&entry.key).is_some())
         .then(|| format!("`{}` belongs to an app: put it under `[app.NAME]`", entry.key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+    use crate::diagnostic::FileId;
+    use crate::schema::Schema;
+
+    fn check(text: &str) {
+        let mut parsed = parse(FileId(0), text);
+        assert_eq!(parsed.findings, [], "{text}");
+        assert_eq!(check_table(&mut parsed.table, &Schema::load().root, "", Phase::Written), [], "{text}");
+    }
+
+    fn examples(table: &TableType, header: &str) {
+        // Tables with a section of their own stand under their own header.
+        let own =
+            |inner: &&std::sync::Arc<TableType>| matches!(inner.name.as_deref(), Some("app" | "profile" | "variable"));
+        for key in table.keys.iter().filter(|key| !key.planned) {
+            check(&format!("{header}\n{}", key.example));
+            for form in &key.forms {
+                let inner = match form {
+                    Form::Table(inner) => Some(inner),
+                    Form::List { element, .. } | Form::Map { element, .. } => table_form(element),
+                    _ => None,
+                };
+                inner.filter(|inner| !own(inner)).into_iter().for_each(|inner| examples(inner, header));
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_schema_is_accepted() {
+        let schema = Schema::load();
+        examples(schema.table("app").unwrap(), "[app.x]");
+        examples(schema.table("variable").unwrap(), "[vars]");
+        examples(schema.table("profile").unwrap(), "[profile.x]");
+        for key in schema.root.keys.iter().filter(|key| !key.planned) {
+            check(&key.example);
+            let targets = key.map().and_then(|(_, element)| table_form(element)).filter(|_| key.name == "target");
+            targets.into_iter().for_each(|table| examples(table, ""));
+        }
+    }
+}

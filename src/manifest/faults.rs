@@ -38,7 +38,7 @@ pub fn text_fault(
         let seconds = format::duration(text).map_or(0.0, |duration| duration.as_secs_f64());
         if max.is_some_and(|max| seconds > max as f64) {
             let max = max.unwrap_or(0);
-            let limit = if max % 3600 == 0 { format!("{}h", max / 3600) } else { format!("{max}s") };
+            let limit = if max.is_multiple_of(3600) { format!("{}h", max / 3600) } else { format!("{max}s") };
             return fault(
                 codes::OUT_OF_RANGE,
                 format!("`{path}` is too long"),

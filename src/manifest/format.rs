@@ -269,7 +269,7 @@ fn glob(text: &str) -> Result<(), Fault> {
             codes::OUTSIDE_ROOT,
             format!("`{text}` leaves its directory"),
             "`..` leads out",
-            "name files below the directory; to pack more, set `source.root` further up",
+            "name what lies below the directory, without `..`",
         );
     }
     match globset::Glob::new(text) {

@@ -123,3 +123,44 @@ impl Loader<'_> {
         Ok(manifest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::diagnostic::{Style, render};
+    use crate::port::memory::MemoryFiles;
+    use crate::resolve::check_all;
+
+    const TEXT: &str = "name = \"shop\"\nproject = \"p\"\n[vars]\ntag = { env = \"É\", default = 'x' }\n[app.web]\nargs = [\"a\",\n \"b\"]\nimage = \"w:${vars.tag}\"\ndescription = \"\"\"größer\\\n\"\"\"\nenv = { A = \"→\", B = { endpoint = \"api\" } }\nlinks = [{ path = \"/a\" }]\n[profile.p]\napp.web.port = 0x1F\n[target.x]\nendpoint = \"dns:///x\"\n";
+    const PARTS: [&str; 16] =
+        ["\"", "'", "[", "]", "{", "}", "=", ".", ",", "\n", "\\", "é", "#", "${", "\u{0}", "[[app]]\n"];
+
+    /// Whatever is cut out or put in, there is an answer, and it can be shown.
+    #[test]
+    fn no_text_is_too_broken() {
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..2_000 {
+            let mut text: Vec<char> = TEXT.chars().collect();
+            for _ in 0..=random(4) {
+                let at = random(text.len());
+                match random(3) {
+                    0 => drop(text.drain(at..(at + random(12)).min(text.len()))),
+                    _ => drop(text.splice(at..at, PARTS[random(PARTS.len())].chars())),
+                }
+            }
+            let text: String = text.into_iter().collect();
+            let mut files = MemoryFiles::default();
+            files.insert("/shop/flyte.toml", text);
+            let manifest = load(&files, Path::new("/shop/flyte.toml")).unwrap();
+            let diagnostics = check_all(&manifest, &BTreeMap::new());
+            render(&diagnostics, Style::PLAIN);
+            crate::diagnostic::to_json(&diagnostics);
+        }
+    }
+}

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 pub use load::load;
 pub use paths::normal;
 use pod::PodFile;
-pub use value::{Entry, Node, Table, Value};
+pub use value::{Entry, Node, Table, Value, quoted};
 pub use workspace::find;
 
 use crate::diagnostic::{Diagnostic, FileId, SourceMap};

@@ -89,37 +89,42 @@ fn walk(files: &dyn Files, directory: &Path, depth: usize, visit: &mut dyn FnMut
 /// What is at the literal paths and globs that `source` and `include` name anywhere.
 pub fn look(files: &dyn Files, manifest: &Manifest) -> BTreeMap<PathBuf, Option<FileKind>> {
     let mut known = BTreeMap::new();
-    let root = manifest.root_document();
-    for document in &manifest.documents {
-        let shared: Vec<&Table> = sections(root, None).into_iter().chain(sections(document, None)).collect();
-        for app in &document.table.table("app").entries {
-            let mut all: Vec<&Table> = shared.clone();
-            all.extend(sections(root, Some(&app.key)));
-            all.extend(sections(document, Some(&app.key)));
-            let (roots, globs) = named(&all);
-            for source in roots.iter().map(|source| normal(&document.directory.join(source))) {
-                if !source.starts_with(&manifest.root) {
-                    continue;
-                }
-                known.entry(source.clone()).or_insert_with(|| files.kind(&source));
-                for glob in &globs {
-                    let path = source.join(glob);
-                    known.entry(path).or_insert_with(|| first_match(files, &source, glob));
-                }
+    for (document, tables) in layers(manifest) {
+        let (roots, globs) = named(&tables);
+        for source in roots.iter().map(|source| normal(&document.directory.join(source))) {
+            if !source.starts_with(&manifest.root) {
+                continue;
+            }
+            known.entry(source.clone()).or_insert_with(|| files.kind(&source));
+            for glob in &globs {
+                known.entry(source.join(glob)).or_insert_with(|| first_match(files, &source, glob));
             }
         }
     }
     known
 }
 
-/// The tables of a text that say something about every app, or about one.
-pub fn sections<'a>(document: &'a Document, app: Option<&str>) -> Vec<&'a Table> {
-    let part = |table: &'a Table| match app {
-        Some(name) => table.table("app").table(name),
-        None => table.table("defaults"),
-    };
-    let profiles = document.table.table("profile").entries.iter().filter_map(|entry| entry.node.as_table());
-    std::iter::once(part(&document.table)).chain(profiles.map(part)).filter(|table| !table.entries.is_empty()).collect()
+/// For every app the text that declares it, and each table that may have a say in it under some profile.
+pub fn layers(manifest: &Manifest) -> Vec<(&Document, Vec<&Table>)> {
+    let root = manifest.root_document();
+    let mut layers = Vec::new();
+    for document in &manifest.documents {
+        let documents = if document.file == root.file { vec![root] } else { vec![root, document] };
+        let profiles: Vec<&Table> = documents
+            .iter()
+            .flat_map(|document| &document.table.table("profile").entries)
+            .filter_map(|entry| entry.node.as_table())
+            .collect();
+        let mut shared: Vec<&Table> = documents.iter().map(|document| document.table.table("defaults")).collect();
+        shared.extend(profiles.iter().map(|profile| profile.table("defaults")));
+        for app in &document.table.table("app").entries {
+            let mut all = shared.clone();
+            all.extend(app.node.as_table());
+            all.extend(profiles.iter().map(|profile| profile.table("app").table(&app.key)));
+            layers.push((document, all));
+        }
+    }
+    layers
 }
 
 /// Directories and globs that some tables name, those with variables left out.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::kubernetes::{label_key, label_value};
-use super::paths::{normal, sections};
-use super::{Manifest, Node, Table, Value};
+use super::paths::{layers, normal};
+use super::{Manifest, Node, Value};
 use crate::diagnostic::{Diagnostic, FileId, Span, codes};
 use crate::model::pod::{APP_CONTAINER, PodTemplate};
 use crate::port::Files;
@@ -39,15 +39,8 @@ pub fn read(files: &dyn Files, manifest: &mut Manifest) -> BTreeMap<PathBuf, Pod
 }
 
 fn named(manifest: &Manifest) -> BTreeSet<PathBuf> {
-    let root = manifest.root_document();
     let mut paths = BTreeSet::new();
-    for document in &manifest.documents {
-        let mut tables: Vec<&Table> = sections(root, None);
-        tables.extend(sections(document, None));
-        for app in &document.table.table("app").entries {
-            tables.extend(sections(root, Some(&app.key)));
-            tables.extend(sections(document, Some(&app.key)));
-        }
+    for (document, tables) in layers(manifest) {
         let texts = tables.into_iter().filter_map(|table| table.text("pod_template"));
         let literal = texts.filter(|text| !text.contains("${")).map(|text| normal(&document.directory.join(text)));
         paths.extend(literal.filter(|path| path.starts_with(&manifest.root)));

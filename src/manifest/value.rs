@@ -178,11 +178,16 @@ impl Node {
     }
 }
 
+/// A text as TOML.
+pub fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
 /// As TOML, on one line.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Value::Text(text) => write!(f, "{}", toml::Value::String(text.clone())),
+            Value::Text(text) => f.write_str(&quoted(text)),
             Value::Integer(number) => write!(f, "{number}"),
             Value::Float(text) | Value::Datetime(text) => f.write_str(text),
             Value::Boolean(value) => write!(f, "{value}"),

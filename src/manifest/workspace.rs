@@ -82,3 +82,30 @@ fn nothing(pattern: &Node, text: &str) -> Diagnostic {
         .label(pattern.span, "no flyte.toml is found there")
         .help(help)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::memory::MemoryFiles;
+
+    #[test]
+    fn the_governing_manifest_is_found() {
+        let mut files = MemoryFiles::default();
+        files.insert("/w/flyte.toml", "[workspace]\nmembers = [\"apps/*\"]");
+        files.insert("/w/apps/web/flyte.toml", "");
+        files.insert("/w/apps/web/src/app.py", "");
+        files.insert("/w/other/flyte.toml", "");
+        files.insert("/w/plain/app.py", "");
+        files.insert("/x/app.py", "");
+        let check = |directory: &str, expected: Option<&str>| {
+            let found = find(&files, Path::new(directory)).ok();
+            assert_eq!(found.as_deref(), expected.map(Path::new), "{directory}");
+        };
+        check("/w/apps/web/src", Some("/w/flyte.toml"));
+        check("/w/apps/web", Some("/w/flyte.toml"));
+        check("/w/other", Some("/w/other/flyte.toml"));
+        check("/w/plain", Some("/w/flyte.toml"));
+        check("/w", Some("/w/flyte.toml"));
+        check("/x", None);
+    }
+}

@@ -106,6 +106,7 @@ impl Clock for VirtualClock {
         self.start.checked_add(passed).unwrap_or(jiff::Timestamp::MAX)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is a clock")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

@@ -12,4 +12,4 @@ pub use outcome::{AppResult, Report, outcome_text};
 pub use paint::Paint;
 pub use plan::plan_text;
 pub use table::Table;
-pub use words::{bytes, duration, note, reason};
+pub use words::{bytes, count, duration, note, reason};

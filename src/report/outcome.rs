@@ -1,5 +1,7 @@
 //! What happened, as people read it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::paint::Paint;
@@ -93,7 +95,7 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     let upload_failed = outcome.steps.iter().find(|step| step.action == "upload" && !step.is_success());
     let decisive = steps.iter().find(|step| !step.is_success() && step.action != "upload").or(steps.last()).copied();
     let live = decisive.and_then(|step| step.live.as_ref());
-    let (status, mut reason) = decisive.map_or((Status::Unchanged, None), |step| verdict(step));
+    let (status, mut reason) = decisive.map_or((Status::Unchanged, None), verdict);
     if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload)))
     {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
@@ -199,7 +201,10 @@ fn counts(report: &Report, paint: Paint) -> String {
         GateResult::Passed { waited } => Some(waited),
         _ => None,
     });
-    let longest = waited.max().map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
+    let longest = waited
+        .max()
+        .filter(|longest| *longest >= Duration::from_millis(100))
+        .map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
     let told = format!("{}.{longest}", parts.join(", "));
     if report.outcome.is_success() {
         format!("{} {told}", paint.good("Applied:"))

@@ -42,7 +42,8 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         text.push('\n');
     };
     if matches!(app.verb, Verb::Create | Verb::Update) {
-        let fields: Vec<&FieldChange> = app.fields.iter().filter(|field| !field.is_code()).collect();
+        let fields: Vec<&FieldChange> =
+            app.fields.iter().filter(|field| !field.is_code() && !field.is_boilerplate()).collect();
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
         for field in fields {
             line(field_text(plan, app, field, key_width, paint));
@@ -143,6 +144,10 @@ fn value(value: &Value) -> String {
     match value {
         Value::String(text) if text.starts_with("(sensitive #") => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(self::value).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => {
+            let member = |(key, item): (&String, &Value)| format!("{key} = {}", self::value(item));
+            format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

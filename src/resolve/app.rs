@@ -20,11 +20,11 @@ const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
 const DEFAULT_PORT: u16 = 8080;
 
 /// The table is free of mistakes: schema and rules have seen it.
-pub fn app(manifest: &Manifest, view: &AppView) -> App {
+pub fn app(manifest: &Manifest, name: &AppName, view: &AppView) -> App {
     let table = &view.table;
     let text = |key: &str| table.text(key).map(str::to_owned);
     App {
-        name: view.name.clone(),
+        name: name.clone(),
         declared_at: view.declared_at,
         directory: view.directory.clone(),
         description: text("description"),

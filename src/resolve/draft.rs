@@ -20,7 +20,7 @@ pub struct Draft<'a> {
     /// Mistakes that merging and filling brought to light.
     pub findings: Vec<Diagnostic>,
     /// Environment variables that are not set, with the app that needs each.
-    pub unset: Vec<(Option<AppName>, Diagnostic)>,
+    pub unset: Vec<(Option<String>, Diagnostic)>,
 }
 
 impl<'a> Draft<'a> {
@@ -37,20 +37,14 @@ impl<'a> Draft<'a> {
         let mut unset: Vec<_> = filling.unset.into_iter().map(|finding| (None, finding)).collect();
 
         let mut apps = Vec::new();
-        let mut misnamed = BTreeSet::new();
+        let mut names = BTreeSet::new();
         let kind = Schema::load().table("app").expect("the schema defines it");
         for document in &manifest.documents {
             let variables = self::variables(manifest, document, selection);
             let defaults = defaults(manifest, document, profile, kind);
             for entry in &document.table.table("app").entries {
-                let Ok(name) = AppName::new(entry.key.as_str()) else {
-                    misnamed.insert(entry.key.clone());
-                    continue;
-                };
-                let Some(own) = entry.node.as_table() else {
-                    misnamed.insert(entry.key.clone());
-                    continue;
-                };
+                names.insert(entry.key.clone());
+                let Some(own) = entry.node.as_table() else { continue };
                 let mut table = defaults.clone();
                 overlay(&mut table, own, kind);
                 for profile in profiles(manifest, document, profile) {
@@ -59,15 +53,20 @@ impl<'a> Draft<'a> {
                 let mut filling = Filling::default();
                 variables.fill(&mut table, &mut filling);
                 findings.append(&mut filling.findings);
-                findings.extend(check_table(&mut table, kind, &format!("app.{name}"), Phase::Filled));
-                unset.extend(filling.unset.into_iter().map(|finding| (Some(name.clone()), finding)));
-                apps.push(AppView { name, declared_at: entry.key_span, directory: document.directory.clone(), table });
+                findings.extend(check_table(&mut table, kind, &format!("app.{}", entry.key), Phase::Filled));
+                unset.extend(filling.unset.into_iter().map(|finding| (Some(entry.key.clone()), finding)));
+                apps.push(AppView {
+                    name: entry.key.clone(),
+                    declared_at: entry.key_span,
+                    directory: document.directory.clone(),
+                    table,
+                });
             }
         }
         let view = View {
             manifest,
             apps,
-            misnamed,
+            names,
             cycles: Vec::new(),
             is_local: chosen.target.is_local(),
             project: chosen.project.value.clone(),
@@ -78,12 +77,13 @@ impl<'a> Draft<'a> {
 
     /// The graph of the apps. Where there are circles it has no edges, and the view knows the circles.
     pub fn graph(&mut self) -> Graph {
-        let edges: BTreeMap<AppName, BTreeSet<AppName>> = self
-            .view
-            .apps
-            .iter()
-            .map(|app| (app.name.clone(), app.needs().iter().filter_map(|need| AppName::new(need.app).ok()).collect()))
-            .collect();
+        let mut edges: BTreeMap<AppName, BTreeSet<AppName>> = BTreeMap::new();
+        for app in &self.view.apps {
+            if let Ok(name) = AppName::new(app.name.as_str()) {
+                let needed = app.needs();
+                edges.entry(name).or_default().extend(needed.iter().filter_map(|need| AppName::new(need.app).ok()));
+            }
+        }
         let names: Vec<AppName> = edges.keys().cloned().collect();
         Graph::new(edges).unwrap_or_else(|cycles| {
             self.view.cycles = cycles.into_iter().map(|cycle| cycle.0).collect();

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::merge::{each_node, each_value};
 use super::{Layer, Origin, Selection, Setting};
 use crate::diagnostic::Span;
-use crate::manifest::{Manifest, Node, Table};
+use crate::manifest::{Manifest, Node, Table, quoted};
 use crate::model::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
 use crate::schema::{Form, Schema, TableType};
 
@@ -42,7 +42,7 @@ pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -
 }
 
 fn choice_setting(key: &str, choice: &Choice) -> Option<Setting> {
-    let value = toml::Value::String(choice.value.clone()?).to_string();
+    let value = quoted(choice.value.as_ref()?);
     Some(Setting { key: key.to_owned(), value, origin: choice.origin.clone() })
 }
 
@@ -81,7 +81,7 @@ fn defaults(kind: &TableType, table: &Table, prefix: &str, settings: &mut Vec<Se
         let set = table.get(&key.name);
         if let (None, Some(default)) = (set, &key.default) {
             let text = key.forms.iter().any(|form| matches!(form, Form::Text { .. }));
-            let value = if text { toml::Value::String(default.clone()).to_string() } else { default.clone() };
+            let value = if text { quoted(default) } else { default.clone() };
             settings.push(Setting { key: path, value, origin: Origin::Default });
             continue;
         }

@@ -123,7 +123,7 @@ impl Variables {
                     codes::UNDEFINED_VARIABLE,
                     format!("`${{{inside}}}` is not a variable of the manifest"),
                 )
-                .label(span, "only `${vars.NAME}` is filled in")
+                .label(span, format!("`${{{inside}}}` is not filled in, only `${{vars.NAME}}` is"))
                 .help(help),
             );
             return None;
@@ -136,7 +136,7 @@ impl Variables {
                 };
                 filling.findings.push(
                     Diagnostic::error(codes::UNDEFINED_VARIABLE, format!("the variable `{name}` is not defined"))
-                        .label(span, "used here")
+                        .label(span, format!("no `{name}` in `[vars]`"))
                         .help(help),
                 );
             }

@@ -176,14 +176,14 @@ impl Format {
             Self::LabelValue => Some("^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"),
             Self::Mount => Some("^/."),
             Self::ParameterName => Some("^[^\\s]+$"),
-            Self::PortName => Some("^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$"),
+            Self::PortName => Some("^[a-z0-9-]{1,15}$"),
             Self::PythonObject => Some("^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"),
-            Self::ScopeName => Some("^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
+            Self::ScopeName => Some("^[A-Za-z0-9._-]{1,63}$"),
             Self::SecretKey => Some("^[A-Za-z0-9_.-]+$"),
             Self::ServiceAccount => Some("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"),
             Self::Subdomain => Some("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
             Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
-            Self::Word => Some("^[A-Za-z0-9][A-Za-z0-9_-]*$"),
+            Self::Word => Some("^[A-Za-z0-9_-]+$"),
             Self::Any
             | Self::Accelerator
             | Self::Glob

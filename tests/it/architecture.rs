@@ -21,9 +21,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("report", &["apply", "bundle", "diagnostic", "diff", "model", "plan", "port"]),
     (
         "pipeline",
-        &[
-            "apply", "bundle", "desired", "diagnostic", "diff", "manifest", "model", "plan", "port", "report", "resolve",
-        ],
+        &["apply", "bundle", "desired", "diagnostic", "diff", "manifest", "model", "plan", "port", "report", "resolve"],
     ),
     ("client", &["model", "port"]),
     ("host", &["bundle", "model", "port"]),
@@ -126,9 +124,9 @@ fn crates_stop_where_they_should() {
     for (path, code) in sources() {
         for (name, places) in CRATES {
             let uses = code.contains(&format!("use {name}::")) || code.contains(&format!("{name}::"));
-            let word = code.match_indices(&format!("{name}::")).any(|(at, _)| {
-                !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-            });
+            let word = code
+                .match_indices(&format!("{name}::"))
+                .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
             if uses && word && !places.iter().any(|place| path.starts_with(place)) {
                 broken.push(format!("{}: {name} belongs to {}", path.display(), places.join(", ")));
             }

@@ -11,8 +11,8 @@ use flyte::plan::Policy;
 use flyte::port::RpcCode;
 use flyte::server::simulator::{Behaviour, Effect, Fault};
 use flyte::server::state::Profile;
-use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::support::world::{World, request, run};
 
@@ -42,7 +42,7 @@ fn after_an_apply_of_any_example_the_plan_is_empty() {
             run(async {
                 let mut world = World::new(profile);
                 world.load(&directory);
-                let built = Path::new(crate::support::world::ROOT).join("target/release/hello");
+                let built = Path::new(crate::support::world::ROOT).join("target/release/primes");
                 world.files.insert(built, &b"a program"[..]);
                 let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
                 assert!(report.outcome.is_success(), "{}: {:?}", directory.display(), report.apps);
@@ -74,7 +74,15 @@ struct Made {
 }
 
 fn app() -> impl Strategy<Value = Made> {
-    (0..3u8, any::<bool>(), 0..3u8, any::<bool>(), any::<bool>(), prop::collection::vec((any::<u8>(), any::<bool>()), 0..3), any::<bool>())
+    (
+        0..3u8,
+        any::<bool>(),
+        0..3u8,
+        any::<bool>(),
+        any::<bool>(),
+        prop::collection::vec((any::<u8>(), any::<bool>()), 0..3),
+        any::<bool>(),
+    )
         .prop_map(|(version, auto, min, secret, code, needs, endpoint)| Made {
             version,
             auto,
@@ -118,7 +126,9 @@ fn files(apps: &[Option<Made>]) -> Vec<(String, String)> {
             files.push((format!("a{at}.py"), format!("print({})\n", made.version)));
         }
         match before.first().filter(|_| made.endpoint) {
-            Some(other) => text.push_str(&format!("env = {{ OTHER = {{ endpoint = \"a{other}\" }}, V = \"{}\" }}\n", made.version)),
+            Some(other) => {
+                text.push_str(&format!("env = {{ OTHER = {{ endpoint = \"a{other}\" }}, V = \"{}\" }}\n", made.version))
+            }
             None => text.push_str(&format!("env = {{ V = \"{}\" }}\n", made.version)),
         }
     }
@@ -175,7 +185,9 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
                     _ = world.apply(&asked, &options) => false,
                 };
                 world.simulator.restart();
-                let told = format!("{profile:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
+                world.simulator.forget_faults();
+                let told =
+                    format!("{profile:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
                 let report = world.apply(&asked, &options).await.unwrap();
                 assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
                 assert_plan_is_empty(&world, everything(), &told).await;
@@ -192,49 +204,56 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
 #[test]
 fn a_report_claims_only_what_the_server_saw() {
     let fault = (prop::sample::select(vec!["Create", "Update", "Delete", "CreateUploadLocation"]), 1..4u32, 0..3u8);
-    check(80, (apps(), apps(), prop::collection::vec(fault, 0..4), any::<bool>(), any::<u8>()), |(first, second, faults, oss, crashes)| {
-        let profile = if oss { Profile::Oss } else { Profile::Full };
-        run(async {
-            let mut world = World::new(profile);
-            world.write(&files(&first));
-            world.apply(&request(everything()), &Options::default()).await.unwrap();
-            world.write(&files(&second));
-            for (rpc, occurrence, effect) in &faults {
-                let effect = match effect {
-                    0 => Effect::Error(RpcCode::Internal),
-                    1 => Effect::Error(RpcCode::PermissionDenied),
-                    _ => Effect::LostReply,
-                };
-                let fault = Fault { rpc: Some((*rpc).to_owned()), app: None, occurrence: *occurrence, effect };
-                world.simulator.inject(fault);
-            }
-            world.simulator.set_behaviour(&format!("a{}", crashes % 8), Behaviour::crash_loop_after(std::time::Duration::from_secs(1)));
-            let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
-            let live: Vec<LiveApp> = world.simulator.apps().into_iter().map(LiveApp).collect();
-            for step in &report.outcome.steps {
-                let found = live.iter().find(|app| app.name() == step.app.as_str());
-                let planned = report.plan.apps.iter().find(|app| app.name == step.app).unwrap();
-                let runs_planned = || {
-                    let version = planned.version.as_ref().map(|version| version.digest);
-                    found.and_then(LiveApp::marks).map(|marks| marks.digest) == version
-                };
-                match (&step.write, step.action) {
-                    (Write::Done, "create" | "update") => assert!(runs_planned(), "{step:#?}"),
-                    (Write::Done, "delete") => assert!(found.is_none(), "{step:#?}"),
-                    (Write::Failed { .. } | Write::Skipped(_), "create") => {
-                        assert!(found.is_none() || !runs_planned(), "{step:#?}");
+    check(
+        80,
+        (apps(), apps(), prop::collection::vec(fault, 0..4), any::<bool>(), any::<u8>()),
+        |(first, second, faults, oss, crashes)| {
+            let profile = if oss { Profile::Oss } else { Profile::Full };
+            run(async {
+                let mut world = World::new(profile);
+                world.write(&files(&first));
+                world.apply(&request(everything()), &Options::default()).await.unwrap();
+                world.write(&files(&second));
+                for (rpc, occurrence, effect) in &faults {
+                    let effect = match effect {
+                        0 => Effect::Error(RpcCode::Internal),
+                        1 => Effect::Error(RpcCode::PermissionDenied),
+                        _ => Effect::LostReply,
+                    };
+                    let fault = Fault { rpc: Some((*rpc).to_owned()), app: None, occurrence: *occurrence, effect };
+                    world.simulator.inject(fault);
+                }
+                world.simulator.set_behaviour(
+                    &format!("a{}", crashes % 8),
+                    Behaviour::crash_loop_after(std::time::Duration::from_secs(1)),
+                );
+                let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
+                let live: Vec<LiveApp> = world.simulator.apps().into_iter().map(LiveApp).collect();
+                for step in &report.outcome.steps {
+                    let found = live.iter().find(|app| app.name() == step.app.as_str());
+                    let planned = report.plan.apps.iter().find(|app| app.name == step.app).unwrap();
+                    let runs_planned = || {
+                        let version = planned.version.as_ref().map(|version| version.digest);
+                        found.and_then(LiveApp::marks).map(|marks| marks.digest) == version
+                    };
+                    match (&step.write, step.action) {
+                        (Write::Done, "create" | "update") => assert!(runs_planned(), "{step:#?}"),
+                        (Write::Done, "delete") => assert!(found.is_none(), "{step:#?}"),
+                        (Write::Failed { .. } | Write::Skipped(_), "create") => {
+                            assert!(found.is_none() || !runs_planned(), "{step:#?}");
+                        }
+                        _ => {}
                     }
-                    _ => {}
                 }
-            }
-            for app in &report.apps {
-                let found = live.iter().find(|live| live.name() == app.name.as_str());
-                if app.status.is_success() && app.state == Some(State::Active) {
-                    assert_eq!(found.map(LiveApp::state), Some(State::Active), "{app:#?}");
+                for app in &report.apps {
+                    let found = live.iter().find(|live| live.name() == app.name.as_str());
+                    if app.status.is_success() && app.state == Some(State::Active) {
+                        assert_eq!(found.map(LiveApp::state), Some(State::Active), "{app:#?}");
+                    }
                 }
-            }
-        });
-    });
+            });
+        },
+    );
 }
 
 #[test]

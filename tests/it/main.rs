@@ -1,3 +1,10 @@
 //! Tests of the whole, in one binary.
 
+#![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
+
+mod architecture;
 mod generated;
+mod invariants;
+mod real;
+#[path = "../support/mod.rs"]
+mod support;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::world::{World, request, run};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+type Result<T> = datatest_stable::Result<T>;
 
 /// `case.toml`: what happens, in order. The tree is the case's own directory unless a run names another below it.
 #[derive(Debug, Deserialize)]
@@ -129,9 +129,10 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
         }
     };
     text.push_str(&told);
+    let heard = world.heard.take();
     if !step.quiet && command != "plan" {
         text.push_str("-- events\n");
-        for event in world.heard.take() {
+        for event in heard {
             writeln!(text, "{}", event_text(&event))?;
         }
         text.push_str("-- requests\n");
@@ -259,5 +260,22 @@ pub fn compare(path: &Path, told: &str) -> Result<()> {
     }
     let diff = similar::TextDiff::from_lines(&expected, told);
     let shown = diff.unified_diff().header("expected", "told").to_string();
-    Err(format!("{} (UPDATE_CASES=1 rewrites it)\n{shown}", path.display()).into())
+    Err(Box::new(Differs(format!("{} (UPDATE_CASES=1 rewrites it)\n{shown}", path.display()))))
 }
+
+/// Shown line by line, also where errors are printed for debugging.
+struct Differs(String);
+
+impl std::fmt::Debug for Differs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Display for Differs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Differs {}

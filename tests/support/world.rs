@@ -96,7 +96,8 @@ pub fn request(policy: Policy) -> Request {
     Request { manifest: PathBuf::from(ROOT), selection: Selection::default(), policy, label: None }
 }
 
-fn copy(from: &Path, to: &Path, files: &mut MemoryFiles) {
+/// The tree below a real directory, as if it stood at `to`.
+pub fn copy(from: &Path, to: &Path, files: &mut MemoryFiles) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (path, target) = (entry.path(), to.join(entry.file_name()));

@@ -16,9 +16,7 @@ fn told(path: &[AppName], apps: &[AppView]) -> Diagnostic {
     };
     let mut finding = Diagnostic::error(codes::CYCLE, message);
     for pair in names.windows(2) {
-        let Some((span, label)) =
-            apps.iter().find(|app| app.name.as_str() == pair[0]).and_then(|app| edge(app, pair[1]))
-        else {
+        let Some((span, label)) = apps.iter().find(|app| app.name == pair[0]).and_then(|app| edge(app, pair[1])) else {
             continue;
         };
         finding = finding.label(span, label);

@@ -5,25 +5,20 @@ use std::collections::BTreeMap;
 use super::super::Manifest;
 use crate::diagnostic::{Diagnostic, Span, codes};
 
-pub fn check(manifest: &mut Manifest) -> Vec<Diagnostic> {
-    let mut first: BTreeMap<String, Span> = BTreeMap::new();
+pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
+    let mut first: BTreeMap<&str, Span> = BTreeMap::new();
     let mut findings = Vec::new();
-    for document in &mut manifest.documents {
-        let Some(apps) = document.table.get_mut("app") else { continue };
-        let super::super::Value::Table(apps) = &mut apps.value else { continue };
-        apps.entries.retain(|entry| {
-            let Some(other) = first.get(&entry.key) else {
-                first.insert(entry.key.clone(), entry.key_span);
-                return true;
-            };
-            findings.push(
-                Diagnostic::error(codes::DUPLICATE_APP, format!("two apps are called `{}`", entry.key))
-                    .label(entry.key_span, "the second")
-                    .label(*other, "the first")
-                    .help("rename one of them: a name belongs to one app of a project and domain"),
-            );
-            false
-        });
+    for entry in manifest.documents.iter().flat_map(|document| &document.table.table("app").entries) {
+        let Some(other) = first.get(entry.key.as_str()) else {
+            first.insert(&entry.key, entry.key_span);
+            continue;
+        };
+        findings.push(
+            Diagnostic::error(codes::DUPLICATE_APP, format!("two apps are called `{}`", entry.key))
+                .label(entry.key_span, "the second")
+                .label(*other, "the first")
+                .help("rename one of them: a name belongs to one app of a project and domain"),
+        );
     }
     findings
 }

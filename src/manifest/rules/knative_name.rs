@@ -23,6 +23,7 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
             None => {
                 first.insert(visible, app);
             }
+            Some(other) if other.name == app.name => {}
             Some(other) => findings.push(
                 Diagnostic::error(
                     codes::NAME_COLLISION,

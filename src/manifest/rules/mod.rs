@@ -36,10 +36,10 @@ use crate::model::AppName;
 /// The apps under one profile.
 pub struct View<'a> {
     pub manifest: &'a Manifest,
-    /// In the order of texts; apps with mistaken names and second apps of a name left out.
+    /// In the order of texts; also those whose name is not allowed, or another's.
     pub apps: Vec<AppView>,
-    /// Names that are not allowed, but meant.
-    pub misnamed: BTreeSet<String>,
+    /// The names of all apps, those included whose tables are mistaken as a whole.
+    pub names: BTreeSet<String>,
     /// Closed paths: each app needs the next, the last the first.
     pub cycles: Vec<Vec<AppName>>,
     /// The apps go to the embedded control plane.
@@ -51,19 +51,13 @@ pub struct View<'a> {
 /// An app with its defaults and profile merged in and variables filled in.
 #[derive(Debug, Clone)]
 pub struct AppView {
-    pub name: AppName,
+    /// As written.
+    pub name: String,
     /// The name, where the app is declared.
     pub declared_at: Span,
     /// Of the text that declares it.
     pub directory: PathBuf,
     pub table: Table,
-}
-
-impl View<'_> {
-    /// Whether something is, or seems meant to be, an app.
-    fn knows(&self, name: &str) -> bool {
-        self.misnamed.contains(name) || self.apps.iter().any(|app| app.name.as_str() == name)
-    }
 }
 
 /// What one app needs another for.

@@ -10,15 +10,15 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
     }
     let mut findings = Vec::new();
     for app in &view.apps {
-        for need in app.needs().iter().filter(|need| !view.knows(need.app)) {
+        for need in app.needs().iter().filter(|need| !view.names.contains(need.app)) {
             let message = match need.variable {
                 Some(variable) => format!("`{variable}` wants the URL of `{}`, an app that is not declared", need.app),
                 None => format!("`{}` depends on `{}`, an app that is not declared", app.name, need.app),
             };
-            let help = match did_you_mean(need.app, view.apps.iter().map(|app| app.name.as_str())) {
+            let help = match did_you_mean(need.app, view.names.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if view.apps.len() <= 8 => {
-                    let names: Vec<String> = view.apps.iter().map(|app| format!("`{}`", app.name)).collect();
+                None if view.names.len() <= 8 => {
+                    let names: Vec<String> = view.names.iter().map(|name| format!("`{name}`")).collect();
                     format!("declared are {}", names.join(", "))
                 }
                 None => format!("declare it as `[app.{}]`, here or in another member of the workspace", need.app),

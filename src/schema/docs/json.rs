@@ -63,13 +63,12 @@ fn property(key: &Key) -> Value {
     value
 }
 
-/// A default as JSON.
+/// A default as JSON; one that is a table is told in the description of its keys.
 fn default(key: &Key, text: &str) -> Option<Value> {
     if key.forms.iter().any(|form| matches!(form, Form::Text { .. })) {
         return Some(json!(text));
     }
-    let parsed: toml::Table = toml::from_str(&format!("value = {text}")).ok()?;
-    serde_json::to_value(parsed.get("value")?).ok()
+    serde_json::from_str(text).ok()
 }
 
 fn form(form: &Form) -> Value {

@@ -72,7 +72,8 @@ async fn ask(port: u16) -> Option<u32> {
 }
 
 /// The control plane of a directory, started if none runs: `<program> local serve --detach --directory <directory>
-/// [--profile <profile>]`, on its own, printing to `<directory>/server.log`. Two at once start one.
+/// [--profile <profile>] [--port <port>]`, on its own, printing to `<directory>/server.log`. Two at once start one. One
+/// that runs already keeps its port.
 ///
 /// # Errors
 /// [`DaemonError::OtherProfile`] where one runs with another profile than was asked for; [`DaemonError::DidNotStart`]
@@ -81,6 +82,7 @@ pub async fn start_detached(
     program: &Path,
     directory: &Path,
     profile: Option<Profile>,
+    port: Option<u16>,
 ) -> Result<Running, DaemonError> {
     if let Some(found) = locate(directory).await {
         return fits(found, profile);
@@ -93,7 +95,7 @@ pub async fn start_detached(
     if let Some(found) = locate(directory).await {
         return fits(found, profile);
     }
-    let mut child = spawn(program, directory, profile)?;
+    let mut child = spawn(program, directory, profile, port)?;
     let begun = Instant::now();
     while begun.elapsed() < START_WITHIN {
         if let Some(found) = locate(directory).await {
@@ -120,7 +122,7 @@ fn fits(found: Running, asked: Option<Profile>) -> Result<Running, DaemonError> 
     }
 }
 
-fn spawn(program: &Path, directory: &Path, profile: Option<Profile>) -> Result<Child, DaemonError> {
+fn spawn(program: &Path, directory: &Path, profile: Option<Profile>, port: Option<u16>) -> Result<Child, DaemonError> {
     let directory = std::path::absolute(directory).map_err(failed(directory))?;
     let path = directory.join(LOG);
     let long = fs::metadata(&path).is_ok_and(|log| log.len() > MAX_LOG);
@@ -133,6 +135,9 @@ fn spawn(program: &Path, directory: &Path, profile: Option<Profile>) -> Result<C
     command.args(["local", "serve", "--detach", "--directory"]).arg(&directory);
     if let Some(profile) = profile {
         command.args(["--profile", profile.as_str()]);
+    }
+    if let Some(port) = port {
+        command.arg("--port").arg(port.to_string());
     }
     // Not where it was started: that directory may be deleted.
     command.current_dir(&directory).stdin(Stdio::null()).stdout(log).stderr(errors);

@@ -3,6 +3,8 @@
 //! One state directory has at most one. What must not be lost is durable before it is answered, so that `kill -9` is
 //! only an unfriendly way to stop it.
 
+#![allow(clippy::disallowed_methods, reason = "the daemon is an edge: processes, files and time are its matter")]
+
 mod control;
 mod files;
 #[cfg(test)]
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::serve::ListenerExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -138,6 +141,11 @@ pub async fn run(config: ServerConfig, ready: oneshot::Sender<Running>) -> Resul
     ended.map_err(DaemonError::Serve)
 }
 
+/// The profile that the control plane of a directory ran with last, and will run with again.
+pub fn profile(directory: &Path) -> Profile {
+    files::read(&directory.join(SETTINGS)).map(|last: Settings| last.profile).unwrap_or_default()
+}
+
 fn running(directory: &Path, file: &RunningFile) -> Running {
     Running {
         endpoint: format!("http://127.0.0.1:{}", file.port),
@@ -166,6 +174,8 @@ fn bind(asked: Option<u16>, last: Option<u16>) -> Result<TcpListener, DaemonErro
 /// Serves in the background until the hub is to stop, and a little longer for requests under way.
 fn serve(hub: &Arc<Hub>, listener: TcpListener) -> Result<impl Future<Output = io::Result<()>> + use<>, DaemonError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(DaemonError::Serve)?;
+    // Answers are small and waited for.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let services = services(hub)?;
     let stopping = hub.stopping().clone();
     let server = axum::serve(listener, services).with_graceful_shutdown(stopping.clone().cancelled_owned());

@@ -63,12 +63,14 @@ async fn started_found_killed_started_stopped() {
     assert_eq!(locate(&directory).await, None);
     assert!(!stop(&directory).await.unwrap());
 
-    let (one, two) =
-        tokio::join!(start_detached(&program, &directory, None), start_detached(&program, &directory, None));
+    let (one, two) = tokio::join!(
+        start_detached(&program, &directory, None, None),
+        start_detached(&program, &directory, None, None)
+    );
     let running = one.unwrap();
     assert_eq!(running, two.unwrap());
     assert_eq!(locate(&directory).await, Some(running.clone()));
-    let other = start_detached(&program, &directory, Some(Profile::Oss)).await;
+    let other = start_detached(&program, &directory, Some(Profile::Oss), None).await;
     assert!(matches!(other, Err(DaemonError::OtherProfile { running: Profile::Full, .. })));
     let second = ServerConfig { directory: directory.clone(), port: None, profile: None, detach: false };
     assert!(matches!(run(second, oneshot::channel().0).await, Err(DaemonError::AlreadyRuns(_))));
@@ -83,7 +85,7 @@ async fn started_found_killed_started_stopped() {
     while locate(&directory).await.is_some() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let again = start_detached(&program, &directory, None).await.unwrap();
+    let again = start_detached(&program, &directory, None, None).await.unwrap();
     assert_ne!(again.pid, running.pid);
     assert_eq!(again.endpoint, running.endpoint, "the port stays");
     let after = active(&client, &id).await;
@@ -102,8 +104,9 @@ async fn a_start_that_fails_shows_why() {
     let path = place.path().join("program");
     std::fs::write(&path, "#!/bin/sh\necho something is missing >&2\nexit 1\n").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let failed = start_detached(&path, &place.path().join("state"), None).await.unwrap_err();
+    let failed = start_detached(&path, &place.path().join("state"), None, None).await.unwrap_err();
     assert_eq!(failed.to_string(), "the control plane did not start: something is missing");
-    let gone = start_detached(Path::new("/nonexistent/flyte"), &place.path().join("state"), None).await.unwrap_err();
+    let gone =
+        start_detached(Path::new("/nonexistent/flyte"), &place.path().join("state"), None, None).await.unwrap_err();
     assert!(matches!(gone, DaemonError::Spawn { .. }));
 }

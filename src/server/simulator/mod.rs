@@ -74,6 +74,11 @@ impl Simulator {
         self.world().faults.push((fault, 0));
     }
 
+    /// Faults that have not happened yet will not.
+    pub fn forget_faults(&self) {
+        self.world().faults.clear();
+    }
+
     /// Every request so far, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.world().calls.clone()

@@ -345,8 +345,11 @@ impl State {
 
     fn next(&self, previous: Option<&Record>, sent: App, running: bool, now: Timestamp) -> Record {
         let revision = previous.map_or(0, |old| old.app.metadata.revision) + 1;
-        let same =
-            previous.filter(|old| old.running && running && deployment_id(&old.app.spec) == deployment_id(&sent.spec));
+        // What failed is tried again, also where nothing about it changed.
+        let same = previous.filter(|old| {
+            let goes_on = old.running && running && !status::is_failed(&old.app);
+            goes_on && deployment_id(&old.app.spec) == deployment_id(&sent.spec)
+        });
         let stopping = !running && previous.is_some_and(|old| old.running);
         let deployed = match previous {
             Some(old) if stopping || same.is_some() => old.deployed,

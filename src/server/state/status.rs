@@ -35,6 +35,11 @@ pub fn stopped(app: &mut App, now: Timestamp) {
     push(app, DeploymentStatus::DEPLOYMENT_STATUS_STOPPED, Substate::SUBSTATE_UNSPECIFIED, "stopped", now);
 }
 
+pub fn is_failed(app: &App) -> bool {
+    let last = app.status.conditions.last();
+    last.is_some_and(|last| last.deployment_status == DeploymentStatus::DEPLOYMENT_STATUS_FAILED)
+}
+
 /// The same process goes on under a new revision: its condition holds for that one too.
 pub fn carry_over(app: &mut App, now: Timestamp) {
     let Some(last) = app.status.conditions.last().cloned() else { return };

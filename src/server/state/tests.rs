@@ -183,6 +183,16 @@ fn a_new_revision_of_the_same_deployment_keeps_its_status() {
 }
 
 #[test]
+fn what_failed_is_tried_again_by_the_same_spec() {
+    let mut server = Server::new(Profile::Full);
+    server.create(app("a", "1", ACTIVE)).unwrap();
+    server.observe("a", 1, Observation::SecretMissing { key: "k".into() });
+    let answer = server.update(app("a", "1", ACTIVE), 1).unwrap();
+    assert_eq!(phase(&answer), DeploymentStatus::DEPLOYMENT_STATUS_PENDING);
+    assert_eq!(server.0.record(&id("a")).unwrap().deployed, 2);
+}
+
+#[test]
 fn oss_shows_the_old_status_after_a_write_and_answers_get_from_its_cache() {
     let mut server = Server::new(Profile::Oss);
     server.create(app("a", "1", ACTIVE)).unwrap();

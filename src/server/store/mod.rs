@@ -4,6 +4,8 @@
 //! Every method that writes returns once the change is on the disk. A call takes at most a few milliseconds, so it may
 //! be made from asynchronous code.
 
+#![allow(clippy::disallowed_methods, reason = "the store is an edge: files are its matter")]
+
 mod bundles;
 mod secrets;
 #[cfg(test)]
@@ -18,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use buffa::Message;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::project::{Domain, Project};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::state::{Cause, Change, Record};
 use crate::model::{AppId, AppName, Scope};
@@ -118,6 +120,24 @@ impl Store {
         let store = Self { directory: directory.to_owned(), connection: Mutex::new(connection) };
         store.ensure_project(FIRST_PROJECT)?;
         Ok(store)
+    }
+
+    /// Opens what is in a directory without changing it. `None` where nothing is.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_read_only(directory: &Path) -> Result<Option<Self>, StoreError> {
+        let path = directory.join("server.db");
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
+            // Begun, and ended before the tables were there.
+            0 => Ok(None),
+            FORMAT => Ok(Some(Self { directory: directory.to_owned(), connection: Mutex::new(connection) })),
+            found => Err(StoreError::Newer { path, found }),
+        }
     }
 
     pub fn directory(&self) -> &Path {

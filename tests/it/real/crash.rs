@@ -80,7 +80,14 @@ fn of_two_applies_at_once_the_loser_is_told() {
             other => panic!("exit code {other}\n{text}"),
         }
     }
-    assert!(first.code == 0 || second.code == 0, "{}\n{}\n{}\n{}", first.stdout, first.stderr, second.stdout, second.stderr);
+    assert!(
+        first.code == 0 || second.code == 0,
+        "{}\n{}\n{}\n{}",
+        first.stdout,
+        first.stderr,
+        second.stdout,
+        second.stderr
+    );
     desk.flyte(&["apply", "--yes"]).expect(0);
     assert_eq!((desk.revision("backend"), desk.revision("frontend")), (1, 1));
 }

@@ -76,7 +76,7 @@ fn a_backend_that_crashes_holds_back_what_depends_on_it_and_nothing_else() {
     desk.write(
         "flyte.toml",
         &format!(
-            "{manifest}\n[app.other]\nargs = [\"python3\", \"other.py\"]\nsource = {{ root = \".\", include = [\"other.py\"] }}\n"
+            "{manifest}\n[app.other]\nargs = [\"python3\", \"other.py\"]\nsource = {{ root = \".\", include = [\"other.py\", \"books.json\"] }}\n"
         ),
     );
     desk.write("other.py", &desk.read("backend.py"));
@@ -98,7 +98,10 @@ fn a_backend_that_crashes_holds_back_what_depends_on_it_and_nothing_else() {
     let status = |name: &str| {
         mended["apps"].as_array().unwrap().iter().find(|app| app["name"] == name).unwrap()["status"].clone()
     };
-    assert_eq!((status("backend"), status("frontend"), status("other")), ("updated".into(), "created".into(), "unchanged".into()));
+    assert_eq!(
+        (status("backend"), status("frontend"), status("other")),
+        ("updated".into(), "created".into(), "unchanged".into())
+    );
     assert_eq!(desk.revision("other"), other);
     assert_eq!(get(&desk.url("frontend")).unwrap().0, 200);
 }

@@ -1,0 +1,164 @@
+//! What can be typed: the global flags and the list of commands. Each command's own flags are in its file.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use super::command::{
+    activate, apply, bundle, completions, config, delete, deploy, explain, graph, init, local, logs, man, plan, render,
+    schema, status, validate,
+};
+use super::exit;
+
+/// Declares apps and their dependencies in flyte.toml, shows what would change, and applies it in order.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flyte",
+    version,
+    about = "Declarative deployment of apps on Flyte 2",
+    after_help = "Start with `flyte init`, then `flyte plan` and `flyte apply`. `flyte explain KEY` is the manual of flyte.toml.",
+    after_long_help = exit::HELP,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Work as if started in this directory
+    #[arg(short = 'C', global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub directory: Option<PathBuf>,
+
+    /// The manifest [default: flyte.toml here or in the nearest directory above]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
+
+    /// The control plane: `local`, or a `[target.NAME]` of the manifest
+    #[arg(long, global = true, value_name = "NAME")]
+    pub target: Option<String>,
+
+    /// Apply a `[profile.NAME]` of the manifest
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// The project, in place of the manifest's
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub project: Option<String>,
+
+    /// The domain, in place of the manifest's
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub domain: Option<String>,
+
+    /// The organisation, in place of the manifest's
+    #[arg(long, global = true, value_name = "NAME")]
+    pub org: Option<String>,
+
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Log what is done to stderr; -vv logs more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Print the result as one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a starter flyte.toml for this directory
+    Init(init::Args),
+    /// Check every manifest, offline
+    Validate(validate::Args),
+    /// Show what apply would do; writes nothing
+    Plan(plan::Args),
+    /// Make what runs equal to what is declared
+    Apply(apply::Args),
+    /// Apply the manifest or directory PATH, narrowed to some apps and what they depend on
+    Deploy(deploy::Args),
+    /// What is declared, what runs, and where it answers
+    Status(status::Args),
+    /// Start apps, dependencies first
+    Activate(activate::Args),
+    /// Stop apps, dependents first
+    Deactivate(activate::Args),
+    /// Print the log of an app
+    Logs(logs::Args),
+    /// Delete apps, dependents first
+    Delete(delete::Args),
+    /// Print the messages that apply would send
+    Render(render::Args),
+    /// List the files that would be packed for an app
+    Bundle(bundle::Args),
+    /// Print the graph of dependencies
+    Graph(graph::Args),
+    /// The manual of a manifest key, or of the code of a finding
+    Explain(explain::Args),
+    /// Print the JSON Schema of flyte.toml, for editors
+    Schema(schema::Args),
+    /// Effective settings and where they come from
+    Config(config::Args),
+    /// The embedded control plane of this machine
+    Local(local::Args),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Print or write the man pages
+    Man(man::Args),
+    /// Another program's command
+    #[command(external_subcommand)]
+    External(Vec<OsString>),
+}
+
+impl Command {
+    /// Whether it runs the embedded control plane in this process.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::Local(args) if args.name() == "local serve")
+    }
+
+    /// The name under which a JSON document presents itself.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::Validate(_) => "validate",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Deploy(_) => "deploy",
+            Self::Status(_) => "status",
+            Self::Activate(_) => "activate",
+            Self::Deactivate(_) => "deactivate",
+            Self::Logs(_) => "logs",
+            Self::Delete(_) => "delete",
+            Self::Render(_) => "render",
+            Self::Bundle(_) => "bundle",
+            Self::Graph(_) => "graph",
+            Self::Explain(_) => "explain",
+            Self::Schema(_) => "schema",
+            Self::Config(_) => "config show",
+            Self::Local(args) => args.name(),
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+            Self::External(_) => "external",
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `flyte apply`: make what runs equal to what is declared.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::plan::Scope;
+use crate::apply::{Interrupt, Options, Outcome, Write};
+use crate::cli::answer::{Answer, findings};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Result;
+use crate::cli::progress::Progress;
+use crate::cli::{consent, interrupt};
+use crate::pipeline::{self, Planned, Request};
+use crate::plan::Consent;
+use crate::port::{Access, Ports};
+use crate::report::{self, Report};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    scope: Scope,
+
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How something is done, whatever it is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Manner {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// How many apps are written or waited for at once
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub parallelism: NonZeroUsize,
+}
+
+/// # Errors
+/// Whatever happens before the first write. What happens later is in the answer, and in its exit code.
+pub fn run(context: &Context, args: &Args) -> Result<Answer> {
+    let mut request = context.request(&args.scope.apps)?;
+    request.policy = args.scope.policy.policy();
+    request.label.clone_from(&args.scope.policy.version);
+    deploy(context, &request, &args.manner)
+}
+
+/// Plans, shows, asks and applies.
+///
+/// # Errors
+/// Whatever happens before the first write.
+pub fn deploy(context: &Context, request: &Request, manner: &Manner) -> Result<Answer> {
+    let (ports, progress) = ports(context)?;
+    context.wait(async {
+        let planned = pipeline::plan(&ports, request, Access::Write).await?;
+        carry_out(context, &ports, &progress, planned, manner, "Apply this plan?").await
+    })
+}
+
+/// The ports of a command that writes, and what listens to it.
+///
+/// # Errors
+/// There is no place for state or cache.
+pub fn ports(context: &Context) -> Result<(Ports, Arc<Progress>)> {
+    let progress = Arc::new(Progress::new(context.terminal));
+    Ok((context.ports_with(progress.clone())?, progress))
+}
+
+/// Shows a plan, asks for consent unless it is given, runs it, and tells what happened.
+///
+/// # Errors
+/// The plan is refused, or not agreed to.
+pub async fn carry_out(
+    context: &Context,
+    ports: &Ports,
+    progress: &Progress,
+    planned: Planned,
+    manner: &Manner,
+    question: &str,
+) -> Result<Answer> {
+    let terminal = &context.terminal;
+    let text = report::plan_text(&planned.plan, context.paint());
+    if planned.plan.is_empty() {
+        let (approved, _) = planned.approve(Consent::given())?;
+        let report = Report::new(&approved, Outcome::default());
+        let answer = Answer::text(text).document(report::outcome_json(&report));
+        return Ok(answer.diagnostics(report.plan.diagnostics));
+    }
+    if !terminal.json && !terminal.quiet {
+        terminal.complain(&findings(terminal, &planned.plan.diagnostics));
+        terminal.result(&text)?;
+        if terminal.is_live() {
+            terminal.note("\n");
+        }
+    }
+    if planned.plan.counts().refused == 0 && !manner.yes {
+        consent::ask(terminal, question)?;
+    }
+    let (approved, control_plane) = planned.approve(Consent::given())?;
+    progress.expect(approved.plan().apps.iter().map(|app| &app.name));
+    let interrupt = Interrupt::default();
+    let _listening = interrupt::listen(interrupt.clone(), ports.events.clone());
+    let options = Options { parallelism: manner.parallelism.get(), interrupt };
+    let report = pipeline::apply(ports, approved, control_plane, &options).await;
+    progress.finish();
+    let text = format!("\n{}", report::outcome_text(&report, context.paint()));
+    Ok(Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report)))
+}
+
+/// What the caller is told. An interrupted run is told as such whatever else happened.
+fn exit(report: &Report) -> Exit {
+    let outcome = &report.outcome;
+    match () {
+        () if outcome.is_success() => Exit::Success,
+        () if outcome.was_interrupted() => Exit::Interrupted,
+        () if outcome.is_stale() => Exit::StalePlan,
+        () if outcome.only_gates_failed() => Exit::NotReady,
+        () if wrote_nothing(outcome) => Exit::Error,
+        () => Exit::PartlyApplied,
+    }
+}
+
+/// For certain. Uploads change nothing that runs.
+fn wrote_nothing(outcome: &Outcome) -> bool {
+    let without = |write: &Write| matches!(write, Write::Failed { .. } | Write::Skipped(_));
+    outcome.steps.iter().all(|step| matches!(step.action, "upload" | "verify") || without(&step.write))
+}

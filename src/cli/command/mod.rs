@@ -1,0 +1,20 @@
+//! One file per command: its flags, and what it does with them.
+
+pub mod activate;
+pub mod apply;
+pub mod bundle;
+pub mod completions;
+pub mod config;
+pub mod delete;
+pub mod deploy;
+pub mod explain;
+pub mod graph;
+pub mod init;
+pub mod local;
+pub mod logs;
+pub mod man;
+pub mod plan;
+pub mod render;
+pub mod schema;
+pub mod status;
+pub mod validate;

@@ -1,0 +1,74 @@
+//! `flyte plan`: what apply would do. Writes nothing.
+
+use crate::cli::answer::Answer;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Result;
+use crate::pipeline;
+use crate::plan::Policy;
+use crate::port::Access;
+use crate::report;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Exit with 2 if there is something to do, with 0 if not
+    #[arg(long)]
+    detailed_exitcode: bool,
+
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// What plan and apply are narrowed to and allowed to do.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Scope {
+    /// Only this app and what it depends on; repeatable
+    #[arg(long = "app", value_name = "NAME")]
+    pub apps: Vec<String>,
+
+    #[command(flatten)]
+    pub policy: PolicyFlags,
+}
+
+/// The flags behind [`Policy`] and the version's label.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PolicyFlags {
+    /// Start every app, as if all had activation = "auto"
+    #[arg(long)]
+    activate: bool,
+
+    /// Delete our apps that are no longer declared
+    #[arg(long)]
+    prune: bool,
+
+    /// Take over apps of the same name that belong to nobody or to another manifest
+    #[arg(long)]
+    adopt: bool,
+
+    /// A name for the versions of this run, such as v1.2.0
+    #[arg(long, value_name = "LABEL")]
+    pub version: Option<String>,
+}
+
+impl PolicyFlags {
+    pub fn policy(&self) -> Policy {
+        Policy { adopt: self.adopt, prune: self.prune, activate: self.activate }
+    }
+}
+
+/// # Errors
+/// Whatever stops the pipeline before a plan is there, and a plan that apply would refuse.
+pub fn run(context: &Context, args: &Args) -> Result<Answer> {
+    let mut request = context.request(&args.scope.apps)?;
+    request.policy = args.scope.policy.policy();
+    request.label.clone_from(&args.scope.policy.version);
+    let ports = context.ports()?;
+    let plan = context.wait(async { Ok(pipeline::plan(&ports, &request, Access::Read).await?.plan) })?;
+    let exit = match () {
+        () if plan.counts().refused > 0 => Exit::Error,
+        () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
+        () => Exit::Success,
+    };
+    let answer = Answer::text(report::plan_text(&plan, context.paint())).document(report::plan_json(&plan));
+    Ok(answer.diagnostics(plan.diagnostics).exit(exit))
+}

@@ -1,0 +1,134 @@
+//! `flyte status`: what is declared, what runs, how they differ, and where each app answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cli::answer::Answer;
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, Result};
+use crate::model::{LiveApp, State};
+use crate::pipeline::{self, AppStatus, Request};
+use crate::plan::Verb;
+use crate::port::Ports;
+use crate::report::{Paint, Table};
+
+/// How often a watched status is read.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only these apps
+    #[arg(value_name = "APP")]
+    apps: Vec<String>,
+
+    /// Print again whenever something changes, until Ctrl-C; with --json one document per line
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// # Errors
+/// As `flyte plan`; there is no such app.
+pub fn run(context: &Context, args: &Args) -> Result<Answer> {
+    let request = context.request(&[])?;
+    let ports = context.ports()?;
+    context.wait(async {
+        if args.watch {
+            watch(context, &ports, &request, args).await
+        } else {
+            once(context, &ports, &request, args).await
+        }
+    })
+}
+
+async fn once(context: &Context, ports: &Ports, request: &Request, args: &Args) -> Result<Answer> {
+    let (plan, mut apps) = pipeline::status(ports, request).await?;
+    if let Some(unknown) = args.apps.iter().find(|name| apps.iter().all(|app| app.name.as_str() != *name)) {
+        return Err(Failure::new(format!("there is no app `{unknown}` here")).help("`flyte status` lists the apps"));
+    }
+    apps.retain(|app| args.apps.is_empty() || args.apps.iter().any(|name| name == app.name.as_str()));
+    let head = format!("{} in {} on {} ({})\n\n", plan.owner, plan.scope, plan.target, plan.endpoint);
+    let answer = Answer::text(head + &text(&apps, context.paint()));
+    let answer = answer.with("manifest", &plan.owner).with("scope", &plan.scope);
+    let answer = answer.with("target", json!({ "name": plan.target, "endpoint": plan.endpoint }));
+    Ok(answer.with("apps", apps.iter().map(document).collect::<Vec<_>>()).diagnostics(plan.diagnostics))
+}
+
+/// Prints until interrupted, or until an error ends it.
+async fn watch(context: &Context, ports: &Ports, request: &Request, args: &Args) -> Result<Answer> {
+    let terminal = &context.terminal;
+    let mut shown = None;
+    loop {
+        let answer = once(context, ports, request, args).await?;
+        if shown.as_ref() != Some(&answer.text) {
+            let told = if terminal.json {
+                format!("{}\n", answer.as_document("status"))
+            } else if terminal.is_screen() {
+                // Home, clear to the end: an older, longer status leaves nothing behind.
+                format!("\x1b[H\x1b[2J{}", answer.text)
+            } else {
+                format!("{}\n", answer.text)
+            };
+            if !terminal.result_is_read(&told)? {
+                return Ok(Answer::nothing_more());
+            }
+            shown = Some(answer.text);
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+fn text(apps: &[AppStatus], paint: Paint) -> String {
+    if apps.is_empty() {
+        return "no apps\n".into();
+    }
+    let mut table = Table::new(&["APP", "VERSION", "REV", "STATE", "DECLARED", "URL"]);
+    for app in apps {
+        let live = app.live.as_ref();
+        table.row(vec![
+            app.name.to_string(),
+            live.and_then(LiveApp::marks).map_or("-".into(), |marks| marks.version),
+            live.map_or("-".into(), |live| live.revision().to_string()),
+            live.map_or("-".into(), |live| live.state().to_string()),
+            declared(app).to_owned(),
+            live.and_then(LiveApp::url).unwrap_or_default().to_owned(),
+        ]);
+    }
+    let mut text = table.render();
+    for app in apps {
+        let Some(live) = app.live.as_ref().filter(|live| live.state() == State::Failed) else { continue };
+        let Some(condition) = live.condition() else { continue };
+        text.push_str(&format!("\n{} {}\n", paint.bad(format!("{}:", app.name)), condition.message));
+    }
+    text
+}
+
+/// How what runs stands to what is declared.
+fn declared(app: &AppStatus) -> &'static str {
+    match app.plan.verb {
+        _ if app.plan.drifted => "drifted",
+        Verb::Create => "not deployed",
+        Verb::Update => "changed",
+        Verb::Activate => "to be started",
+        Verb::Deactivate => "to be stopped",
+        Verb::Delete | Verb::Orphan => "no longer",
+        Verb::Refused => "not ours",
+        Verb::Unchanged => "as it runs",
+    }
+}
+
+fn document(app: &AppStatus) -> Value {
+    let live = app.live.as_ref();
+    json!({
+        "name": app.name,
+        "state": live.map(LiveApp::state),
+        "url": live.and_then(LiveApp::url),
+        "version": live.and_then(LiveApp::marks).map(|marks| marks.version),
+        "revision": live.map(LiveApp::revision),
+        "declared_version": app.plan.version.as_ref().map(crate::model::Version::mark),
+        "action": app.plan.verb,
+        "drifted": app.plan.drifted,
+        "reasons": app.plan.reasons,
+        "message": live.and_then(LiveApp::condition).map(|condition| condition.message.as_str()),
+    })
+}

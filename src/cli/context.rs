@@ -1,0 +1,107 @@
+//! What commands share: the request made from the global flags, the ports, the runtime.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::Global;
+use super::directories;
+use super::failure::{Failure, Result};
+use super::targets::UserTargets;
+use super::terminal::Terminal;
+use crate::host::{Cache, RealFiles, SystemClock};
+use crate::manifest;
+use crate::pipeline::Request;
+use crate::plan::Policy;
+use crate::port::{Events, NoEvents, Ports};
+use crate::report::Paint;
+use crate::resolve::Selection;
+
+/// One run of the program.
+pub struct Context {
+    pub global: Global,
+    pub terminal: Terminal,
+}
+
+impl Context {
+    /// The request of the global flags, for the manifest that governs the working directory. No `apps`: all.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn request(&self, apps: &[String]) -> Result<Request> {
+        let manifest = self.global.manifest.clone().unwrap_or_else(|| PathBuf::from("."));
+        self.request_for(&manifest, apps)
+    }
+
+    /// The same for another manifest or directory.
+    ///
+    /// # Errors
+    /// The manifest does not exist, or the working directory is gone.
+    pub fn request_for(&self, manifest: &Path, apps: &[String]) -> Result<Request> {
+        if !manifest.exists() {
+            return Err(Failure::new(format!("there is no {}", manifest.display()))
+                .help("name a flyte.toml, or a directory that has one"));
+        }
+        Ok(Request {
+            manifest: manifest::normal(&env::current_dir()?.join(manifest)),
+            selection: Selection {
+                profile: self.global.profile.clone(),
+                target: self.global.target.clone(),
+                org: self.global.org.clone(),
+                project: self.global.project.clone(),
+                domain: self.global.domain.clone(),
+                apps: apps.to_vec(),
+                environment: environment(),
+            },
+            policy: Policy::default(),
+            label: None,
+        })
+    }
+
+    /// The real file system, with the cache where there is a place for it.
+    pub fn files(&self) -> RealFiles {
+        RealFiles::new(Cache::of_user(&environment()))
+    }
+
+    /// # Errors
+    /// There is no place for the embedded control plane.
+    pub fn ports(&self) -> Result<Ports> {
+        self.ports_with(Arc::new(NoEvents))
+    }
+
+    /// # Errors
+    /// There is no place for the embedded control plane.
+    pub fn ports_with(&self, events: Arc<dyn Events>) -> Result<Ports> {
+        Ok(Ports {
+            files: Arc::new(self.files()),
+            clock: Arc::new(SystemClock),
+            targets: Arc::new(UserTargets::new(directories::state()?)),
+            events,
+        })
+    }
+
+    /// Colours are taken out again where they are not wanted.
+    pub fn paint(&self) -> Paint {
+        Paint { color: !self.terminal.json }
+    }
+
+    /// Runs what waits. Commands that wait for nothing start no runtime.
+    ///
+    /// # Errors
+    /// Those of the future; or no runtime can be started.
+    pub fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::from(error).while_doing("cannot start the runtime"))?;
+        let result = runtime.block_on(future);
+        // What still runs in the background (a watch, a log) has nobody to tell any more.
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// The environment as it was at the start; names and values that are not UTF-8 cannot be meant by a manifest.
+pub fn environment() -> BTreeMap<String, String> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}

@@ -1,0 +1,209 @@
+//! Why a command ended without doing what it was asked: the error with its causes, and what to type next.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io;
+
+use owo_colors::OwoColorize;
+use serde_json::{Value, json};
+
+use super::answer::{document, findings};
+use super::exit::Exit;
+use super::terminal::{Terminal, width};
+use crate::diagnostic::Diagnostics;
+use crate::manifest::LoadError;
+use crate::pipeline;
+use crate::plan::Refused;
+use crate::port::{RpcCode, RpcError};
+use crate::report;
+
+/// An error on its way to the terminal.
+#[derive(Debug)]
+pub struct Failure {
+    /// Lower-case fragments: the error, then its causes.
+    chain: Vec<String>,
+    help: Option<String>,
+    /// Findings about the user's text, shown before the error.
+    diagnostics: Diagnostics,
+    exit: Exit,
+}
+
+/// What a command returns.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { chain: vec![message.into()], help: None, diagnostics: Diagnostics::default(), exit: Exit::Error }
+    }
+
+    /// An error with its sources.
+    pub fn from_error(error: &dyn Error) -> Self {
+        Self { chain: chain(error), ..Self::new("") }
+    }
+
+    /// What was being done: becomes the first line.
+    #[must_use]
+    pub fn while_doing(mut self, what: impl Into<String>) -> Self {
+        self.chain.insert(0, what.into());
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    fn help_if(mut self, help: Option<&str>) -> Self {
+        self.help = help.map(str::to_owned).or(self.help);
+        self
+    }
+
+    #[must_use]
+    pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
+        self.diagnostics = diagnostics;
+        self
+    }
+
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    pub fn code(&self) -> Exit {
+        self.exit
+    }
+
+    /// Tells it: on stderr, or as the one document of `--json`.
+    pub fn tell(&self, terminal: &Terminal, command: &str) {
+        if terminal.json {
+            let mut document = document(command, &self.diagnostics);
+            document.insert("error".into(), self.json());
+            let _ = terminal.result(&format!("{:#}\n", Value::Object(document)));
+        } else {
+            terminal.complain(&findings(terminal, &self.diagnostics));
+            terminal.complain(&self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = line(&"error:".red().bold(), "error: ", &self.chain[0]);
+        for cause in &self.chain[1..] {
+            text.push_str(&line(&"  cause:".dimmed(), "  cause: ", cause));
+        }
+        if let Some(help) = &self.help {
+            text.push_str(&line(&"  help:".cyan(), "  help: ", help));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let mut error = json!({ "message": self.chain[0], "exit_code": self.exit.code() });
+        if self.chain.len() > 1 {
+            error["causes"] = json!(self.chain[1..]);
+        }
+        if let Some(help) = &self.help {
+            error["help"] = json!(help);
+        }
+        error
+    }
+}
+
+/// A text behind its label, broken between words where the terminal ends; `plain` is the label without colours.
+fn line(label: &dyn Display, plain: &str, text: &str) -> String {
+    let room = width().saturating_sub(plain.len());
+    let lines: Vec<String> = text.lines().flat_map(|paragraph| wrap(paragraph, room)).collect();
+    format!("{label} {}\n", lines.join(&format!("\n{:indent$}", "", indent = plain.len())))
+}
+
+/// Lines of at most so many columns, but for words that are longer.
+fn wrap(paragraph: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in paragraph.split(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= columns {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// An error and its sources, outermost first. A source whose text the one before already ends with is not repeated.
+pub fn chain(error: &dyn Error) -> Vec<String> {
+    let mut chain = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if !chain.last().is_some_and(|line| line.ends_with(&text)) {
+            chain.push(text);
+        }
+        next = source.source();
+    }
+    chain
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::from_error(&error)
+    }
+}
+
+impl From<pipeline::Error> for Failure {
+    fn from(error: pipeline::Error) -> Self {
+        use pipeline::Error;
+        let failure = Self::from_error(&error);
+        match error {
+            Error::Invalid(invalid) => failure.diagnostics(invalid.0),
+            Error::Load(LoadError::NotFound(_)) => {
+                failure.help("`flyte init` writes one; `-C DIR` or `--manifest FILE` names another place")
+            }
+            Error::Rpc(rpc) => failure.help_if(after_rpc(&rpc)),
+            Error::NoSuchApp { suggestion, .. } => failure.help(match suggestion {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`flyte status` lists the apps".into(),
+            }),
+            Error::NotDeployed { .. } => failure.help("`flyte apply` deploys it"),
+            Error::Refused(refused) => {
+                let told = refused.apps.iter().flat_map(|(name, notes)| {
+                    notes.iter().map(move |note| format!("`{name}`: {}", report::note(note)))
+                });
+                let told = told.collect::<Vec<_>>().join("\n");
+                failure.help(told)
+            }
+            Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
+            Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        pipeline::Error::from(refused).into()
+    }
+}
+
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Self {
+        pipeline::Error::from(error).into()
+    }
+}
+
+/// What to do about a control plane that does not do what it was asked.
+fn after_rpc(error: &RpcError) -> Option<&'static str> {
+    match error.code {
+        RpcCode::Unauthenticated => Some(
+            "this control plane asks for credentials, which this release cannot give yet: use one without \
+             authentication, or the embedded one with `--target local`",
+        ),
+        RpcCode::PermissionDenied => Some("ask whoever runs the control plane for access to this project and domain"),
+        RpcCode::Unavailable => Some("is it running, and is the address right? `flyte config show` prints the target"),
+        _ => None,
+    }
+}

@@ -1,0 +1,72 @@
+//! The control planes of this user: the embedded one in their state directory, others at their addresses.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::directories::{self, NoStateDirectory};
+use super::failure::chain;
+use crate::client::{Client, ClientConfig};
+use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
+use crate::resolve::Target;
+use crate::server::at_rest::AtRest;
+use crate::server::daemon;
+
+/// Connects to control planes, and starts the embedded one when something is to be written to it.
+#[derive(Debug, Clone)]
+pub struct UserTargets {
+    state: PathBuf,
+}
+
+impl UserTargets {
+    /// `state` is the directory of the embedded control plane.
+    pub fn new(state: PathBuf) -> Self {
+        Self { state }
+    }
+
+    /// The control planes of the user of this process: see FLYTE_STATE_DIR.
+    ///
+    /// # Errors
+    /// The environment does not tell where the state directory is.
+    pub fn of_user() -> Result<Self, NoStateDirectory> {
+        Ok(Self::new(directories::state()?))
+    }
+
+    async fn embedded(&self, access: Access) -> Result<Arc<dyn ControlPlane>, Box<dyn Error + Send + Sync>> {
+        let running = match (daemon::locate(&self.state).await, access) {
+            (Some(running), _) => running,
+            (None, Access::Read) => {
+                return Ok(Arc::new(AtRest::read(&self.state, daemon::profile(&self.state), jiff::Timestamp::now())?));
+            }
+            (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
+        };
+        Ok(Arc::new(Client::new(ClientConfig { endpoint: running.endpoint, insecure: true })?))
+    }
+}
+
+#[async_trait]
+impl Targets for UserTargets {
+    async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
+        let connected = match &target.endpoint {
+            None => self.embedded(access).await,
+            Some(endpoint) => {
+                let config = ClientConfig { endpoint: endpoint.clone(), insecure: target.insecure };
+                Client::new(config).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
+            }
+        };
+        connected.map_err(|error| unreachable(&target.name, error.as_ref()))
+    }
+}
+
+/// An error before the first call.
+fn unreachable(target: &str, error: &dyn Error) -> RpcError {
+    RpcError {
+        method: format!("connecting to `{target}`"),
+        code: RpcCode::Unavailable,
+        message: chain(error).join(": "),
+        request_id: String::new(),
+        answered: false,
+    }
+}

@@ -1,0 +1,102 @@
+//! The embedded control plane while it does not run: its apps as its files have them, for reading only.
+
+#![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flyte_schema::flyteidl2::app::App;
+use jiff::Timestamp;
+
+use super::state::{Profile, State};
+use super::store::{BundlePath, Store, StoreError};
+use crate::model::{AppId, LiveApp, Scope};
+use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Updates};
+
+/// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
+/// control plane.
+pub struct AtRest {
+    /// `None`: there was never a control plane here.
+    store: Option<Store>,
+    state: State,
+}
+
+impl AtRest {
+    /// Reads the files of a state directory, which need not exist, and changes none of them.
+    ///
+    /// # Errors
+    /// The files are there and cannot be read.
+    pub fn read(directory: &Path, profile: Profile, now: Timestamp) -> Result<Self, StoreError> {
+        let store = Store::open_read_only(directory)?;
+        let records = store.as_ref().map_or(Ok(Vec::new()), Store::apps)?;
+        Ok(Self { store, state: State::restore(profile.quirks(), records, now) })
+    }
+
+    fn find(&self, id: &AppId) -> Option<App> {
+        // Organisations are not kept apart here.
+        let id = AppId { scope: without_org(&id.scope), name: id.name.clone() };
+        self.state.record(&id).map(|record| self.state.view(&id, record))
+    }
+}
+
+fn without_org(scope: &Scope) -> Scope {
+    Scope { org: String::new(), ..scope.clone() }
+}
+
+fn not_running(method: &str) -> RpcError {
+    RpcError {
+        method: method.to_owned(),
+        code: RpcCode::Unavailable,
+        message: "the embedded control plane does not run".to_owned(),
+        request_id: String::new(),
+        answered: true,
+    }
+}
+
+#[async_trait]
+impl ControlPlane for AtRest {
+    fn endpoint(&self) -> &str {
+        "embedded, not running"
+    }
+
+    async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
+        let scope = without_org(scope);
+        let there = self.state.records().filter(|(id, _)| id.scope == scope);
+        Ok(there.map(|(id, record)| self.state.view(id, record)).collect())
+    }
+
+    async fn get(&self, app: &AppId) -> Result<Option<App>, RpcError> {
+        Ok(self.find(app))
+    }
+
+    async fn create(&self, _: App) -> Result<App, RpcError> {
+        Err(not_running("AppService/Create"))
+    }
+
+    async fn update(&self, _: App, _: &str) -> Result<App, RpcError> {
+        Err(not_running("AppService/Update"))
+    }
+
+    async fn delete(&self, _: &AppId) -> Result<(), RpcError> {
+        Err(not_running("AppService/Delete"))
+    }
+
+    async fn watch(&self, _: &AppId) -> Result<Updates, RpcError> {
+        Err(not_running("AppService/Watch"))
+    }
+
+    async fn upload(&self, _: &Scope, _: &str, _: Bytes) -> Result<String, RpcError> {
+        Err(not_running("DataProxyService/CreateUploadLocation"))
+    }
+
+    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
+        let (Some(store), Some(app)) = (&self.store, self.find(app).map(LiveApp)) else { return Ok(None) };
+        let path = app.bundle_address().and_then(BundlePath::of_address);
+        Ok(path.and_then(|path| std::fs::read(store.bundle_file(&path)).ok()).map(Bytes::from))
+    }
+
+    async fn tail_logs(&self, _: &AppId) -> Result<Lines, RpcError> {
+        Err(not_running("AppLogsService/TailLogs"))
+    }
+}
