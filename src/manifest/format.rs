@@ -292,6 +292,10 @@ fn image(text: &str) -> Result<(), Fault> {
     if text.is_empty() {
         return bad("empty", "write `registry/name:tag`".to_owned());
     }
+    if text == "auto" {
+        let help = "name the image: the SDK's own is `ghcr.io/flyteorg/flyte:py3.12-v2.12.1`, for Python 3.12";
+        return bad("an image that only the Python SDK can choose", help.to_owned());
+    }
     if text.contains(char::is_whitespace) {
         return bad("white space is not allowed", "write `registry/name:tag` without spaces".to_owned());
     }
