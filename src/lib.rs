@@ -19,3 +19,5 @@ pub mod report;
 pub mod resolve;
 pub mod schema;
 pub mod server;
+
+pub use pipeline::{Request, deploy};

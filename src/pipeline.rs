@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::apply::{self, Options};
+use crate::apply::{self, Options, Outcome};
 use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
@@ -16,23 +16,31 @@ use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
 use crate::report::Report;
-use crate::resolve::{self, Project, Selection};
+use crate::resolve::{self, Project, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// A `flyte.toml`, or a directory that has one or lies below one. Absolute.
     pub manifest: PathBuf,
+    /// Where the user stands: paths are shown from there. `None`: from the root of the manifest.
+    pub directory: Option<PathBuf>,
     pub selection: Selection,
     pub policy: Policy,
     /// `--version`: a name for the versions of this run.
     pub label: Option<String>,
 }
 
-/// A plan together with the control plane it was made on.
+/// A plan together with the target it was made for.
 pub struct Planned {
     pub plan: Plan,
-    control_plane: Arc<dyn ControlPlane>,
+    target: Target,
+}
+
+/// A plan somebody agreed to, together with its target: what [`apply`] takes.
+pub struct Approved {
+    plan: ApprovedPlan,
+    target: Target,
 }
 
 /// One app of a status.
@@ -72,43 +80,53 @@ pub enum Error {
 /// # Errors
 /// Whatever stops a stage before the first write. What fails later is in the report.
 pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Result<Report, Error> {
-    let planned = plan(ports, request, Access::Write).await?;
-    let (approved, control_plane) = planned.approve(Consent::given())?;
-    Ok(apply(ports, approved, control_plane, options).await)
+    let planned = plan(ports, request).await?;
+    let approved = planned.approve(Consent::given())?;
+    apply(ports, &approved, options).await
 }
 
 /// What [`deploy`] would do.
 ///
 /// # Errors
 /// Whatever stops a stage.
-pub async fn plan(ports: &Ports, request: &Request, access: Access) -> Result<Planned, Error> {
+pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request)?;
-    let control_plane = ports.targets.connect(&project.target, access).await?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &live);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
-    Ok(Planned { plan, control_plane })
+    Ok(Planned { plan, target: project.target })
 }
 
 impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
-    pub fn approve(self, consent: Consent) -> Result<(ApprovedPlan, Arc<dyn ControlPlane>), Refused> {
-        Ok((self.plan.approve(consent)?, self.control_plane))
+    pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
+        Ok(Approved { plan: self.plan.approve(consent)?, target: self.target })
     }
 }
 
-/// Runs a plan somebody agreed to.
-pub async fn apply(
-    ports: &Ports,
-    approved: ApprovedPlan,
-    control_plane: Arc<dyn ControlPlane>,
-    options: &Options,
-) -> Report {
-    let outcome = apply::apply(&approved, ports, control_plane, options).await;
-    Report::new(&approved, outcome)
+impl Approved {
+    pub fn plan(&self) -> &Plan {
+        self.plan.plan()
+    }
+
+    /// What there is to tell where nothing had to be done.
+    pub fn nothing_done(&self) -> Report {
+        Report::new(&self.plan, Outcome::default())
+    }
+}
+
+/// Runs a plan somebody agreed to. The embedded control plane is started here and not before.
+///
+/// # Errors
+/// The control plane cannot be reached or started: nothing was written. What fails later is in the report.
+pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Result<Report, Error> {
+    let control_plane = ports.targets.connect(&approved.target, Access::Write).await?;
+    let outcome = apply::apply(&approved.plan, ports, control_plane, options).await;
+    Ok(Report::new(&approved.plan, outcome))
 }
 
 /// The meaning of a manifest, for the profile and apps selected.
@@ -133,10 +151,14 @@ pub fn validate(files: &dyn Files, request: &Request) -> Result<Diagnostics, Err
 }
 
 fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadError> {
-    match files.kind(&request.manifest) {
-        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?),
-        _ => manifest::load(files, &request.manifest),
+    let mut manifest = match files.kind(&request.manifest) {
+        Some(FileKind::Directory) => manifest::load(files, &manifest::find(files, &request.manifest)?)?,
+        _ => manifest::load(files, &request.manifest)?,
+    };
+    if let Some(directory) = &request.directory {
+        manifest.sources.seen_from(&manifest.root, directory);
     }
+    Ok(manifest)
 }
 
 /// What would be packed, and what would be asked for.
@@ -188,14 +210,14 @@ pub async fn operate(
     names: &[String],
 ) -> Result<Planned, Error> {
     let project = load(ports.files.as_ref(), request)?;
-    let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
     if let Some(name) = asked.iter().find(|name| !names.is_empty() && !live.apps.contains_key(*name)) {
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    Ok(Planned { plan, control_plane })
+    Ok(Planned { plan, target: project.target })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -204,7 +226,7 @@ pub async fn operate(
 /// As [`plan`]; also a name that is not live.
 pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(AppId, Arc<dyn ControlPlane>), Error> {
     let project = load(ports.files.as_ref(), request)?;
-    let control_plane = ports.targets.connect(&project.target, Access::Write).await?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let name = known(&project, &live, &[name.to_owned()])?.remove(0);
     if !live.apps.contains_key(&name) {

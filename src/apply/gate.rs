@@ -9,11 +9,14 @@ use super::outcome::GateResult;
 use super::write::Writer;
 use crate::model::{AppId, LiveApp};
 use crate::plan::Gate;
-use crate::port::{Event, LogLine, Update, Updates};
+use crate::port::{Event, LogLine, RpcError, Update, Updates};
 use crate::readiness::{Evidence, Verdict, judge};
 
 /// How often the app is read besides being watched: servers drop events.
 const POLL: Duration = Duration::from_secs(2);
+
+/// How long the control plane may be silent while a gate waits for it.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// How many of an app's last lines are shown when its gate fails.
 const LINES: usize = 20;
@@ -39,10 +42,12 @@ pub(super) async fn wait(writer: &Writer<'_>, id: &AppId, gate: Gate, evidence: 
     let mut updates = open(writer, id).await;
     let mut last = String::from("nothing yet");
     let mut live = None;
+    let mut heard = elapsed();
     let mut fresh = read(writer, id).await;
     loop {
-        if let Some(now) = fresh.take() {
+        if let Ok(now) = fresh {
             live = now;
+            heard = elapsed();
             let verdict = judge(live.as_ref(), evidence);
             if let Some(result) = decide(gate, &verdict, elapsed()) {
                 return Seen { result, live };
@@ -52,6 +57,10 @@ pub(super) async fn wait(writer: &Writer<'_>, id: &AppId, gate: Gate, evidence: 
                 writer.ports.events.tell(Event::Waiting { app: id.name.clone(), status: status.clone() });
                 last = status;
             }
+        } else if let Err(Some(error)) = fresh
+            && elapsed().saturating_sub(heard) >= SILENCE
+        {
+            return Seen { result: GateResult::Unreachable { error }, live };
         }
         if elapsed() >= within {
             return Seen { result: GateResult::TimedOut { last }, live };
@@ -81,22 +90,24 @@ async fn open(writer: &Writer<'_>, id: &AppId) -> Option<Updates> {
     }
 }
 
+/// An app as read, or why it could not be: `Err(None)` where a watch merely ended.
+type Reading = Result<Option<LiveApp>, Option<RpcError>>;
+
 /// The next state of the watch; never resolves without one.
-async fn next(updates: &mut Option<Updates>) -> Option<Option<LiveApp>> {
+async fn next(updates: &mut Option<Updates>) -> Reading {
     let Some(stream) = updates else { return std::future::pending().await };
     match stream.next().await {
-        Some(Ok(Update::Is(app))) => Some(Some(LiveApp(*app))),
-        Some(Ok(Update::Gone)) => Some(None),
+        Some(Ok(Update::Is(app))) => Ok(Some(LiveApp(*app))),
+        Some(Ok(Update::Gone)) => Ok(None),
         Some(Err(_)) | None => {
             *updates = None;
-            None
+            Err(None)
         }
     }
 }
 
-/// The outer `None`: it could not be read.
-async fn read(writer: &Writer<'_>, id: &AppId) -> Option<Option<LiveApp>> {
-    writer.control_plane.get(id).await.ok().map(|app| app.map(LiveApp))
+async fn read(writer: &Writer<'_>, id: &AppId) -> Reading {
+    writer.control_plane.get(id).await.map(|app| app.map(LiveApp)).map_err(Some)
 }
 
 fn decide(gate: Gate, verdict: &Verdict, waited: Duration) -> Option<GateResult> {

@@ -109,7 +109,12 @@ impl<'a> Board<'a> {
             let before = self.done.get(&after.step)?;
             (!before.lets_pass(after.gate)).then_some(before)
         })?;
-        Some(SkipReason::Dependency { app: self.root_of(failed) })
+        Some(match (&failed.write, &failed.gate) {
+            (Write::Skipped(SkipReason::Interrupted), _) | (_, GateResult::Interrupted { .. }) => {
+                SkipReason::Interrupted
+            }
+            _ => SkipReason::Dependency { app: self.root_of(failed) },
+        })
     }
 
     /// The app at the bottom of a chain of skipped steps.

@@ -84,6 +84,10 @@ pub enum GateResult {
     Interrupted {
         last: String,
     },
+    /// The control plane has not answered for a while.
+    Unreachable {
+        error: RpcError,
+    },
 }
 
 /// Why a write did not happen.

@@ -97,6 +97,11 @@ impl<'a> Writer<'a> {
             GateResult::TimedOut { last } => format!("not ready in time; last seen: {last}"),
             GateResult::Failed { last } => last.to_string(),
             GateResult::Overtaken { state } => format!("{state} meanwhile, by somebody else"),
+            GateResult::Unreachable { error } => {
+                let reason = format!("the control plane no longer answers: {error}");
+                self.ports.events.tell(Event::Failed { app, reason });
+                return;
+            }
         };
         self.ports.events.tell(Event::Failed { app, reason });
         outcome.logs = gate::last_lines(self, id).await;

@@ -44,8 +44,10 @@ impl Context {
             return Err(Failure::new(format!("there is no {}", manifest.display()))
                 .help("name a flyte.toml, or a directory that has one"));
         }
+        let directory = env::current_dir()?;
         Ok(Request {
-            manifest: manifest::normal(&env::current_dir()?.join(manifest)),
+            manifest: manifest::normal(&directory.join(manifest)),
+            directory: Some(directory),
             selection: Selection {
                 profile: self.global.profile.clone(),
                 target: self.global.target.clone(),

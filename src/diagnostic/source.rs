@@ -1,6 +1,6 @@
 //! The texts that spans point into.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -45,6 +45,21 @@ impl SourceMap {
         id
     }
 
+    /// Shows paths that are relative to `root` as somebody in `directory` would type them. Both are absolute.
+    pub fn seen_from(&mut self, root: &Path, directory: &Path) {
+        for file in &mut self.files {
+            let path = root.join(&file.path);
+            let shared = path.components().zip(directory.components()).take_while(|(a, b)| a == b).count();
+            let up = directory.components().count() - shared;
+            // Far away, the whole path says more than a row of dots.
+            file.path = if up > 3 {
+                path
+            } else {
+                std::iter::repeat_n(Component::ParentDir, up).chain(path.components().skip(shared)).collect()
+            };
+        }
+    }
+
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]
     }
@@ -73,5 +88,25 @@ impl SourceMap {
 
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(at, file)| (FileId(at as u32), file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_from_where_somebody_stands() {
+        let check = |directory: &str, expected: &str| {
+            let mut sources = SourceMap::default();
+            let file = sources.add("apps/web/flyte.toml", "");
+            sources.seen_from(Path::new("/home/me/shop"), Path::new(directory));
+            assert_eq!(sources.path(file), Path::new(expected));
+        };
+        check("/home/me/shop", "apps/web/flyte.toml");
+        check("/home/me", "shop/apps/web/flyte.toml");
+        check("/home/me/shop/apps/web", "flyte.toml");
+        check("/home/me/shop/apps/api/src", "../../web/flyte.toml");
+        check("/var/lib/some/where", "/home/me/shop/apps/web/flyte.toml");
     }
 }

@@ -142,6 +142,8 @@ pub enum Note {
     AwaitedFirst,
     /// `--prune` deletes it.
     NotPruned,
+    /// Asked for with all others, and not there.
+    NotDeployed,
     /// The embedded control plane runs processes; the image is not used.
     ImageNotUsed,
 }

@@ -158,6 +158,9 @@ fn gate(step: &StepOutcome) -> (Status, Option<String>) {
         GateResult::TimedOut { last } => (Status::NotReady, Some(format!("gave up waiting; last seen: {last}"))),
         GateResult::Failed { last } => (Status::NotReady, Some(last.to_string())),
         GateResult::Overtaken { state } => (Status::NotReady, Some(format!("{state} meanwhile, by somebody else"))),
+        GateResult::Unreachable { error } => {
+            (Status::NotReady, Some(format!("the control plane no longer answers ({error}); apply again")))
+        }
         GateResult::Interrupted { last } => (Status::NotReady, Some(format!("not waited for; last seen: {last}"))),
     }
 }

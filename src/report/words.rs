@@ -64,6 +64,7 @@ pub fn note(note: &Note) -> String {
         Note::Unhealthy { status } => format!("does not run: {status}"),
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
+        Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
         Note::ImageNotUsed => "the embedded control plane runs it as a process; its image is not used".into(),
     }
 }

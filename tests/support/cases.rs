@@ -180,8 +180,8 @@ async fn operate(
     let mut request = request.clone();
     request.selection.apps.clear();
     let planned = pipeline::operate(&ports, &request, operation, &step.app).await?;
-    let (approved, control_plane) = planned.approve(Consent::given())?;
-    Ok(outcome_text(&pipeline::apply(&ports, approved, control_plane, options).await, Paint { color: false }))
+    let approved = planned.approve(Consent::given())?;
+    Ok(outcome_text(&pipeline::apply(&ports, &approved, options).await?, Paint { color: false }))
 }
 
 fn failure(error: &Error) -> String {

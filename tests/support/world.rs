@@ -81,19 +81,18 @@ impl World {
     }
 
     pub async fn plan(&self, request: &Request) -> Result<Planned, Error> {
-        pipeline::plan(&self.ports(), request, Access::Read).await
+        pipeline::plan(&self.ports(), request).await
     }
 
     pub async fn apply(&self, request: &Request, options: &Options) -> Result<Report, Error> {
         let ports = self.ports();
-        let planned = pipeline::plan(&ports, request, Access::Write).await?;
-        let (approved, control_plane) = planned.approve(Consent::given())?;
-        Ok(pipeline::apply(&ports, approved, control_plane, options).await)
+        let approved = pipeline::plan(&ports, request).await?.approve(Consent::given())?;
+        pipeline::apply(&ports, &approved, options).await
     }
 }
 
 pub fn request(policy: Policy) -> Request {
-    Request { manifest: PathBuf::from(ROOT), selection: Selection::default(), policy, label: None }
+    Request { manifest: PathBuf::from(ROOT), selection: Selection::default(), policy, ..Request::default() }
 }
 
 /// The tree below a real directory, as if it stood at `to`.

@@ -13,7 +13,7 @@ use crate::cli::progress::Progress;
 use crate::cli::{consent, interrupt};
 use crate::pipeline::{self, Planned, Request};
 use crate::plan::Consent;
-use crate::port::{Access, Ports};
+use crate::port::Ports;
 use crate::report::{self, Report};
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
 pub fn deploy(context: &Context, request: &Request, manner: &Manner) -> Result<Answer> {
     let (ports, progress) = ports(context)?;
     context.wait(async {
-        let planned = pipeline::plan(&ports, request, Access::Write).await?;
+        let planned = pipeline::plan(&ports, request).await?;
         carry_out(context, &ports, &progress, planned, manner, "Apply this plan?").await
     })
 }
@@ -82,8 +82,7 @@ pub async fn carry_out(
     let terminal = &context.terminal;
     let text = report::plan_text(&planned.plan, context.paint());
     if planned.plan.is_empty() {
-        let (approved, _) = planned.approve(Consent::given())?;
-        let report = Report::new(&approved, Outcome::default());
+        let report = planned.approve(Consent::given())?.nothing_done();
         let answer = Answer::text(text).document(report::outcome_json(&report));
         return Ok(answer.diagnostics(report.plan.diagnostics));
     }
@@ -97,12 +96,12 @@ pub async fn carry_out(
     if planned.plan.counts().refused == 0 && !manner.yes {
         consent::ask(terminal, question)?;
     }
-    let (approved, control_plane) = planned.approve(Consent::given())?;
+    let approved = planned.approve(Consent::given())?;
     progress.expect(approved.plan().apps.iter().map(|app| &app.name));
     let interrupt = Interrupt::default();
     let _listening = interrupt::listen(interrupt.clone(), ports.events.clone());
     let options = Options { parallelism: manner.parallelism.get(), interrupt };
-    let report = pipeline::apply(ports, approved, control_plane, &options).await;
+    let report = pipeline::apply(ports, &approved, &options).await?;
     progress.finish();
     let text = format!("\n{}", report::outcome_text(&report, context.paint()));
     Ok(Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report)))

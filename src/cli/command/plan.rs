@@ -6,7 +6,6 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
 use crate::pipeline;
 use crate::plan::Policy;
-use crate::port::Access;
 use crate::report;
 
 #[derive(Debug, clap::Args)]
@@ -63,7 +62,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     request.policy = args.scope.policy.policy();
     request.label.clone_from(&args.scope.policy.version);
     let ports = context.ports()?;
-    let plan = context.wait(async { Ok(pipeline::plan(&ports, &request, Access::Read).await?.plan) })?;
+    let plan = context.wait(async { Ok(pipeline::plan(&ports, &request).await?.plan) })?;
     let exit = match () {
         () if plan.counts().refused > 0 => Exit::Error,
         () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
