@@ -20,10 +20,13 @@ impl Schema {
         let mut consider = |key: &Key, path: &str| {
             for pattern in &key.wire {
                 let pattern = segments(pattern);
-                let better = best.as_ref().is_none_or(|(length, _)| pattern.len() > *length);
+                // One that names the element says more than one that takes any.
+                let named = pattern.iter().filter(|segment| segment.1.is_some_and(|name| !name.is_empty())).count();
+                let weight = 2 * pattern.len() + named;
+                let better = best.as_ref().is_none_or(|(other, _)| weight > *other);
                 if better && let Some(element) = claims(&pattern, &wire) {
                     let element = element.map_or_else(String::new, |name| format!(".{name}"));
-                    best = Some((pattern.len(), format!("{path}{element}")));
+                    best = Some((weight, format!("{path}{element}")));
                 }
             }
         };
@@ -76,7 +79,7 @@ fn below<'a>(form: &'a Form, path: &str, visit: &mut dyn FnMut(&'a Key, &str)) {
                 each_key(table, path, visit);
             }
         }
-        Form::Text { .. } | Form::Integer { .. } | Form::Boolean => {}
+        Form::Text { .. } | Form::Integer { .. } | Form::Number { .. } | Form::Boolean | Form::Any => {}
     }
 }
 
@@ -104,7 +107,9 @@ fn segments(path: &str) -> Vec<Segment<'_>> {
 
 /// Whether `pattern` begins `wire`; inside, the element that its last segment tells apart.
 fn claims<'a>(pattern: &[Segment<'_>], wire: &[Segment<'a>]) -> Option<Option<&'a str>> {
-    let same = pattern.len() <= wire.len() && pattern.iter().zip(wire).all(|(p, w)| p.0 == w.0);
+    let element = |p: &Segment<'_>, w: &Segment<'_>| p.1.is_none_or(|name| name.is_empty() || w.1 == Some(name));
+    let fits = |(p, w): (&Segment<'_>, &Segment<'_>)| p.0 == w.0 && element(p, w);
+    let same = pattern.len() <= wire.len() && pattern.iter().zip(wire).all(fits);
     let (last, at) = (pattern.last()?, pattern.len() - 1);
     // Elements of a list that has no key here (`ports[0]`) are not told apart.
     same.then(|| if last.1 == Some("") && wire.len() >= pattern.len() { wire[at].1 } else { None })
@@ -123,6 +128,7 @@ mod tests {
         check("spec.container.env[MODE]", Some("env.MODE"));
         check("spec.container.env[my.mode].value", Some("env.my.mode"));
         check("spec.container.env", Some("env"));
+        check("spec.container.env[FLYTE_DEPLOY_READY]", Some("ready.http"));
         check("spec.container.ports", Some("port"));
         check("spec.container.ports[0].container_port", Some("port.number"));
         check("spec.container.command", Some("command"));
@@ -136,8 +142,14 @@ mod tests {
         check("spec.profile.type", Some("type"));
         check("spec.timeouts.request_timeout", Some("timeouts.request"));
         check("spec.links[0].path", Some("links"));
-        check("spec.ingress.subdomain", Some("ingress"));
-        check("spec.container.resources.requests", Some("resources"));
+        check("spec.ingress.subdomain", Some("ingress.subdomain"));
+        check("spec.container.resources.requests[CPU]", Some("resources.cpu"));
+        check("spec.container.resources.limits[MEMORY]", Some("resources.memory"));
+        check("spec.container.resources.requests[STORAGE]", Some("resources"));
+        check("spec.extended_resources.gpu_accelerator.partition_size", Some("resources.gpu.partition"));
+        check("spec.pod.pod_spec.nodeSelector.disk", Some("pod_template.pod_spec"));
+        check("spec.pod.metadata.labels.team", Some("pod_template.labels"));
+        check("spec.inputs[model]", Some("parameters.model"));
         check("spec.creator", None);
         check("spec.containers", None);
     }

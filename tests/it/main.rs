@@ -4,6 +4,7 @@
 
 mod architecture;
 mod generated;
+mod golden;
 mod invariants;
 mod json_schema;
 mod reads;

@@ -254,6 +254,12 @@ fn value(set: &Set) -> Result<String> {
     if value.ends_with('\n') {
         value.pop();
     }
+    if value.is_empty() {
+        return Err(Failure::new(format!("there is no value for {} on stdin", set.name)).help(format!(
+            "`flyte local secret set {} < FILE`; an empty file after `--value-file` sets an empty value",
+            set.name
+        )));
+    }
     Ok(value)
 }
 
