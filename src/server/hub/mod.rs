@@ -31,7 +31,7 @@ const BACKLOG: usize = 100;
 pub enum HubError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("the change could not be stored")]
+    #[error("the state could not be read or stored")]
     Store(#[from] StoreError),
     #[error("no port could be opened for the app")]
     Ingress(#[source] io::Error),
@@ -316,9 +316,15 @@ impl Hub {
 
     fn observe(&self, state: &mut State, event: &RuntimeEvent) {
         let Some(change) = state.observe(event, self.clock.now()) else { return };
-        if let Err(error) = self.take(state, change) {
-            tracing::error!(app = %event.app, %error, "the status could not be stored");
+        // What was seen is true whether or not there is room to store it, and is seen anew after a restart. Held back,
+        // an app on a full disk would be waited for without a reason ever being told.
+        if let Err(error) = self.store.save(&change) {
+            let error = &error as &(dyn std::error::Error + 'static);
+            tracing::error!(app = %event.app, error, "the status could not be stored");
         }
+        state.commit(&change);
+        // An error means that nobody listens.
+        let _ = self.changes.send(Arc::new(change));
     }
 }
 
