@@ -50,7 +50,7 @@ async fn serve(profile: Profile) -> Served {
     let clock = Arc::new(Moved::default());
     let setup = HubConfig { directory: directory.path().to_owned(), profile, endpoint: endpoint.clone() };
     let hub = Hub::start(setup, clock.clone()).await.unwrap();
-    let services = services(&hub).unwrap();
+    let services = services(&hub, None).unwrap();
     tokio::spawn(async move { axum::serve(listener, services).await });
     let client = Client::new(ClientConfig { endpoint: endpoint.clone(), insecure: true }).unwrap();
     Served { client, hub, clock, endpoint, _directory: directory }

@@ -6,6 +6,8 @@ mod architecture;
 mod generated;
 mod golden;
 mod invariants;
+mod json_schema;
+mod reads;
 mod real;
 #[path = "../support/mod.rs"]
 mod support;

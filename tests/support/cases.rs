@@ -272,7 +272,7 @@ pub fn compare(path: &Path, told: &str) -> Result<()> {
 }
 
 /// Shown line by line, also where errors are printed for debugging.
-struct Differs(String);
+pub struct Differs(pub String);
 
 impl std::fmt::Debug for Differs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

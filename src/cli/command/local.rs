@@ -64,6 +64,10 @@ struct Serve {
     /// Leave the session of the terminal
     #[arg(long)]
     detach: bool,
+
+    /// Note every request to the services in this file, one line each
+    #[arg(long, env = "FLYTE_LOCAL_RPC_LOG", value_name = "FILE")]
+    rpc_log: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -265,6 +269,7 @@ async fn serve(context: &Context, state: &Path, settings: &Serve) -> Result<Answ
         port: settings.start.port,
         profile: settings.start.profile(),
         detach: settings.detach,
+        journal: settings.rpc_log.clone(),
     };
     let (ready, hears) = oneshot::channel::<Running>();
     let announced = async {
