@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::plan::Scope;
-use crate::apply::{Interrupt, Options, Outcome, Write};
+use crate::apply::{Interrupt, Options};
 use crate::cli::answer::{Answer, findings};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -116,13 +116,8 @@ fn exit(report: &Report) -> Exit {
         () if outcome.was_interrupted() => Exit::Interrupted,
         () if outcome.is_stale() => Exit::StalePlan,
         () if outcome.only_gates_failed() => Exit::NotReady,
-        () if wrote_nothing(outcome) => Exit::Error,
+        () if outcome.wrote_nothing() && outcome.has_failed_gate() => Exit::NotReady,
+        () if outcome.wrote_nothing() => Exit::Error,
         () => Exit::PartlyApplied,
     }
-}
-
-/// For certain. Uploads change nothing that runs.
-fn wrote_nothing(outcome: &Outcome) -> bool {
-    let without = |write: &Write| matches!(write, Write::Failed { .. } | Write::Skipped(_));
-    outcome.steps.iter().all(|step| matches!(step.action, "upload" | "verify") || without(&step.write))
 }
