@@ -170,7 +170,8 @@ pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(Bun
     for (app, bundle) in &bundles.by_app {
         tracing::debug!(%app, digest = %bundle.digest.0, files = bundle.files.len(), bytes = bundle.size(), "bundle");
     }
-    let desired = desired::lower(project, &bundles, &LowerOptions { label: request.label.clone() })?;
+    let desired =
+        desired::lower(project, &bundles, &LowerOptions { label: request.label.clone(), ..LowerOptions::default() })?;
     Ok((bundles, desired))
 }
 

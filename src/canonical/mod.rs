@@ -3,7 +3,8 @@
 //!
 //! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`] says,
 //! and two members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest
-//! or else the address of the code, and `parameters`, by name.
+//! or else the address of the code, and `parameters`, by name. Of a pod, the app's container stands under `container`
+//! too, as if it were not in a pod; the pod is the rest.
 
 use std::io::Read as _;
 
@@ -14,9 +15,9 @@ use flate2::read::GzDecoder;
 use flyte_schema::flyteidl2::app::App;
 use serde_json::{Map, Value, json};
 
-mod quantity;
+mod pod;
 pub mod rules;
-use crate::model::{Digest, Fingerprint, Marks, spec};
+use crate::model::{Digest, Fingerprint, Marks, quantity, spec};
 
 /// The format of version digests. A change of it gives every app a new version.
 const FORMAT: &str = "flyte canonical spec 1\n";
@@ -42,6 +43,7 @@ pub fn canonical(app: &App) -> Value {
         }
     }
     prune(&mut spec, &mut Vec::new());
+    pod::lift(&mut spec);
     for path in rules::QUANTITIES {
         if let Some(Value::String(text)) = at(&mut spec, path) {
             *text = quantity::canonical(text);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::quantity;
+use crate::model::quantity;
 
 /// Fields left out.
 pub const DROPPED: &[&[&str]] = &[

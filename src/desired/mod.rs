@@ -2,16 +2,18 @@
 
 mod command;
 mod message;
+mod parameters;
+mod pod;
+mod resources;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyte_schema::flyteidl2::core::KeyValuePair;
-
 use crate::bundle::{Bundle, BundleSet};
 use crate::canonical;
 use crate::diagnostic::Span;
+use crate::model::parameter::Resolved;
 use crate::model::{Activation, App, AppId, AppName, AppSpec, Dependency, Marks, Version, spec};
 use crate::resolve::Project;
 
@@ -44,6 +46,10 @@ pub struct Desired {
 pub struct LowerOptions {
     /// A name for this version, from `--version`.
     pub label: Option<String>,
+    /// Where people read the source of this state of the project.
+    pub source_link: Option<String>,
+    /// What run outputs and artifacts turned out to be, by app and parameter.
+    pub resolved: BTreeMap<AppName, BTreeMap<String, Resolved>>,
 }
 
 /// Why a project has no wire form.
@@ -58,6 +64,9 @@ pub enum LowerError {
     /// An argument that the shell in the container cannot be given.
     #[error("an argument of `{app}` holds a NUL character")]
     Argument { app: AppName },
+    /// A run output or an artifact that nobody has looked up.
+    #[error("the value of the parameter `{parameter}` of `{app}` is not known: it has not been looked up")]
+    Unresolved { app: AppName, parameter: String },
 }
 
 /// Makes the message of every app, and names its version by content.
@@ -70,7 +79,14 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
     }
     let lower = |(name, app): (&AppName, &App)| {
         let bundle = bundles.get(name).cloned();
-        let message = message::message(project, app, bundle.as_deref())?;
+        let none = BTreeMap::new();
+        let context = message::Context {
+            scope: &project.scope,
+            bundle: bundle.as_deref(),
+            source_link: options.source_link.as_deref(),
+            resolved: options.resolved.get(name).unwrap_or(&none),
+        };
+        let message = message::message(&context, app)?;
         let digest = canonical::digest(&canonical::canonical(&message));
         let version = Version { digest, label: options.label.clone() };
         let desired = Desired {
@@ -93,12 +109,10 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
 fn marked(mut desired: AppSpec, owner: &str, version: &Version) -> AppSpec {
     let mark = version.mark();
     let digest = version.digest.to_string();
-    if let Some(container) = spec::main_container_mut(&mut desired.0) {
-        for (key, value) in [(Marks::OWNER, owner), (Marks::VERSION, &mark), (Marks::DIGEST, &digest)] {
-            container.env.push(KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() });
-        }
-        command::set_version(&mut container.command, &mark);
+    for (key, value) in [(Marks::OWNER, owner), (Marks::VERSION, &mark), (Marks::DIGEST, &digest)] {
+        spec::push_variable(&mut desired.0, key, value);
     }
+    command::set_version(spec::command_mut(&mut desired.0), &mark);
     let labels = &mut desired.0.metadata.get_or_insert_default().labels;
     for (key, value) in [("manifest", owner), ("version", &mark), ("digest", &version.digest.short())] {
         if is_label_value(value) {

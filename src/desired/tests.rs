@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bundle::BundleFile;
-use crate::model::{BundleRef, Digest, EnvValue, Link, LiveApp, Metric, SecretRef};
+use crate::model::{BundleRef, Digest, EnvValue, Link, LiveApp, Metric, SecretRef, SecretTarget};
 use crate::resolve::sample::{app, project};
 
 fn bundle() -> Arc<Bundle> {
@@ -15,7 +15,7 @@ fn bundle() -> Arc<Bundle> {
 fn desired(app: App, bundle: Option<Arc<Bundle>>, label: Option<&str>) -> Desired {
     let name = app.name.clone();
     let bundles = BundleSet { by_app: bundle.into_iter().map(|bundle| (name.clone(), bundle)).collect() };
-    let options = LowerOptions { label: label.map(str::to_owned) };
+    let options = LowerOptions { label: label.map(str::to_owned), ..Default::default() };
     lower(&project([app]), &bundles, &options).unwrap().apps.remove(&name).unwrap()
 }
 
@@ -31,7 +31,11 @@ fn rich() -> App {
             ("A".to_owned(), EnvValue::Text("2".to_owned())),
         ]
         .into(),
-        secrets: vec![SecretRef { key: "db".to_owned(), group: None, env: "DB".to_owned() }],
+        secrets: Some(vec![SecretRef {
+            key: "db".to_owned(),
+            group: None,
+            target: SecretTarget::Variable("DB".to_owned()),
+        }]),
         activation: Activation::Auto,
         requires_auth: false,
         links: vec![Link { path: "/docs".to_owned(), title: "Docs".to_owned(), is_relative: true }],
@@ -93,8 +97,8 @@ fn an_app_through_fserve() {
                     ],
                     "args": ["python", "'a b.py'", "$PORT", "\"it's\"", "'$HOME/x'", "''"],
                     "env": [
-                        { "key": "A", "value": "2" },
                         { "key": "Z", "value": "1" },
+                        { "key": "A", "value": "2" },
                         { "key": "FLYTE_DEPLOY_READY", "value": "/healthz" },
                         { "key": "FLYTE_DEPLOY_MANIFEST", "value": "shop" },
                         { "key": "FLYTE_DEPLOY_VERSION", "value": "v1.2" },
@@ -183,7 +187,7 @@ fn the_version_follows_content_alone() {
 #[test]
 fn what_has_no_wire_form_is_refused() {
     let refuse = |app: App, label: Option<&str>| {
-        let options = LowerOptions { label: label.map(str::to_owned) };
+        let options = LowerOptions { label: label.map(str::to_owned), ..Default::default() };
         lower(&project([app]), &BundleSet::default(), &options).unwrap_err()
     };
     for label in ["", "a b", "-a", "a.", &"a".repeat(64)] {

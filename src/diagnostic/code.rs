@@ -42,11 +42,15 @@ macro_rules! codes {
 }
 
 codes! {
+    BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"
     BAD_DURATION "bad_duration" "a duration that cannot be read"
     BAD_IMAGE "bad_image" "an image reference that cannot be read"
     BAD_NAME "bad_name" "a name with characters that are not allowed"
+    BAD_POD "bad_pod" "a pod template that an app cannot run in"
+    BAD_QUANTITY "bad_quantity" "an amount that Kubernetes cannot read"
     COMMAND_WITHOUT_STARTER "command_without_starter" "a key that needs Flyte's starter, beside `command`"
+    CONFLICTING_KEYS "conflicting_keys" "keys of which one makes another useless"
     CONFLICTING_ROOT "conflicting_root" "a member of a workspace that contradicts its root"
     CREDENTIAL_IN_ENV "credential_in_env" "a value in `env` that looks like a credential"
     CYCLE "cycle" "apps that depend on each other in a circle"

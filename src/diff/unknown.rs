@@ -83,7 +83,7 @@ mod tests {
         let sent = carry_unknown(app("new"), &live);
         let count = |bytes: Vec<u8>| bytes.windows(3).filter(|window| *window == [0xa0, 0x38, 0x07]).count();
         assert_eq!(count(sent.encode_to_vec()), 2);
-        assert_eq!(crate::model::spec::main_container(&sent.spec).unwrap().image, "new");
+        assert_eq!(crate::model::spec::image(&sent.spec), Some("new"));
         // Carrying twice adds nothing.
         assert_eq!(carry_unknown(sent.clone(), &live), sent);
     }

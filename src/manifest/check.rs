@@ -1,10 +1,11 @@
 //! A table against the schema. What is wrong is reported once and marked, so that nothing more is said about it.
 
-use super::format::{self, Fault};
+use super::faults::{any_fault, integer_fault, number_fault, text_fault};
+use super::format;
 use super::suggest::did_you_mean;
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, Span, codes};
-use crate::schema::{Form, Format, Key, RESERVED_PORTS, TableType, table_form};
+use crate::schema::{Form, Format, Key, TableType, table_form};
 
 /// Which texts are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,10 @@ impl Checker {
             return;
         };
         match form {
-            Form::Text { .. } | Form::Integer { .. } | Form::Boolean => self.scalar(node, form, path),
+            Form::Text { .. } | Form::Integer { .. } | Form::Number { .. } | Form::Boolean => {
+                self.scalar(node, form, path);
+            }
+            Form::Any => self.any(node, path),
             Form::Table(table) => self.inner_table(node, table, path),
             Form::List { min, element } => {
                 let span = node.span;
@@ -125,6 +129,25 @@ impl Checker {
         }
     }
 
+    /// Everything inside that JSON cannot say is a mistake.
+    fn any(&mut self, node: &mut Node, path: &str) {
+        match &mut node.value {
+            Value::List(nodes) => nodes.iter_mut().enumerate().for_each(|(at, node)| {
+                self.any(node, &format!("{path}[{at}]"));
+            }),
+            Value::Table(table) => {
+                table.entries.iter_mut().for_each(|entry| self.any(&mut entry.node, &join(path, &entry.key)));
+            }
+            value => {
+                if let Some(fault) = any_fault(value, path).filter(|_| self.phase == Phase::Written) {
+                    let finding = Diagnostic::error(fault.code, fault.message);
+                    self.findings.push(finding.label(node.span, fault.label).help(fault.help));
+                    node.value = Value::Mistaken;
+                }
+            }
+        }
+    }
+
     fn map_key(&mut self, entry: &Entry, format: Format) {
         if let Err(fault) = format::check(format, &entry.key) {
             let finding =
@@ -144,6 +167,9 @@ impl Checker {
             }
             (Form::Integer { format, min, max }, Value::Integer(number)) if self.phase == Phase::Written => {
                 integer_fault(*number, *format, *min, *max, path)
+            }
+            (Form::Number { format }, Value::Integer(_) | Value::Float(_)) if self.phase == Phase::Written => {
+                number_fault(&node.value, *format)
             }
             _ => None,
         };
@@ -172,99 +198,12 @@ fn fits(form: &Form, value: &Value) -> bool {
         (form, value),
         (Form::Text { .. }, Value::Text(_))
             | (Form::Integer { .. }, Value::Integer(_))
+            | (Form::Number { .. }, Value::Integer(_) | Value::Float(_))
             | (Form::Boolean, Value::Boolean(_))
+            | (Form::Any, _)
             | (Form::List { .. }, Value::List(_))
             | (Form::Table(_) | Form::Map { .. }, Value::Table(_))
     )
-}
-
-fn text_fault(
-    text: &str,
-    format: Format,
-    min: Option<u64>,
-    max: Option<u64>,
-    choices: &[String],
-    path: &str,
-) -> Option<Fault> {
-    let fault = |code, message: String, label: String, help: String| Some(Fault { code, message, label, help });
-    if !choices.is_empty() {
-        if choices.iter().any(|choice| choice == text) {
-            return None;
-        }
-        let listed: Vec<String> = choices.iter().map(|choice| format!("`\"{choice}\"`")).collect();
-        let help = match did_you_mean(text, choices.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `\"{near}\"`?"),
-            None => format!("write {}", listed.join(" or ")),
-        };
-        return fault(
-            codes::INVALID_VALUE,
-            format!("`{path}` cannot be `{text}`"),
-            format!("must be {}", listed.join(" or ")),
-            help,
-        );
-    }
-    if let Err(found) = format::check(format, text) {
-        return Some(found);
-    }
-    if format == Format::Duration {
-        let seconds = format::duration(text).map_or(0.0, |duration| duration.as_secs_f64());
-        if max.is_some_and(|max| seconds > max as f64) {
-            let max = max.unwrap_or(0);
-            let limit = if max.is_multiple_of(3600) { format!("{}h", max / 3600) } else { format!("{max}s") };
-            return fault(
-                codes::OUT_OF_RANGE,
-                format!("`{path}` is too long"),
-                format!("more than {limit}"),
-                format!("write at most `\"{limit}\"`"),
-            );
-        }
-        if min.is_some_and(|min| min > 0) && seconds == 0.0 {
-            return fault(
-                codes::OUT_OF_RANGE,
-                format!("`{path}` is zero"),
-                "no time at all".into(),
-                "write a time above zero, or leave the key out".into(),
-            );
-        }
-        return None;
-    }
-    let characters = text.chars().count() as u64;
-    if min.is_some_and(|min| characters < min) {
-        let (message, help) = (format!("`{path}` is empty"), "write a text, or leave the key out".to_owned());
-        return fault(codes::OUT_OF_RANGE, message, "nothing in it".into(), help);
-    }
-    if let Some(max) = max.filter(|max| characters > *max) {
-        return fault(
-            codes::OUT_OF_RANGE,
-            format!("`{path}` is too long"),
-            format!("{characters} characters"),
-            format!("use at most {max}"),
-        );
-    }
-    None
-}
-
-fn integer_fault(number: i64, format: Format, min: i64, max: i64, path: &str) -> Option<Fault> {
-    let fault = |code, message: String, label: String, help: String| Some(Fault { code, message, label, help });
-    if number < min || number > max {
-        let label = if number < min { format!("below {min}") } else { format!("above {max}") };
-        let range = if max == 4_294_967_295 {
-            format!("a number of at least {min}")
-        } else {
-            format!("a number from {min} to {max}")
-        };
-        return fault(codes::OUT_OF_RANGE, format!("`{path}` cannot be {number}"), label, format!("write {range}"));
-    }
-    if format == Format::Port && RESERVED_PORTS.iter().any(|port| i64::from(*port) == number) {
-        let listed: Vec<String> = RESERVED_PORTS.iter().map(u16::to_string).collect();
-        return fault(
-            codes::RESERVED_PORT,
-            format!("port {number} belongs to the platform"),
-            "reserved".into(),
-            format!("choose another port, such as 8080; reserved are {}", listed.join(", ")),
-        );
-    }
-    None
 }
 
 fn wrong_type(node: &Node, forms: &[Form], path: &str, key: &Key) -> Diagnostic {
@@ -302,7 +241,9 @@ fn noun(form: &Form) -> &'static str {
     match form {
         Form::Text { .. } => "a string",
         Form::Integer { .. } => "an integer",
+        Form::Number { .. } => "a number",
         Form::Boolean => "a boolean",
+        Form::Any => "any value",
         Form::List { .. } => "an array",
         Form::Table(_) | Form::Map { .. } => "a table",
     }

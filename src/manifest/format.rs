@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::kubernetes;
 use crate::diagnostic::{Code, codes};
 use crate::model::{AppName, InvalidName};
 use crate::schema::Format;
@@ -16,7 +17,12 @@ pub struct Fault {
     pub help: String,
 }
 
-fn fault<T>(code: Code, message: impl Into<String>, label: &str, help: impl Into<String>) -> Result<T, Fault> {
+pub(super) fn fault<T>(
+    code: Code,
+    message: impl Into<String>,
+    label: &str,
+    help: impl Into<String>,
+) -> Result<T, Fault> {
     Err(Fault { code, message: message.into(), label: label.to_owned(), help: help.into() })
 }
 
@@ -27,6 +33,23 @@ fn fault<T>(code: Code, message: impl Into<String>, label: &str, help: impl Into
 pub fn check(format: Format, text: &str) -> Result<(), Fault> {
     match format {
         Format::Any | Format::Port => Ok(()),
+        Format::Accelerator => kubernetes::accelerator(text).map(drop),
+        Format::ArtifactName => named(text, "artifact name", "letters, digits, `-`, `_` and `.`", |c| {
+            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+        })
+        .and_then(|()| within(text, 255)),
+        Format::Bytes => kubernetes::bytes(text),
+        Format::Cpu => kubernetes::cpu(text),
+        Format::Host => kubernetes::host(text),
+        Format::LabelKey => kubernetes::label_key(text),
+        Format::LabelValue => kubernetes::label_value(text),
+        Format::Mount => kubernetes::mount(text),
+        Format::ParameterName => named(text, "parameter name", "anything but white space", |c| !c.is_whitespace()),
+        Format::PythonObject => kubernetes::python_object(text),
+        Format::ServiceAccount => kubernetes::service_account(text),
+        Format::SharedMemory if text == "auto" => Ok(()),
+        Format::SharedMemory => kubernetes::bytes(text),
+        Format::Subdomain => kubernetes::subdomain(text),
         Format::AppName => app_name(text),
         Format::Duration => duration(text).map(drop),
         Format::Endpoint => endpoint(text),
@@ -268,6 +291,10 @@ fn image(text: &str) -> Result<(), Fault> {
     }
     if text.is_empty() {
         return bad("empty", "write `registry/name:tag`".to_owned());
+    }
+    if text == "auto" {
+        let help = "name the image: the SDK's own is `ghcr.io/flyteorg/flyte:py3.12-v2.12.1`, for Python 3.12";
+        return bad("an image that only the Python SDK can choose", help.to_owned());
     }
     if text.contains(char::is_whitespace) {
         return bad("white space is not allowed", "write `registry/name:tag` without spaces".to_owned());

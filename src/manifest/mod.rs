@@ -4,10 +4,13 @@
 //! together is decided by [`crate::resolve`], which reports both.
 
 pub mod check;
+mod faults;
 pub mod format;
+pub mod kubernetes;
 mod load;
 mod parse;
 mod paths;
+pub mod pod;
 pub mod rules;
 pub mod suggest;
 mod value;
@@ -19,6 +22,7 @@ use std::path::PathBuf;
 
 pub use load::load;
 pub use paths::normal;
+use pod::PodFile;
 pub use value::{Entry, Node, Table, Value, quoted};
 pub use workspace::find;
 
@@ -49,6 +53,8 @@ pub struct Manifest {
     pub incomplete: bool,
     /// What is at the paths that the texts name; for a glob, at the first it finds.
     pub files: BTreeMap<PathBuf, Option<FileKind>>,
+    /// The pods in the files that texts name as `pod_template`.
+    pub pods: BTreeMap<PathBuf, PodFile>,
 }
 
 /// One text.

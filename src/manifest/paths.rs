@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
 
-use super::{Manifest, Node, Table};
+use super::{Document, Manifest, Node, Table};
 use crate::port::{FileKind, Files};
 
 /// Entries looked at before a glob is taken to find something.
@@ -89,7 +89,25 @@ fn walk(files: &dyn Files, directory: &Path, depth: usize, visit: &mut dyn FnMut
 /// What is at the literal paths and globs that `source` and `include` name anywhere.
 pub fn look(files: &dyn Files, manifest: &Manifest) -> BTreeMap<PathBuf, Option<FileKind>> {
     let mut known = BTreeMap::new();
+    for (document, tables) in layers(manifest) {
+        let (roots, globs) = named(&tables);
+        for source in roots.iter().map(|source| normal(&document.directory.join(source))) {
+            if !source.starts_with(&manifest.root) {
+                continue;
+            }
+            known.entry(source.clone()).or_insert_with(|| files.kind(&source));
+            for glob in &globs {
+                known.entry(source.join(glob)).or_insert_with(|| first_match(files, &source, glob));
+            }
+        }
+    }
+    known
+}
+
+/// For every app the text that declares it, and each table that may have a say in it under some profile.
+pub fn layers(manifest: &Manifest) -> Vec<(&Document, Vec<&Table>)> {
     let root = manifest.root_document();
+    let mut layers = Vec::new();
     for document in &manifest.documents {
         let documents = if document.file == root.file { vec![root] } else { vec![root, document] };
         let profiles: Vec<&Table> = documents
@@ -103,19 +121,10 @@ pub fn look(files: &dyn Files, manifest: &Manifest) -> BTreeMap<PathBuf, Option<
             let mut all = shared.clone();
             all.extend(app.node.as_table());
             all.extend(profiles.iter().map(|profile| profile.table("app").table(&app.key)));
-            let (roots, globs) = named(&all);
-            for source in roots.iter().map(|source| normal(&document.directory.join(source))) {
-                if !source.starts_with(&manifest.root) {
-                    continue;
-                }
-                known.entry(source.clone()).or_insert_with(|| files.kind(&source));
-                for glob in &globs {
-                    known.entry(source.join(glob)).or_insert_with(|| first_match(files, &source, glob));
-                }
-            }
+            layers.push((document, all));
         }
     }
-    known
+    layers
 }
 
 /// Directories and globs that some tables name, those with variables left out.

@@ -72,6 +72,11 @@ impl Node {
         }
     }
 
+    /// A number as Flyte writes it: `2`, `0.5`, `1.0`. `None` for what is no number.
+    pub fn number_text(&self) -> Option<String> {
+        self.value.number_text()
+    }
+
     pub fn is_mistaken(&self) -> bool {
         self.value == Value::Mistaken
     }
@@ -87,6 +92,19 @@ impl Node {
             Value::List(_) => "an array",
             Value::Table(_) => "a table",
             Value::Mistaken => "a mistake",
+        }
+    }
+}
+
+impl Value {
+    /// See [`Node::number_text`].
+    pub fn number_text(&self) -> Option<String> {
+        match self {
+            Self::Integer(number) => Some(number.to_string()),
+            Self::Float(text) => {
+                Some(text.parse::<f64>().map_or_else(|_| text.clone(), |number| format!("{number:?}")))
+            }
+            _ => None,
         }
     }
 }

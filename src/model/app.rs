@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::AppName;
+use super::parameter::Parameter;
+use super::pod::PodTemplate;
+use super::resources::Resources;
 use crate::diagnostic::Span;
 
 /// One declared app with every value decided.
@@ -20,23 +23,37 @@ pub struct App {
     pub kind: Option<String>,
     /// A container image reference. `None` only for the embedded control plane.
     pub image: Option<String>,
-    /// Replaces the whole entry point of the image. `None`: the app starts through `fserve`.
+    /// Replaces the whole entry point of the image. Empty: the image's own is run. `None`: the app starts through
+    /// `fserve`.
     pub command: Option<Vec<String>>,
     pub args: Vec<String>,
+    /// A Python object that `fserve` serves, as `module:attribute`.
+    pub python: Option<String>,
     pub port: Port,
-    pub env: BTreeMap<String, EnvValue>,
-    pub secrets: Vec<SecretRef>,
-    /// In the order written; endpoints in `env` are edges too and are listed here once, with `wait`.
+    /// In the order written.
+    pub env: Vec<(String, EnvValue)>,
+    /// `None`: nothing is said about secrets, which control planes tell from an empty list.
+    pub secrets: Option<Vec<SecretRef>>,
+    /// In the order written, each name once.
+    pub parameters: Vec<Parameter>,
+    /// In the order written; endpoints in `env` and `parameters` are edges too and are listed here once, with `wait`.
     pub depends_on: Vec<Dependency>,
     pub activation: Activation,
     /// The code to pack. `None`: the code is in the image.
     pub source: Option<Source>,
+    pub resources: Resources,
     pub scaling: Scaling,
+    pub ingress: Ingress,
     /// False lets anonymous requests through. Default true.
     pub requires_auth: bool,
     pub links: Vec<Link>,
     pub ready: Ready,
     pub timeouts: Timeouts,
+    pub placement: Placement,
+    /// The Kubernetes service account it runs as.
+    pub service_account: Option<String>,
+    /// The pod around the app's container.
+    pub pod_template: Option<PodTemplate>,
     /// Manifest key path within the app (`scaling.replicas`, `env.LOG_LEVEL`) to the text that set the value.
     pub spans: BTreeMap<String, Span>,
 }
@@ -62,9 +79,19 @@ pub enum EnvValue {
 pub struct SecretRef {
     pub key: String,
     pub group: Option<String>,
-    /// The environment variable that receives the value.
-    pub env: String,
+    pub target: SecretTarget,
 }
+
+/// What receives the value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretTarget {
+    Variable(String),
+    /// A file below [`SECRET_MOUNT`].
+    File,
+}
+
+/// The only directory that secrets are mounted in. Source: the published SDK's check of `Secret.mount`.
+pub const SECRET_MOUNT: &str = "/etc/flyte/secrets";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependency {
@@ -133,4 +160,43 @@ pub struct Ready {
 pub struct Timeouts {
     /// The longest a request may take, 0 to 3600 s. Source: `flyteidl2/app/app_definition.proto`.
     pub request: Option<Duration>,
+}
+
+/// The address of the app.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ingress {
+    pub subdomain: Option<Subdomain>,
+    /// A whole host name, `www.example.com`.
+    pub custom_domain: Option<String>,
+    /// True keeps the app from the public.
+    pub private: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subdomain {
+    Text(String),
+    /// `prefix` and something made of the project and domain.
+    Named {
+        prefix: String,
+        suffix: DomainSuffix,
+    },
+}
+
+/// How project and domain are written into a subdomain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DomainSuffix {
+    /// As 8 hex digits.
+    #[default]
+    Hash,
+    /// In full.
+    Full,
+}
+
+/// Where in the control plane an app runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Placement {
+    /// One cluster; then there is no pool.
+    pub cluster: Option<String>,
+    /// `None`: the pool `default`.
+    pub pool: Option<String>,
 }

@@ -1,13 +1,21 @@
 //! The vocabulary shared by every stage. Constructors hold the invariants, so a value of a type is a valid one.
 
+pub mod accelerator;
 mod app;
 mod id;
 mod live;
+pub mod parameter;
+pub mod pod;
+pub mod quantity;
+pub mod resources;
 pub mod sensitive;
 pub mod spec;
 mod version;
 
-pub use app::{Activation, App, Dependency, EnvValue, Link, Metric, Port, Ready, Scaling, SecretRef, Source, Timeouts};
+pub use app::{
+    Activation, App, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready, SECRET_MOUNT,
+    Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,
+};
 pub use id::{AppId, AppName, InvalidName, Scope};
 pub use live::{LiveApp, Marks, Revision, State};
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};

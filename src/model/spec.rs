@@ -1,9 +1,9 @@
 //! The app we ask a control plane for: its wire message, behind our own name.
 
 use flyte_schema::flyteidl2::app::{self, App, Spec, spec};
-use flyte_schema::flyteidl2::core::{Container, KeyValuePair};
+use flyte_schema::flyteidl2::core::KeyValuePair;
 
-use super::{AppId, Digest, Marks};
+use super::{AppId, Digest, Marks, pod};
 
 /// Stands for the address of a bundle that is not uploaded yet: `bundle:<blake3>`. Apply puts the real address in.
 pub const BUNDLE_PLACEHOLDER_SCHEME: &str = "bundle:";
@@ -53,10 +53,8 @@ impl AppSpec {
         if let Some(metadata) = self.0.metadata.as_option_mut() {
             metadata.code_bundle_uri = address.to_owned();
         }
-        if let Some(container) = main_container_mut(&mut self.0) {
-            for word in container.command.iter_mut().filter(|word| **word == placeholder) {
-                *word = address.to_owned();
-            }
+        for word in command_mut(&mut self.0).into_iter().filter(|word| **word == placeholder) {
+            *word = address.to_owned();
         }
         self
     }
@@ -68,35 +66,73 @@ impl AppSpec {
     }
 }
 
-/// The container our marks and the process are in. `None` for pod payloads.
-pub fn main_container(spec: &Spec) -> Option<&Container> {
-    match &spec.app_payload {
-        Some(spec::AppPayload::Container(container)) => Some(container),
-        _ => None,
+/// The image of the main container: the one our marks and the process are in. Of a pod it is the one named `app`.
+pub fn image(spec: &Spec) -> Option<&str> {
+    match spec.app_payload.as_ref()? {
+        spec::AppPayload::Container(container) => Some(&container.image),
+        spec::AppPayload::Pod(pod) => pod::text(pod::app_container(&pod.pod_spec)?, "image"),
     }
 }
 
-pub fn main_container_mut(app: &mut App) -> Option<&mut Container> {
-    match &mut app.spec.as_option_mut()?.app_payload {
-        Some(spec::AppPayload::Container(container)) => Some(container),
-        _ => None,
+/// The words of its command.
+pub fn command(spec: &Spec) -> Vec<&str> {
+    match &spec.app_payload {
+        Some(spec::AppPayload::Container(container)) => container.command.iter().map(String::as_str).collect(),
+        Some(spec::AppPayload::Pod(payload)) => {
+            pod::app_container(&payload.pod_spec).map(|app| pod::texts(app, "command").collect()).unwrap_or_default()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The words of its command, to change them.
+pub fn command_mut(app: &mut App) -> Vec<&mut String> {
+    match app.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut()) {
+        Some(spec::AppPayload::Container(container)) => container.command.iter_mut().collect(),
+        Some(spec::AppPayload::Pod(payload)) => {
+            let container = payload.pod_spec.as_option_mut().and_then(pod::app_container_mut);
+            container.map(|container| pod::words_mut(container, "command").collect()).unwrap_or_default()
+        }
+        None => Vec::new(),
     }
 }
 
 /// The value of a variable of the main container; the last one of a name counts, as in Kubernetes.
 pub fn variable<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
-    let last = |env: &'a [KeyValuePair]| env.iter().rev().find(|pair| pair.key == name).map(|pair| pair.value.as_str());
-    last(&main_container(spec)?.env)
+    match spec.app_payload.as_ref()? {
+        spec::AppPayload::Container(container) => {
+            container.env.iter().rev().find(|pair| pair.key == name).map(|pair| pair.value.as_str())
+        }
+        spec::AppPayload::Pod(payload) => {
+            let mut variables = pod::variables(pod::app_container(&payload.pod_spec)?).rev();
+            variables.find(|(known, _)| *known == name).map(|(_, value)| value)
+        }
+    }
+}
+
+/// Adds a variable to the main container.
+pub fn push_variable(app: &mut App, key: &str, value: &str) {
+    match app.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut()) {
+        Some(spec::AppPayload::Container(container)) => {
+            container.env.push(KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() });
+        }
+        Some(spec::AppPayload::Pod(payload)) => {
+            if let Some(container) = payload.pod_spec.as_option_mut().and_then(pod::app_container_mut) {
+                pod::push_variable(container, key, value);
+            }
+        }
+        None => {}
+    }
 }
 
 /// The address of the code an app runs. The command is asked before the metadata, which some servers drop.
 pub fn bundle_address(app: &App) -> Option<&str> {
-    let command = main_container(&app.spec).map_or(&[][..], |container| &container.command);
-    let named = command.first().filter(|word| *word == "fserve").and_then(|_| {
-        let at = command.iter().position(|word| word == "--tgz")?;
-        command.get(at + 1)
+    let command = command(&app.spec);
+    let named = command.first().filter(|word| **word == "fserve").and_then(|_| {
+        let at = command.iter().position(|word| *word == "--tgz")?;
+        command.get(at + 1).copied()
     });
-    named.or(Some(&app.metadata.code_bundle_uri)).map(String::as_str).filter(|address| !address.is_empty())
+    named.or(Some(&app.metadata.code_bundle_uri)).filter(|address| !address.is_empty())
 }
 
 /// The code an app runs by content, where its address or a variable of ours tells.

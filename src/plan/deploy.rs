@@ -297,7 +297,7 @@ fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
 }
 
 fn has_image(change: &AppChange) -> bool {
-    crate::model::spec::main_container(change.desired.spec.spec()).is_some_and(|container| !container.image.is_empty())
+    crate::model::spec::image(change.desired.spec.spec()).is_some_and(|image| !image.is_empty())
 }
 
 pub(super) fn summary(live: &LiveApp) -> LiveSummary {

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::parameters::parameters;
+use super::resources::resources;
 use crate::diagnostic::Span;
+use crate::manifest::pod::template;
 use crate::manifest::rules::{AppView, secret_variable};
-use crate::manifest::{Node, Table, Value, format, normal};
+use crate::manifest::{Manifest, Node, Table, Value, format, normal};
 use crate::model::{
-    Activation, App, AppName, Dependency, EnvValue, Link, Metric, Port, Ready, Scaling, SecretRef, Source, Timeouts,
+    Activation, App, AppName, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready,
+    Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,
 };
 
 /// Apps wait this long for readiness unless told otherwise.
@@ -16,7 +20,7 @@ const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
 const DEFAULT_PORT: u16 = 8080;
 
 /// The table is free of mistakes: schema and rules have seen it.
-pub fn app(name: &AppName, view: &AppView) -> App {
+pub fn app(manifest: &Manifest, name: &AppName, view: &AppView) -> App {
     let table = &view.table;
     let text = |key: &str| table.text(key).map(str::to_owned);
     App {
@@ -28,13 +32,17 @@ pub fn app(name: &AppName, view: &AppView) -> App {
         image: text("image"),
         command: table.get("command").map(words),
         args: table.get("args").map(words).unwrap_or_default(),
+        python: text("python"),
         port: port(table),
         env: env(table),
-        secrets: table.get("secrets").map_or(&[][..], Node::elements).iter().filter_map(secret).collect(),
+        secrets: table.get("secrets").map(|node| node.elements().iter().filter_map(secret).collect()),
+        parameters: parameters(table.table("parameters")),
         depends_on: dependencies(view),
         activation: if table.text("activation") == Some("auto") { Activation::Auto } else { Activation::Manual },
         source: source(table, &view.directory),
+        resources: resources(table.table("resources")),
         scaling: scaling(table.table("scaling")),
+        ingress: ingress(table.table("ingress")),
         requires_auth: table.get("requires_auth").and_then(Node::as_boolean).unwrap_or(true),
         links: table.get("links").map_or(&[][..], Node::elements).iter().filter_map(link).collect(),
         ready: Ready {
@@ -42,6 +50,11 @@ pub fn app(name: &AppName, view: &AppView) -> App {
             within: duration(table.table("ready").get("within")).unwrap_or(DEFAULT_WITHIN),
         },
         timeouts: Timeouts { request: duration(table.table("timeouts").get("request")) },
+        placement: Placement { cluster: text("cluster"), pool: text("cluster_pool") },
+        service_account: text("service_account"),
+        pod_template: table
+            .get("pod_template")
+            .and_then(|node| template(manifest, &view.directory, node).ok().flatten()),
         spans: spans(table),
     }
 }
@@ -54,7 +67,7 @@ fn words(node: &Node) -> Vec<String> {
     }
 }
 
-fn texts(list: Option<&Node>) -> Vec<String> {
+pub(super) fn texts(list: Option<&Node>) -> Vec<String> {
     let nodes = list.map_or(&[][..], Node::elements);
     nodes.iter().filter_map(|node| node.as_text().map(str::to_owned)).collect()
 }
@@ -77,7 +90,7 @@ fn port(table: &Table) -> Port {
     }
 }
 
-fn env(table: &Table) -> BTreeMap<String, EnvValue> {
+fn env(table: &Table) -> Vec<(String, EnvValue)> {
     let value = |node: &Node| match node.as_table() {
         Some(inner) => Some(EnvValue::Endpoint {
             app: AppName::new(inner.text("endpoint")?).ok()?,
@@ -90,13 +103,31 @@ fn env(table: &Table) -> BTreeMap<String, EnvValue> {
 }
 
 fn secret(node: &Node) -> Option<SecretRef> {
-    let (env, _) = secret_variable(node)?;
+    let target = secret_variable(node).map_or(SecretTarget::File, |(variable, _)| SecretTarget::Variable(variable));
     Some(match node.as_table() {
         Some(table) => {
-            SecretRef { key: table.text("key")?.to_owned(), group: table.text("group").map(str::to_owned), env }
+            SecretRef { key: table.text("key")?.to_owned(), group: table.text("group").map(str::to_owned), target }
         }
-        None => SecretRef { key: node.as_text()?.to_owned(), group: None, env },
+        None => SecretRef { key: node.as_text()?.to_owned(), group: None, target },
     })
+}
+
+fn ingress(table: &Table) -> Ingress {
+    let subdomain = table.get("subdomain").and_then(|node| match node.as_table() {
+        Some(inner) => Some(Subdomain::Named {
+            prefix: inner.text("app_name")?.to_owned(),
+            suffix: match inner.text("project_domain_suffix") {
+                Some("default") => DomainSuffix::Full,
+                _ => DomainSuffix::Hash,
+            },
+        }),
+        None => node.as_text().map(|text| Subdomain::Text(text.to_owned())),
+    });
+    Ingress {
+        subdomain,
+        custom_domain: table.text("custom_domain").map(str::to_owned),
+        private: table.get("private").and_then(Node::as_boolean).unwrap_or(false),
+    }
 }
 
 /// Each app once; it is waited for if any of the needs waits.
@@ -159,6 +190,8 @@ fn spans(table: &Table) -> BTreeMap<String, Span> {
         ("port", &["port.number"][..]),
         ("scaling.replicas", &["scaling.replicas.min", "scaling.replicas.max"]),
         ("source", &["source.root"]),
+        ("resources.cpu", &["resources.cpu.request"]),
+        ("resources.memory", &["resources.memory.request"]),
     ] {
         let path: Vec<&str> = short.split('.').collect();
         if let Some(node) = table.at(&path).filter(|node| node.as_table().is_none()) {

@@ -5,7 +5,9 @@ mod choose;
 mod draft;
 mod graph;
 mod merge;
+mod parameters;
 mod project;
+mod resources;
 #[cfg(test)]
 pub mod sample;
 mod settings;
@@ -65,7 +67,7 @@ fn project(
     let mut apps = BTreeMap::new();
     for (name, view) in all {
         if selected.contains(&name) {
-            apps.insert(name.clone(), app::app(&name, view));
+            apps.insert(name.clone(), app::app(manifest, &name, view));
         }
         declared.push(name);
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{Graph, Project, Target};
 use crate::diagnostic::{Diagnostics, FileId, SourceMap, Span};
-use crate::model::{Activation, App, Port, Ready, Scaling, Scope, Source, Timeouts};
+use crate::model::resources::Resources;
+use crate::model::{Activation, App, Ingress, Placement, Port, Ready, Scaling, Scope, Source, Timeouts};
 
 /// An app with nothing but a name, declared in `/w/flyte.toml`.
 pub fn app(name: &str) -> App {
@@ -20,16 +21,23 @@ pub fn app(name: &str) -> App {
         command: None,
         args: Vec::new(),
         port: Port { number: 8080, name: None },
-        env: BTreeMap::new(),
-        secrets: Vec::new(),
+        python: None,
+        env: Vec::new(),
+        secrets: None,
+        parameters: Vec::new(),
         depends_on: Vec::new(),
         activation: Activation::Manual,
         source: None,
+        resources: Resources::default(),
         scaling: Scaling { min: 0, max: 1, metric: None, scaledown_after: None },
+        ingress: Ingress::default(),
         requires_auth: true,
         links: Vec::new(),
         ready: Ready { http: None, within: Duration::from_secs(300) },
         timeouts: Timeouts::default(),
+        placement: Placement::default(),
+        service_account: None,
+        pod_template: None,
         spans: BTreeMap::new(),
     }
 }

@@ -62,7 +62,13 @@ pub enum Form {
         min: i64,
         max: i64,
     },
+    /// An integer or a decimal.
+    Number {
+        format: Format,
+    },
     Boolean,
+    /// Whatever JSON can say.
+    Any,
     List {
         min: usize,
         element: Vec<Form>,
@@ -82,20 +88,42 @@ pub const RESERVED_PORTS: [u16; 5] = [8012, 8022, 8112, 9090, 9091];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Any,
+    /// `NAME:COUNT`.
+    Accelerator,
     AppName,
+    ArtifactName,
+    /// A Kubernetes quantity of whole bytes.
+    Bytes,
+    /// A Kubernetes quantity of thousandths of a processor.
+    Cpu,
     Duration,
     Endpoint,
     Glob,
+    /// A DNS name of at least two parts.
+    Host,
     HttpPath,
     Image,
+    /// Of a Kubernetes label or annotation.
+    LabelKey,
+    LabelValue,
+    /// A directory or file in a container.
+    Mount,
+    ParameterName,
     Path,
     /// Not one of the ports the platform keeps.
     Port,
     PortName,
+    /// `module:attribute`.
+    PythonObject,
     /// A project, domain or organisation.
     ScopeName,
     SecretKey,
+    ServiceAccount,
+    /// Bytes, or `auto`.
+    SharedMemory,
     ShellWords,
+    /// A part of a DNS name.
+    Subdomain,
     /// An environment variable.
     Variable,
     /// A name inside the manifest: of a variable, a profile, a target, the manifest itself.
@@ -103,19 +131,32 @@ pub enum Format {
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 14] = [
+    const NAMES: [(&'static str, Self); 27] = [
+        ("accelerator", Self::Accelerator),
         ("app-name", Self::AppName),
+        ("artifact-name", Self::ArtifactName),
+        ("bytes", Self::Bytes),
+        ("cpu", Self::Cpu),
         ("duration", Self::Duration),
         ("endpoint", Self::Endpoint),
         ("glob", Self::Glob),
+        ("host", Self::Host),
         ("http-path", Self::HttpPath),
         ("image", Self::Image),
+        ("label-key", Self::LabelKey),
+        ("label-value", Self::LabelValue),
+        ("mount", Self::Mount),
+        ("parameter-name", Self::ParameterName),
         ("path", Self::Path),
         ("port", Self::Port),
         ("port-name", Self::PortName),
+        ("python-object", Self::PythonObject),
         ("scope-name", Self::ScopeName),
         ("secret-key", Self::SecretKey),
+        ("service-account", Self::ServiceAccount),
+        ("shared-memory", Self::SharedMemory),
         ("shell-words", Self::ShellWords),
+        ("subdomain", Self::Subdomain),
         ("variable", Self::Variable),
         ("word", Self::Word),
     ];
@@ -124,15 +165,33 @@ impl Format {
     pub fn pattern(self) -> Option<&'static str> {
         match self {
             Self::AppName => Some("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"),
+            Self::ArtifactName => Some("^[A-Za-z0-9._-]{1,255}$"),
+            Self::Bytes => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]+)?$"),
+            Self::Cpu => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[mkMGTPE]|[eE][+-]?[0-9]+)?$"),
             Self::Duration => Some("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
             Self::Endpoint => Some("^(dns:///|https?://)[^\\s]+$"),
+            Self::Host => Some("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
             Self::HttpPath => Some("^/"),
+            Self::LabelKey => Some("^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"),
+            Self::LabelValue => Some("^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"),
+            Self::Mount => Some("^/."),
+            Self::ParameterName => Some("^[^\\s]+$"),
             Self::PortName => Some("^[a-z0-9-]{1,15}$"),
+            Self::PythonObject => Some("^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"),
             Self::ScopeName => Some("^[A-Za-z0-9._-]{1,63}$"),
             Self::SecretKey => Some("^[A-Za-z0-9_.-]+$"),
+            Self::ServiceAccount => Some("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"),
+            Self::Subdomain => Some("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
             Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
             Self::Word => Some("^[A-Za-z0-9_-]+$"),
-            Self::Any | Self::Glob | Self::Image | Self::Path | Self::Port | Self::ShellWords => None,
+            Self::Any
+            | Self::Accelerator
+            | Self::Glob
+            | Self::Image
+            | Self::Path
+            | Self::Port
+            | Self::SharedMemory
+            | Self::ShellWords => None,
         }
     }
 }

@@ -76,7 +76,7 @@ fn below<'a>(form: &'a Form, path: &str, visit: &mut dyn FnMut(&'a Key, &str)) {
                 each_key(table, path, visit);
             }
         }
-        Form::Text { .. } | Form::Integer { .. } | Form::Boolean => {}
+        Form::Text { .. } | Form::Integer { .. } | Form::Number { .. } | Form::Boolean | Form::Any => {}
     }
 }
 
@@ -104,7 +104,9 @@ fn segments(path: &str) -> Vec<Segment<'_>> {
 
 /// Whether `pattern` begins `wire`; inside, the element that its last segment tells apart.
 fn claims<'a>(pattern: &[Segment<'_>], wire: &[Segment<'a>]) -> Option<Option<&'a str>> {
-    let same = pattern.len() <= wire.len() && pattern.iter().zip(wire).all(|(p, w)| p.0 == w.0);
+    let element = |p: &Segment<'_>, w: &Segment<'_>| p.1.is_none_or(|name| name.is_empty() || w.1 == Some(name));
+    let fits = |(p, w): (&Segment<'_>, &Segment<'_>)| p.0 == w.0 && element(p, w);
+    let same = pattern.len() <= wire.len() && pattern.iter().zip(wire).all(fits);
     let (last, at) = (pattern.last()?, pattern.len() - 1);
     // Elements of a list that has no key here (`ports[0]`) are not told apart.
     same.then(|| if last.1 == Some("") && wire.len() >= pattern.len() { wire[at].1 } else { None })
@@ -136,8 +138,14 @@ mod tests {
         check("spec.profile.type", Some("type"));
         check("spec.timeouts.request_timeout", Some("timeouts.request"));
         check("spec.links[0].path", Some("links"));
-        check("spec.ingress.subdomain", Some("ingress"));
-        check("spec.container.resources.requests", Some("resources"));
+        check("spec.ingress.subdomain", Some("ingress.subdomain"));
+        check("spec.container.resources.requests[CPU]", Some("resources.cpu"));
+        check("spec.container.resources.limits[MEMORY]", Some("resources.memory"));
+        check("spec.container.resources.requests[STORAGE]", Some("resources"));
+        check("spec.extended_resources.gpu_accelerator.partition_size", Some("resources.gpu.partition"));
+        check("spec.pod.pod_spec.nodeSelector.disk", Some("pod_template.pod_spec"));
+        check("spec.pod.metadata.labels.team", Some("pod_template.labels"));
+        check("spec.inputs[model]", Some("parameters.model"));
         check("spec.creator", None);
         check("spec.containers", None);
     }

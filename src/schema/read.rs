@@ -187,7 +187,9 @@ impl Reader<'_> {
                 min: min.unwrap_or(i64::MIN),
                 max: max.unwrap_or(i64::MAX),
             },
+            "number" => Form::Number { format: format(node, "format")? },
             "boolean" => Form::Boolean,
+            "any" => Form::Any,
             "list" => {
                 let min = count(min).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
                 Form::List { min, element: self.forms(node)? }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod generated;
+mod golden;
 mod invariants;
 mod real;
 #[path = "../support/mod.rs"]

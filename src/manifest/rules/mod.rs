@@ -9,9 +9,14 @@ mod credentials;
 mod cycle;
 mod duplicate_app;
 mod knative_name;
+mod parameters;
+mod placement;
+mod pod_template;
 mod profile_apps;
 mod replicas;
+mod resources;
 mod runnable;
+mod secrets;
 mod source_files;
 mod starter;
 mod unknown_app;
@@ -21,6 +26,7 @@ mod variables;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+pub use resources::{amount_text, asked};
 pub use variables::secret_variable;
 
 use super::{Manifest, Node, Table};
@@ -58,13 +64,13 @@ pub struct AppView {
 pub struct Need<'a> {
     pub app: &'a str,
     pub span: Span,
-    /// The variable that holds the other's URL.
+    /// The variable or parameter that holds the other's URL.
     pub variable: Option<&'a str>,
     pub wait: bool,
 }
 
 impl AppView {
-    /// Dependencies as written, then endpoints in `env`.
+    /// Dependencies as written, then endpoints in `env`, then those among the parameters.
     pub fn needs(&self) -> Vec<Need<'_>> {
         let written = self.table.get("depends_on").map_or(&[][..], Node::elements);
         let written = written.iter().filter_map(|node| match node.as_table() {
@@ -79,7 +85,11 @@ impl AppView {
             let app = entry.node.as_table()?.get("endpoint")?;
             Some(Need { app: app.as_text()?, span: app.span, variable: Some(&entry.key), wait: true })
         });
-        written.chain(endpoints).collect()
+        let parameters = self.table.table("parameters").entries.iter().filter_map(|entry| {
+            let app = entry.node.as_table()?.get("endpoint")?;
+            Some(Need { app: app.as_text()?, span: app.span, variable: Some(&entry.key), wait: true })
+        });
+        written.chain(endpoints).chain(parameters).collect()
     }
 }
 
@@ -94,12 +104,17 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 9] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 14] = [
         credentials::check,
         cycle::check,
         knative_name::check,
+        parameters::check,
+        placement::check,
+        pod_template::check,
         replicas::check,
+        resources::check,
         runnable::check,
+        secrets::check,
         source_files::check,
         starter::check,
         unknown_app::check,

@@ -2,6 +2,7 @@
 
 use super::super::Entry;
 use super::View;
+use super::pod_template::has_image;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::schema::Schema;
 
@@ -15,10 +16,10 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
         let has = |key: &str| app.table.get(key).is_some();
         // A key that is not known may be one of those meant.
         let misspelt = |entry: &Entry| known.key(&entry.key).is_none_or(|key| key.planned);
-        if has("image") || app.table.entries.iter().any(misspelt) {
+        if has("image") || has_image(view, app) || app.table.entries.iter().any(misspelt) {
             continue;
         }
-        if !has("args") && !has("command") {
+        if !has("args") && !has("command") && !has("python") {
             findings.push(
                 Diagnostic::error(codes::NOTHING_TO_RUN, format!("`{}` does not say what to run", app.name))
                     .label(app.declared_at, "neither `args` nor `command` nor `image`")

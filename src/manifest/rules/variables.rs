@@ -42,13 +42,31 @@ fn of_app(app: &AppView) -> Vec<Diagnostic> {
         }
         set.insert(variable, span);
     }
+    for entry in &app.table.table("parameters").entries {
+        let Some(node) = entry.node.as_table().and_then(|table| table.get("env")) else { continue };
+        let Some(variable) = node.as_text() else { continue };
+        if let Some(finding) = reserved(variable, node.span) {
+            findings.push(finding);
+        } else if let Some(other) = set.insert(variable.to_owned(), node.span) {
+            findings.push(
+                Diagnostic::error(codes::DUPLICATE_VARIABLE, format!("the variable `{variable}` is set twice"))
+                    .label(node.span, "by this parameter")
+                    .label(other, "and here")
+                    .help("remove one, or give the parameter another variable"),
+            );
+        }
+    }
     findings
 }
 
-/// The variable that receives a secret, and the text that says so. `None` for a mistaken secret.
+/// The variable that receives a secret, and the text that says so. `None` for a mistaken secret, and for one that is
+/// mounted as a file.
 pub fn secret_variable(node: &Node) -> Option<(String, Span)> {
     let made = |text: &str| text.to_ascii_uppercase().replace('-', "_");
     let Some(table) = node.as_table() else { return Some((made(node.as_text()?), node.span)) };
+    if table.get("mount").is_some() {
+        return None;
+    }
     if let Some(variable) = table.get("env") {
         return Some((variable.as_text()?.to_owned(), variable.span));
     }

@@ -38,7 +38,7 @@ fn own_table(table: &TableType, require: bool) -> Value {
     let mut value = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     // An app's own required keys may come from defaults; those of the tables inside are checked where they stand.
     let required: Vec<&str> = keys().filter(|key| key.required).map(|key| key.name.as_str()).collect();
-    let inside = require || matches!(table.name.as_deref(), Some("secret" | "dependency" | "variable"));
+    let inside = require || matches!(table.name.as_deref(), Some("secret" | "dependency" | "variable" | "parameter"));
     if inside && !required.is_empty() {
         value["required"] = json!(required);
     }
@@ -102,7 +102,9 @@ fn form(form: &Form) -> Value {
             }
             value
         }
+        Form::Number { .. } => json!({ "type": "number", "minimum": 0 }),
         Form::Boolean => json!({ "type": "boolean" }),
+        Form::Any => json!(true),
         Form::List { min, element } => {
             let mut value = json!({ "type": "array", "items": one_of(element) });
             if *min > 0 {

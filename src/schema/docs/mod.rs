@@ -34,7 +34,9 @@ fn form(form: &Form) -> String {
             (min, 4_294_967_295) => format!("integer from {min}"),
             (min, max) => format!("integer from {min} to {max}"),
         },
+        Form::Number { .. } => "number".to_owned(),
         Form::Boolean => "`true` or `false`".to_owned(),
+        Form::Any => "whatever JSON can say".to_owned(),
         Form::List { element, .. } => {
             let elements: Vec<String> = element.iter().map(self::form).collect();
             format!("list of {}", elements.join(" or "))
@@ -50,15 +52,30 @@ fn form(form: &Form) -> String {
 fn text(format: Format) -> &'static str {
     match format {
         Format::Any | Format::Port => "text",
-        Format::AppName | Format::Word | Format::PortName | Format::ScopeName => "name",
+        Format::Accelerator => "accelerator such as `\"T4:1\"`",
+        Format::AppName
+        | Format::ArtifactName
+        | Format::ParameterName
+        | Format::PortName
+        | Format::ScopeName
+        | Format::ServiceAccount
+        | Format::Word => "name",
+        Format::Bytes => "quantity such as `\"512Mi\"`",
+        Format::Cpu => "quantity such as `\"500m\"`",
         Format::Duration => "duration such as `\"90s\"` or `\"1h30m\"`",
         Format::Endpoint => "address",
         Format::Glob => "path or glob",
+        Format::Host => "host name",
         Format::HttpPath => "path that begins with `/`",
         Format::Image => "image reference",
+        Format::LabelKey | Format::LabelValue => "text as in a Kubernetes label",
+        Format::Mount => "absolute path in the container",
         Format::Path => "path",
+        Format::PythonObject => "`\"module:attribute\"`",
         Format::SecretKey => "name of a secret",
+        Format::SharedMemory => "quantity such as `\"2Gi\"`, or `\"auto\"`",
         Format::ShellWords => "command line",
+        Format::Subdomain => "part of a host name",
         Format::Variable => "name of an environment variable",
     }
 }

@@ -137,7 +137,7 @@ fn stopped_is_honoured_or_not() {
 }
 
 fn image(app: &App) -> &str {
-    crate::model::spec::main_container(&app.spec).unwrap().image.as_str()
+    crate::model::spec::image(&app.spec).unwrap()
 }
 
 #[test]
