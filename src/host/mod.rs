@@ -5,6 +5,7 @@ mod cache;
 mod clock;
 mod files;
 mod hashes;
+pub mod python;
 
 pub use cache::Cache;
 pub use clock::SystemClock;

@@ -1,0 +1,4 @@
+use std::path::Path;
+
+use super::*;
+use crate::port::memory::MemoryFiles;
