@@ -134,7 +134,9 @@ impl Start {
 async fn begin(state: &Path, start: &Start) -> Result<Answer> {
     let before = daemon::locate(state).await;
     let running = daemon::start_detached(&env::current_exe()?, state, start.profile(), start.port).await?;
-    if let Some(port) = start.port.filter(|port| !running.endpoint.ends_with(&format!(":{port}"))) {
+    // 0 is whichever is free.
+    let asked = start.port.filter(|port| *port != 0);
+    if let Some(port) = asked.filter(|port| !running.endpoint.ends_with(&format!(":{port}"))) {
         return Err(Failure::new(format!("it runs already at {}, not at port {port}", running.endpoint))
             .help("`flyte local stop` first"));
     }

@@ -14,7 +14,7 @@ use flyte_schema::flyteidl2::app::{
 use futures::stream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::model::Scope;
+use crate::model::{AppId, Scope};
 use crate::server::hub::Hub;
 use crate::server::state::{Change, Profile, State, StateError, Target};
 
@@ -101,13 +101,11 @@ impl AppService for Apps {
             None => return Err(ConnectError::invalid_argument("target is required")),
         };
         let (apps, changes) = self.0.watch(&target)?;
-        let watch = Watch {
-            hub: self.0.clone(),
-            target,
-            changes,
-            waiting: apps.into_iter().map(created).collect(),
-            ended: false,
-        };
+        let mut waiting: VecDeque<_> = apps.into_iter().map(created).collect();
+        if let Target::App(id) = &target {
+            waiting.extend(self.settled(id).map(|app| updated(app, None)));
+        }
+        let watch = Watch { hub: self.0.clone(), target, changes, waiting, ended: false };
         Response::stream_ok(stream::unfold(watch, Watch::next))
     }
 
@@ -117,6 +115,17 @@ impl AppService for Apps {
         _: ServiceRequest<'_, LeaseRequest>,
     ) -> ServiceResult<ServiceStream<LeaseResponse>> {
         Err(ConnectError::unimplemented("this server runs its apps itself: no cluster can lease them"))
+    }
+}
+
+impl Apps {
+    /// An app whose status is of its last write. The SDK listens to update events only, so one that came where it
+    /// should be between the write and the watch would be waited for for ever. An older status must not be told as an
+    /// update: an app that is being started would look stopped.
+    fn settled(&self, id: &AppId) -> Option<App> {
+        let record = self.0.record(id)?;
+        let condition = record.app.status.conditions.last()?;
+        (condition.revision == record.app.metadata.revision).then(|| self.0.view(id, &record))
     }
 }
 

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use buffa::Message;
 use flyte_schema::flyteidl2::app::{self, App, Meta, Spec, Status, spec};
+use flyte_schema::flyteidl2::common::{EnrichedIdentity, User, UserIdentifier};
 use jiff::Timestamp;
 
 use crate::model::{AppId, AppName, Digest, Scope};
@@ -360,7 +361,12 @@ impl State {
             status.created_at = wire_time(now).into();
         }
         status.last_updated_at = wire_time(now).into();
-        let App { metadata, spec, .. } = sent.clone();
+        let App { metadata, mut spec, .. } = sent.clone();
+        if self.quirks.fills_creator {
+            // The SDK takes over the creator it reads: left out, every first redeploy of the same app would differ.
+            let first = previous.map(|old| old.app.spec.creator.clone()).filter(|creator| creator.principal.is_some());
+            spec.get_or_insert_default().creator = first.unwrap_or_else(|| creator().into());
+        }
         let metadata = Meta { revision, ..metadata.into_option().unwrap_or_default() };
         let mut app = App { metadata: metadata.into(), spec, status: status.into(), ..sent };
         if same.is_some() {
@@ -374,6 +380,12 @@ impl State {
         }
         Record { app, running, deployed }
     }
+}
+
+/// The one user, as the creator of an app.
+fn creator() -> EnrichedIdentity {
+    let id = UserIdentifier { subject: SUBJECT.to_owned(), ..Default::default() };
+    EnrichedIdentity { principal: Some(User { id: id.into(), ..Default::default() }.into()), ..Default::default() }
 }
 
 fn is_stopped(spec: &Spec) -> bool {

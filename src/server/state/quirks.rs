@@ -79,6 +79,8 @@ pub struct Quirks {
     pub fills_substates: bool,
     /// Conditions tell the deployment they speak of.
     pub fills_deployment_id: bool,
+    /// `spec.creator` is who created the app, whatever later writes say.
+    pub fills_creator: bool,
     /// The organisation told where none was given.
     pub default_org: &'static str,
     /// Limits of the interface definition are enforced.
@@ -114,6 +116,7 @@ impl Quirks {
             keeps_metadata: true,
             fills_substates: true,
             fills_deployment_id: true,
+            fills_creator: true,
             default_org: "",
             validates: true,
             list_by_org: true,
@@ -140,6 +143,7 @@ impl Quirks {
             keeps_metadata: false,
             fills_substates: false,
             fills_deployment_id: false,
+            fills_creator: false,
             default_org: "flyte",
             validates: false,
             list_by_org: false,

@@ -99,6 +99,17 @@ fn full_counts_and_compares_revisions() {
 }
 
 #[test]
+fn full_tells_who_created_an_app_whatever_is_sent() {
+    let mut server = Server::new(Profile::Full);
+    let created = server.create(app("a", "1", ACTIVE)).unwrap();
+    assert_eq!(created.spec.creator.as_option(), Some(&creator()));
+    let mut sent = app("a", "2", ACTIVE);
+    sent.spec.get_or_insert_default().creator = EnrichedIdentity::default().into();
+    assert_eq!(server.update(sent, 1).unwrap().spec.creator, created.spec.creator);
+    assert!(!Server::new(Profile::Oss).create(app("a", "1", ACTIVE)).unwrap().spec.creator.is_set());
+}
+
+#[test]
 fn oss_overwrites_and_keeps_only_id_and_spec() {
     let mut server = Server::new(Profile::Oss);
     let echo = server.create(app("a", "1", ACTIVE)).unwrap();

@@ -34,12 +34,12 @@ pub struct Tail {
 /// The log of one app, over all its revisions.
 pub(super) struct AppLog {
     inner: Mutex<Inner>,
-    further: broadcast::Sender<Line>,
 }
 
 struct Inner {
     latest: VecDeque<Line>,
     file: RotatedFile,
+    further: broadcast::Sender<Line>,
 }
 
 impl AppLog {
@@ -47,7 +47,7 @@ impl AppLog {
     pub fn open(path: PathBuf) -> Self {
         let file = RotatedFile::new(path, FILE_BYTES, FILES);
         let latest = file.last_lines(LINES).into();
-        Self { inner: Mutex::new(Inner { latest, file }), further: broadcast::Sender::new(BACKLOG) }
+        Self { inner: Mutex::new(Inner { latest, file, further: broadcast::Sender::new(BACKLOG) }) }
     }
 
     /// Adds what a process printed.
@@ -62,14 +62,15 @@ impl AppLog {
 
     pub fn tail(&self) -> Tail {
         let inner = self.lock();
-        Tail { latest: inner.latest.iter().cloned().collect(), further: self.further.subscribe() }
+        Tail { latest: inner.latest.iter().cloned().collect(), further: inner.further.subscribe() }
     }
 
-    /// Forgets every line, on disk too.
+    /// Forgets every line, on disk too. Its readers have come to the end.
     pub fn delete(&self) {
         let mut inner = self.lock();
         inner.latest.clear();
         inner.file.delete();
+        inner.further = broadcast::Sender::new(BACKLOG);
     }
 
     fn add(&self, replica: &str, originator: Originator, text: String) {
@@ -82,7 +83,7 @@ impl AppLog {
         }
         inner.latest.push_back(line.clone());
         // Under the lock, so that readers see one order. Without readers there is nobody to send it to.
-        let _ = self.further.send(line);
+        let _ = inner.further.send(line);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -112,7 +113,9 @@ mod tests {
         let again = AppLog::open(path).tail().latest;
         assert_eq!(again.len(), LINES);
         assert_eq!(again.last(), Some(&next));
+        let mut reader = log.tail().further;
         log.delete();
         assert!(log.tail().latest.is_empty());
+        assert!(reader.recv().await.is_err(), "a reader has come to the end");
     }
 }

@@ -1,0 +1,11 @@
+//! What others have published judges us: the Flyte SDK, its messages and its Connect stubs, in virtual environments
+//! that the tests make themselves. Needs `python3` with `venv`, and the package index once.
+
+#![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
+
+mod client;
+mod process;
+mod program;
+mod python;
+mod server;
+mod wire;
