@@ -31,8 +31,7 @@ def load(file, root):
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.modules[dotted(file, root)] = module
-    sys.path.insert(0, str(root))
-    sys.path.append(str(file.parent))
+    sys.path.extend([str(root), str(file.parent)])
     try:
         spec.loader.exec_module(module)
     except BaseException as error:  # The file may do anything, exit included.
@@ -156,6 +155,8 @@ def described(environment, context, variables, root, apps):
 
 
 def collect(request):
+    # `python -c` looks for modules in the working directory first, before those that are installed.
+    sys.path[:] = [path for path in sys.path if path != ""]
     try:
         import flyte
         from flyte.app import AppEnvironment

@@ -106,9 +106,13 @@ impl Loaded {
             let mut message = Message::decode_from_slice(&bytes).map_err(|_| damaged())?;
             normalise(&mut message, app.serves);
             let command = crate::model::spec::command(&message.spec);
-            let mut include = Vec::new();
+            let mut include: Vec<String> = Vec::new();
             if command.first() == Some(&STARTER) {
-                include.extend(self.modules.iter().chain(&app.include).cloned());
+                for path in self.modules.iter().chain(&app.include) {
+                    if !include.contains(path) {
+                        include.push(path.clone());
+                    }
+                }
             }
             let found = Hints {
                 depends_on: app.depends_on.clone(),
