@@ -49,8 +49,8 @@ pub fn place(context: &Context, endpoint: Option<&Endpoint>) -> Result<Place> {
         Ok(project) => Some(Place { scope: project.scope, target: project.target }),
         Err(pipeline::Error::Load(LoadError::NotFound(_))) => None,
         // Flags may say all there is to say.
-        Err(error) if global.manifest.is_some() => return Err(error.into()),
-        Err(_) => None,
+        Err(_) if global.manifest.is_none() && global.project.is_some() && global.domain.is_some() => None,
+        Err(error) => return Err(error.into()),
     };
     let target = match (asked, global.target.as_deref(), &around) {
         (Some(target), ..) => target,

@@ -13,7 +13,7 @@ use super::{Draft, Error, Options, Overlay, Unsaid};
 use crate::bundle::{Bundle, BundleSet};
 use crate::canonical::canonical;
 use crate::desired::{self, LowerOptions};
-use crate::diagnostic::{Diagnostic, Invalid, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::diff;
 use crate::manifest;
 use crate::model::{BundleRef, Digest, spec};
@@ -97,9 +97,12 @@ fn reason(finding: &Diagnostic) -> String {
 }
 
 fn remove(drafts: &mut Vec<Draft>, mut found: Vec<(Place, String)>, unsaid: &mut Vec<Unsaid>) {
-    // From the back, so that what is left keeps its place.
-    let index = |place: &Place| place.path.get(1).and_then(|segment| segment.parse::<usize>().ok()).unwrap_or(0);
-    found.sort_by(|(a, _), (b, _)| (b.draft, &b.path[..b.path.len().min(1)], index(b)).cmp(&(a.draft, &a.path[..a.path.len().min(1)], index(a))));
+    // From the back, so that what is left keeps its place: an app goes after what is in it.
+    let order = |place: &Place| {
+        let index = place.path.get(1).and_then(|segment| segment.parse::<usize>().ok());
+        (place.draft, place.path.first().cloned(), index)
+    };
+    found.sort_by_key(|(place, _)| std::cmp::Reverse(order(place)));
     for (place, why) in found {
         let Some(draft) = drafts.get_mut(place.draft) else { continue };
         unsaid.push(Unsaid { app: draft.name.clone(), path: wire(&place.path), why });
@@ -135,7 +138,9 @@ fn wire(path: &[String]) -> String {
     let lookup = |path: &str| schema.lookup(path).and_then(|key| key.wire.first().cloned());
     let whole = rest.first().map(|inner| format!("app.{key}.{inner}"));
     let found = whole.as_deref().and_then(lookup).or_else(|| lookup(&format!("app.{key}")));
-    match (found, rest.first()) {
+    // Elements that are told apart by their place have no name in the message.
+    let name = rest.first().filter(|inner| inner.parse::<usize>().is_err());
+    match (found, name) {
         (Some(wire), Some(inner)) if wire.ends_with("[]") => wire.replace("[]", &format!("[{inner}]")),
         (Some(wire), _) => wire.replace("[]", ""),
         (None, _) => path.join("."),
@@ -189,5 +194,5 @@ fn address(app: &Message) -> Option<&str> {
 fn read(files: &dyn Files, path: &Path, text: String) -> Result<Project, Error> {
     let files = Overlay::new(files, path.to_owned(), text);
     let manifest = manifest::load(&files, path)?;
-    Ok(resolve::resolve(&manifest, &Selection::default()).map_err(|invalid: Invalid| invalid)?)
+    Ok(resolve::resolve(&manifest, &Selection::default())?)
 }

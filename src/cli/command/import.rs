@@ -74,9 +74,13 @@ fn from_live(context: &Context, out: Option<&Path>, place: &Place) -> Result<Imp
     for app in &mut apps {
         app.status = Default::default();
     }
+    let mut scope = place.scope.clone();
+    if scope.org.is_empty() {
+        scope.org.clone_from(&apps[0].metadata.id.org);
+    }
     let options = Options {
-        name: import::owner(&apps, &place.scope),
-        scope: place.scope.clone(),
+        name: import::owner(&apps, &scope),
+        scope,
         target: place.target.clone(),
         heading: format!("From the live apps of {}.", place.scope),
         hints: Default::default(),
