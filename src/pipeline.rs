@@ -170,8 +170,12 @@ pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(Bun
     for (app, bundle) in &bundles.by_app {
         tracing::debug!(%app, digest = %bundle.digest.0, files = bundle.files.len(), bytes = bundle.size(), "bundle");
     }
-    let desired =
-        desired::lower(project, &bundles, &LowerOptions { label: request.label.clone(), ..LowerOptions::default() })?;
+    let options = LowerOptions {
+        label: request.label.clone(),
+        source_link: ports.files.source_link(&project.root),
+        ..LowerOptions::default()
+    };
+    let desired = desired::lower(project, &bundles, &options)?;
     Ok((bundles, desired))
 }
 

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bundle::BundleFile;
+use crate::model::parameter::{Artifact, Parameter, ParameterValue};
+use crate::model::pod::PodTemplate;
+use crate::model::resources::{Amount, Gpu, Resources};
 use crate::model::{BundleRef, Digest, EnvValue, Link, LiveApp, Metric, SecretRef, SecretTarget};
 use crate::resolve::sample::{app, project};
 
@@ -166,6 +169,87 @@ fn the_marks_lead_back_to_what_was_deployed() {
         assert_eq!(live.bundle(), Some(bundle.digest));
         assert_eq!(canonical::digest(&canonical::canonical(&live.0)), marks.digest);
     }
+}
+
+/// The same app in a pod of its own.
+fn in_pod(app: App) -> App {
+    let spec = json!({
+        "containers": [
+            { "name": "proxy", "image": "envoy:1", "env": [{ "name": "LEVEL", "value": "info" }] },
+            { "name": "app", "env": [{ "name": "OWN", "value": "1" }], "resources": { "requests": { "fuse": 1 } } },
+        ],
+        "volumes": [{ "name": "v", "emptyDir": {} }],
+    });
+    let Value::Object(spec) = spec else { panic!("written above") };
+    App { pod_template: Some(PodTemplate { spec, ..PodTemplate::default() }), ..app }
+}
+
+#[test]
+fn an_app_in_a_pod_is_known_again() {
+    let bundle = bundle();
+    let amount = |request: &str| Some(Amount { request: request.to_owned(), limit: None });
+    let resources = Resources { cpu: amount("1000m"), gpu: Some(Gpu::Count(1)), ..Resources::default() };
+    let desired = desired(in_pod(App { resources, ..rich() }), Some(bundle.clone()), Some("v1"));
+    let address = format!("s3://b/x/{}", bundle.digest.file_name());
+    let live = LiveApp(desired.spec.clone().with_bundle_address(&address).0);
+    let marks = live.marks().unwrap();
+    assert_eq!((marks.owner.as_str(), marks.version.as_str()), ("shop", "v1"));
+    assert_eq!(live.bundle(), Some(bundle.digest));
+    let form = canonical::canonical(&live.0);
+    assert_eq!(canonical::digest(&form), marks.digest);
+    // What an app in a container has at the same place is there too; the pod is the rest.
+    assert_eq!(form["container"]["image"], "i:1");
+    assert_eq!(form["container"]["env"], json!({ "Z": "1", "A": "2", "FLYTE_DEPLOY_READY": "/healthz", "OWN": "1" }));
+    assert_eq!(form["container"]["resources"], json!({ "requests": { "CPU": "1", "GPU": "1" } }));
+    assert_eq!(form["container"]["ports"], json!([{ "container_port": 8080 }]));
+    assert!(form["parameters"]["BACKEND_URL"].is_object());
+    assert_eq!(
+        form["pod"]["pod_spec"],
+        json!({
+            "containers": {
+                "app": { "resources": { "requests": { "fuse": "1" } } },
+                "proxy": { "image": "envoy:1", "env": { "LEVEL": { "value": "info" } } },
+            },
+            "volumes": [{ "name": "v", "emptyDir": {} }],
+        })
+    );
+}
+
+#[test]
+fn messages_are_the_same_whenever_they_are_made() {
+    let one = json(&desired(in_pod(rich()), None, None)).to_string();
+    for _ in 0..8 {
+        assert_eq!(json(&desired(in_pod(rich()), None, None)).to_string(), one);
+    }
+}
+
+#[test]
+fn what_was_not_looked_up_is_refused() {
+    let artifact = Artifact { name: "bert".to_owned(), version: None, project: None, domain: None, kind: None };
+    let parameter = Parameter {
+        name: "model".to_owned(),
+        value: ParameterValue::Artifact(artifact),
+        kind: None,
+        env: None,
+        download: true,
+        mount: Some("/m".to_owned()),
+        ignore_patterns: Vec::new(),
+    };
+    let app = App { parameters: vec![parameter], ..app("a") };
+    let name = app.name.clone();
+    let error = lower(&project([app]), &BundleSet::default(), &LowerOptions::default()).unwrap_err();
+    assert_eq!(error, LowerError::Unresolved { app: name, parameter: "model".to_owned() });
+}
+
+#[test]
+fn an_app_served_by_its_python_object() {
+    let desired = desired(App { python: Some("api.main:app".to_owned()), ..app("a") }, None, Some("v1"));
+    let value = json(&desired);
+    let command = value["spec"]["container"]["command"].as_array().unwrap();
+    assert_eq!(
+        command[command.len() - 5..],
+        ["--resolver", "flyte._internal.resolvers.app_env.AppEnvResolver", "--resolver-args", "api.main:app", "--"]
+    );
 }
 
 #[test]

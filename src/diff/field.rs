@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::canonical::rules;
 use crate::diagnostic::Span;
-use crate::model::{AppName, sensitive};
+use crate::model::{AppName, SECRET_MOUNT, sensitive};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -112,10 +112,14 @@ pub fn describe(
         .into_iter()
         .filter(|(path, ..)| !told(path))
         .map(|(path, old, new)| {
-            let variable = entry(PARAMETERS, &path).or_else(|| entry(INPUTS, &path));
-            let key = match &variable {
-                Some(name) => format!("env.{name}"),
-                None => schema.key_for_wire(&path).unwrap_or_else(|| path.clone()),
+            let parameter = entry(PARAMETERS, &path).or_else(|| entry(INPUTS, &path));
+            let key = match &parameter {
+                // An endpoint in `env` is a parameter named after the variable.
+                Some(name) if [&old, &new].into_iter().flatten().any(|value| is_variable(name, value)) => {
+                    format!("env.{name}")
+                }
+                Some(name) => format!("parameters.{name}"),
+                None => in_pod(&path).or_else(|| schema.key_for_wire(&path)).unwrap_or_else(|| path.clone()),
             };
             let show = |value: Value| conceal(&path, as_written(&path, value), salt);
             FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), key, path }
@@ -125,15 +129,40 @@ pub fn describe(
     changes
 }
 
+/// The key of a place in a pod: what is inside has the same names in the manifest. A secret without a group is told by
+/// its key alone.
+fn in_pod(path: &str) -> Option<String> {
+    const PLACES: [(&str, &str); 4] = [
+        ("spec.pod.pod_spec.", "pod_template.pod_spec."),
+        ("spec.pod.metadata.labels.", "pod_template.labels."),
+        ("spec.pod.metadata.annotations.", "pod_template.annotations."),
+        ("spec.security_context.secrets[/", "secrets."),
+    ];
+    let place = |(wire, key): (&str, &str)| Some(format!("{key}{}", path.strip_prefix(wire)?.trim_end_matches(']')));
+    PLACES.into_iter().find_map(place)
+}
+
 /// The name in `list[name]`.
 fn entry(list: &str, path: &str) -> Option<String> {
     path.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
 }
 
+/// Whether a parameter is what an endpoint in `env` becomes.
+fn is_variable(name: &str, parameter: &Value) -> bool {
+    parameter["type"] == "app_endpoint" && parameter["env_var"] == name
+}
+
 /// A value as the manifest writes it, where the wire writes it otherwise.
 fn as_written(path: &str, value: Value) -> Value {
-    if let Some(name) = value.pointer("/value/app_name") {
-        return json!({ "endpoint": name });
+    if let (Some(app), Some(name)) = (value.pointer("/value/app_name"), entry(PARAMETERS, path)) {
+        let mut written = json!({ "endpoint": app });
+        if !is_variable(&name, &value) && value.get("env_var").is_some() {
+            written["env"] = value["env_var"].clone();
+        }
+        return written;
+    }
+    if let (Some(_), Value::Object(parameter)) = (entry(PARAMETERS, path), &value) {
+        return Value::Object(parameter.iter().map(|(member, value)| (key_of(member), value.clone())).collect());
     }
     match (path, value) {
         ("spec.container.ports", Value::Array(ports)) if ports.len() == 1 => match &ports[0] {
@@ -142,7 +171,9 @@ fn as_written(path: &str, value: Value) -> Value {
             other => other.clone(),
         },
         (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
-            secret.remove("mount_requirement");
+            if secret.shift_remove("mount_requirement").is_some_and(|mount| mount == "FILE") {
+                secret.insert("mount".to_owned(), SECRET_MOUNT.into());
+            }
             Value::Object(secret)
         }
         (_, value) => value,
@@ -160,18 +191,45 @@ fn nearest(spans: &BTreeMap<String, Span>, key: &str) -> Option<Span> {
     }
 }
 
+/// What the manifest calls a member of a parameter.
+fn key_of(member: &str) -> String {
+    match member {
+        "env_var" => "env",
+        "dest" => "mount",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
+/// a pod's containers.
+fn is_sensitive(path: &str) -> bool {
+    // What stands beside the value of a parameter.
+    if path.starts_with(PARAMETERS) && ["[type]", "[env]", "[mount]"].iter().any(|member| path.ends_with(member)) {
+        return false;
+    }
+    let entries = path.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let variables = path.split_once(".env.").map(|(_, rest)| rest.split(['.', '[']).next().unwrap_or(rest));
+    entries.chain(variables).any(sensitive::is_sensitive_name)
+}
+
 /// Replaces what must not be seen: the values of variables that are or hold credentials.
 pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
-    let variable = path.rsplit_once('[').map_or("", |(_, name)| name.trim_end_matches(']'));
     match value {
-        Value::String(text) if sensitive::looks_like_credential(&text) || sensitive::is_sensitive_name(variable) => {
+        Value::String(text) if sensitive::looks_like_credential(&text) || is_sensitive(path) => {
             // The name of a secret is no secret; only values of plain variables are.
             if path.contains("secrets[") { Value::String(text) } else { sensitive::placeholder(salt, &text).into() }
         }
         Value::Array(items) => items.into_iter().map(|item| conceal(path, item, salt)).collect(),
         Value::Object(map) => {
+            let receiver = map.get("env").and_then(Value::as_str).filter(|name| sensitive::is_sensitive_name(name));
+            let receiver = receiver.map(|name| format!("{path}[{name}]"));
             let inner = |(key, item): (String, Value)| {
-                let at = format!("{path}[{key}]");
+                // A parameter is as secret as the variable that it goes to.
+                let at = match &receiver {
+                    Some(receiver) if key == "value" => receiver.clone(),
+                    _ => format!("{path}[{key}]"),
+                };
                 (key, conceal(&at, item, salt))
             };
             Value::Object(map.into_iter().map(inner).collect())
@@ -227,5 +285,15 @@ mod tests {
         assert_ne!(first, hide("spec.container.env[DB_PASSWORD]", "hunter3"));
         let inside = conceal("spec.container.args", json!(["--url", "postgres://a:pw@h/d"]), "shop");
         assert!(!inside.to_string().contains("pw@"));
+        for (path, value) in [
+            ("spec.pod.pod_spec.containers.proxy.env.API_TOKEN.value", json!("hunter2")),
+            ("spec.pod.pod_spec.containers.proxy", json!({ "env": { "API_TOKEN": { "value": "hunter2" } } })),
+            ("spec.parameters[api_token]", json!({ "value": "hunter2" })),
+            ("spec.parameters[token-of-api]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
+            ("spec.parameters[a]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
+            ("spec.inputs[api_token]", json!({ "string_value": "hunter2" })),
+        ] {
+            assert!(!conceal(path, value, "shop").to_string().contains("hunter2"), "{path}");
+        }
     }
 }

@@ -32,6 +32,10 @@ impl Files for RealFiles {
         })
     }
 
+    fn source_link(&self, directory: &Path) -> Option<String> {
+        super::git::source_link(directory)
+    }
+
     fn read_text(&self, path: &Path) -> io::Result<String> {
         fs::read_to_string(path)
     }

@@ -4,6 +4,7 @@
 mod cache;
 mod clock;
 mod files;
+mod git;
 mod hashes;
 pub mod python;
 

@@ -34,7 +34,7 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
     match format {
         Format::Any | Format::Port => Ok(()),
         Format::Accelerator => kubernetes::accelerator(text).map(drop),
-        Format::ArtifactName => named(text, "artifact name", "letters, digits, `-`, `_` and `.`", |c| {
+        Format::ArtifactName => named(text, "name of an artifact", "letters, digits, `-`, `_` and `.`", |c| {
             c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
         })
         .and_then(|()| within(text, 255)),
@@ -44,7 +44,7 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
         Format::LabelKey => kubernetes::label_key(text),
         Format::LabelValue => kubernetes::label_value(text),
         Format::Mount => kubernetes::mount(text),
-        Format::ParameterName => named(text, "parameter name", "anything but white space", |c| !c.is_whitespace()),
+        Format::ParameterName => named(text, "name of a parameter", "anything but white space", |c| !c.is_whitespace()),
         Format::PythonObject => kubernetes::python_object(text),
         Format::ServiceAccount => kubernetes::service_account(text),
         Format::SharedMemory if text == "auto" => Ok(()),

@@ -96,12 +96,16 @@ pub fn template(manifest: &Manifest, directory: &Path, node: &Node) -> Result<Op
     match &node.value {
         Value::Text(text) => from_file(manifest, directory, text, node.span).map(Some),
         Value::Table(table) => {
-            let Some(json) = to_json(node) else { return Ok(None) };
+            let json = match table.get("pod_spec") {
+                Some(spec) => to_json(spec),
+                None => Some(Json::Null),
+            };
+            let Some(json) = json else { return Ok(None) };
             let texts = |key: &str| {
                 let entries = &table.table(key).entries;
                 entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.as_text()?.to_owned()))).collect()
             };
-            let spec = json.get("pod_spec").and_then(Json::as_object).cloned().unwrap_or_default();
+            let spec = json.as_object().cloned().unwrap_or_default();
             let at = table.get("pod_spec").map_or(node.span, |node| node.span);
             containers(&spec, at)?;
             Ok(Some(PodTemplate { labels: texts("labels"), annotations: texts("annotations"), spec }))
@@ -121,7 +125,7 @@ fn from_file(manifest: &Manifest, directory: &Path, text: &str, span: Span) -> R
         );
     }
     match manifest.pods.get(&path) {
-        Some(PodFile::Read { file, pod }) => from_json(pod, Span::new(*file, 0..0), span),
+        Some(PodFile::Read { file, pod }) => from_json(pod, *file, &manifest.sources.file(*file).text, span),
         Some(PodFile::Broken { at, message }) => refuse(
             Diagnostic::error(codes::BAD_POD, format!("`{text}` is not YAML"))
                 .label(*at, message.clone())
@@ -148,12 +152,13 @@ fn from_file(manifest: &Manifest, directory: &Path, text: &str, span: Span) -> R
 }
 
 /// A pod as Kubernetes writes it.
-fn from_json(pod: &Json, whole: Span, named: Span) -> Result<PodTemplate, Vec<Diagnostic>> {
-    let bad = |message: String, help: &str| {
-        Diagnostic::error(codes::BAD_POD, message).label(whole, "this file").label(named, "named here").help(help)
+fn from_json(pod: &Json, file: FileId, text: &str, named: Span) -> Result<PodTemplate, Vec<Diagnostic>> {
+    let bad = |key: &str, message: String, help: &str| {
+        let at = Span::new(file, key_in(text, key));
+        Diagnostic::error(codes::BAD_POD, message).label(at, "in this file").label(named, "named here").help(help)
     };
     let Some(members) = pod.as_object() else {
-        return Err(vec![bad("the file holds no pod".to_owned(), "write `metadata` and `spec`, as in a pod")]);
+        return Err(vec![bad("", "the file holds no pod".to_owned(), "write `metadata` and `spec`, as in a pod")]);
     };
     let mut findings = Vec::new();
     for (name, value) in members {
@@ -165,14 +170,14 @@ fn from_json(pod: &Json, whole: Span, named: Span) -> Result<PodTemplate, Vec<Di
         };
         if !known {
             let message = format!("`{name}` of the pod has no meaning in a template");
-            findings.push(bad(message, "keep `apiVersion: v1`, `kind: Pod`, `metadata` and `spec`"));
+            findings.push(bad(name, message, "keep `apiVersion: v1`, `kind: Pod`, `metadata` and `spec`"));
         }
     }
     let metadata = members.get("metadata").and_then(Json::as_object);
     for name in metadata.into_iter().flatten().map(|(name, _)| name) {
         if name != "labels" && name != "annotations" {
             let message = format!("`metadata.{name}` of the pod has no meaning in a template");
-            findings.push(bad(message, "keep `labels` and `annotations` only: the app has a name of its own"));
+            findings.push(bad(name, message, "keep `labels` and `annotations` only: the app has a name of its own"));
         }
     }
     let mut texts = |member: &str, is_label: bool| {
@@ -187,7 +192,7 @@ fn from_json(pod: &Json, whole: Span, named: Span) -> Result<PodTemplate, Vec<Di
                 }
             };
             match fault {
-                Some(message) => findings.push(bad(message, "write it as Kubernetes takes it, in quotes")),
+                Some(message) => findings.push(bad(key, message, "write it as Kubernetes takes it, in quotes")),
                 None => drop(found.insert(key.clone(), value.as_str().unwrap_or_default().to_owned())),
             }
         }
@@ -195,10 +200,28 @@ fn from_json(pod: &Json, whole: Span, named: Span) -> Result<PodTemplate, Vec<Di
     };
     let (labels, annotations) = (texts("labels", true), texts("annotations", false));
     let spec = members.get("spec").and_then(Json::as_object).cloned().unwrap_or_default();
-    if let Err(mut more) = containers(&spec, named) {
+    if let Err(mut more) = containers(&spec, Span::new(file, key_in(text, "containers"))) {
         findings.append(&mut more);
     }
     if findings.is_empty() { Ok(PodTemplate { labels, annotations, spec }) } else { Err(findings) }
+}
+
+/// Where a key seems to be written, in YAML or JSON; the beginning where it is not found.
+fn key_in(text: &str, key: &str) -> std::ops::Range<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let found = line.find(key).filter(|at| {
+            let before =
+                line[..*at].trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | ',' | '-'));
+            let after = line[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
+            !key.is_empty() && before.is_empty() && after.starts_with(':')
+        });
+        if let Some(at) = found {
+            return start + at..start + at + key.len();
+        }
+        start += line.len();
+    }
+    0..0
 }
 
 /// The app's container is there, once, and the lists that it is merged into are lists.

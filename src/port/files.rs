@@ -93,6 +93,11 @@ pub trait Files: Send + Sync {
     /// taken before.
     fn digests(&self, root: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>>;
 
+    /// Where people read the source that a directory is a clean copy of, by commit. `None` where there is no such place.
+    fn source_link(&self, _directory: &Path) -> Option<String> {
+        None
+    }
+
     /// Keeps something that is named by its content, for a later run. `name` is one path segment. May fail unnoticed.
     fn remember(&self, _name: &str, _content: &[u8]) {}
 

@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::manifest;
-    use crate::model::{Activation, EnvValue, Metric};
+    use crate::model::{Activation, EnvValue, Metric, SecretTarget};
     use crate::port::memory::MemoryFiles;
 
     fn manifest(text: &str) -> Manifest {
@@ -213,10 +213,11 @@ mod tests {
             (source.root.as_path(), &source.include[..]),
             (Path::new("/shop/src"), &["**".to_owned(), "a.py".to_owned()][..])
         );
-        assert_eq!((web.secrets[0].env.as_str(), web.activation), ("PG_DB_PASS", Activation::Auto));
+        let target = &web.secrets.as_ref().unwrap()[0].target;
+        assert_eq!((target, web.activation), (&SecretTarget::Variable("PG_DB_PASS".to_owned()), Activation::Auto));
         assert_eq!((web.scaling.min, web.scaling.max, web.scaling.metric), (2, 2, Some(Metric::RequestRate(9))));
         assert_eq!(web.ready.within, Duration::from_secs(90));
-        assert!(matches!(&web.env["API"], EnvValue::Endpoint { app, public: false } if app.as_str() == "api"));
+        assert!(matches!(&web.env[0].1, EnvValue::Endpoint { app, public: false } if app.as_str() == "api"));
         // The endpoint waits, so the dependency does.
         assert_eq!((web.depends_on.len(), web.depends_on[0].wait), (1, true));
         let text = |key: &str| project.diagnostics.sources.text(web.spans[key]);

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::merge::{each_node, each_value};
 use super::{Layer, Origin, Selection, Setting};
 use crate::diagnostic::Span;
-use crate::manifest::{Manifest, Node, Table, quoted};
+use crate::manifest::{Manifest, Node, Table, Value, quoted};
 use crate::model::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
 use crate::schema::{Form, Schema, TableType};
 
@@ -46,15 +46,37 @@ fn choice_setting(key: &str, choice: &Choice) -> Option<Setting> {
     Some(Setting { key: key.to_owned(), value, origin: choice.origin.clone() })
 }
 
-/// A value as TOML; one of `env` that may be a credential as a placeholder.
+/// A value as TOML; what may be a credential, of variables, parameters and pods, as a placeholder.
 fn shown(key: &str, node: &Node, owner: &str) -> String {
-    let variable = key.rsplit_once(".env.").map(|(_, variable)| variable);
-    match (variable, node.as_text()) {
-        (Some(variable), Some(text)) if is_sensitive_name(variable) || looks_like_credential(text) => {
-            placeholder(owner, text)
-        }
-        _ => node.to_string(),
+    // Between an app's name and the member of a parameter.
+    let named = [".env.", ".parameters.", ".pod_template."].into_iter().find_map(|part| key.split_once(part));
+    let Some((_, name)) = named else { return node.to_string() };
+    match node.as_text() {
+        Some(text) if is_sensitive_name(name) || looks_like_credential(text) => placeholder(owner, text),
+        _ => concealed(node, owner).to_string(),
     }
+}
+
+/// The same with placeholders for texts that may be credentials, and for the values of variables named so.
+fn concealed(node: &Node, owner: &str) -> Node {
+    let hide = |text: &str| Value::Text(placeholder(owner, text));
+    let value = match &node.value {
+        Value::Text(text) if looks_like_credential(text) => hide(text),
+        Value::List(nodes) => Value::List(nodes.iter().map(|node| concealed(node, owner)).collect()),
+        Value::Table(table) => {
+            let mut table = table.clone();
+            let is_secret = table.text("name").is_some_and(is_sensitive_name);
+            for entry in &mut table.entries {
+                entry.node = match entry.node.as_text() {
+                    Some(text) if is_secret && entry.key == "value" => Node::new(entry.node.span, hide(text)),
+                    _ => concealed(&entry.node, owner),
+                };
+            }
+            Value::Table(table)
+        }
+        other => other.clone(),
+    };
+    Node::new(node.span, value)
 }
 
 /// The layer of every place that is not an app's own table.
