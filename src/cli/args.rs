@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man, plan, render,
-    schema, status, validate,
+    activate, apply, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man, plan,
+    render, schema, status, validate,
 };
 use super::exit;
 

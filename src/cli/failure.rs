@@ -190,7 +190,9 @@ impl From<import::Error> for Failure {
             import::Error::Invalid(invalid) => pipeline::Error::from(invalid).into(),
             import::Error::Load(error) => pipeline::Error::from(error).into(),
             import::Error::Lower(error) => pipeline::Error::from(error).into(),
-            import::Error::Twice(_) => Self::from_error(&error).help("two environments of one name cannot both be deployed"),
+            import::Error::Twice(_) => {
+                Self::from_error(&error).help("two environments of one name cannot both be deployed")
+            }
         }
     }
 }

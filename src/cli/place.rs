@@ -67,7 +67,8 @@ pub fn place(context: &Context, endpoint: Option<&Endpoint>) -> Result<Place> {
     };
     let needed = |name: &str, value: Option<String>| {
         value.ok_or_else(|| {
-            Failure::new(format!("which {name}?")).help(format!("add --{name} NAME, as in `--project shop --domain development`"))
+            Failure::new(format!("which {name}?"))
+                .help(format!("add --{name} NAME, as in `--project shop --domain development`"))
         })
     };
     let scope = Scope {

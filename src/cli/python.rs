@@ -3,8 +3,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use flyte_schema::flyteidl2::app::App as Message;
-
 use super::failure::{Failure, Result};
 use super::place::Place;
 use crate::host::{RealFiles, python};
@@ -16,8 +14,6 @@ use crate::manifest::{FILE_NAME, normal};
 pub struct Declared {
     pub imported: Imported,
     pub loaded: Loaded,
-    /// The apps, as the SDK has them.
-    pub apps: Vec<Message>,
     /// Of the manifest: in the directory that modules and files are named from.
     pub path: PathBuf,
 }
@@ -49,7 +45,7 @@ pub async fn declared(files: &RealFiles, file: &Path, variable: Option<&str>, pl
     };
     let path = root.join(FILE_NAME);
     let imported = import::import(files, &path, &apps, &options)?;
-    Ok(Declared { imported, loaded, apps, path })
+    Ok(Declared { imported, loaded, path })
 }
 
 async fn load(file: &Path, variable: Option<&str>, root: &Path, place: &Place) -> Result<Loaded> {

@@ -81,14 +81,13 @@ impl Writer<'_> {
         self.environment(&container, &parameters);
         self.secrets(&spec.security_context);
         self.fill("parameters", parameters.parameters.clone());
-        if !hints.depends_on.is_empty() {
-            self.set("depends_on", hints.depends_on.clone());
+        let edges = parameters.endpoints();
+        let more: Vec<String> = hints.depends_on.iter().filter(|app| !edges.contains(app.as_str())).cloned().collect();
+        if !more.is_empty() {
+            self.set("depends_on", more);
         }
         use spec::DesiredState as State;
-        if matches!(
-            spec.desired_state.as_known(),
-            Some(State::DESIRED_STATE_ACTIVE | State::DESIRED_STATE_STARTED)
-        ) {
+        if matches!(spec.desired_state.as_known(), Some(State::DESIRED_STATE_ACTIVE | State::DESIRED_STATE_STARTED)) {
             self.set("activation", "auto");
         }
         if !hints.include.is_empty() {

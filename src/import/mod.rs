@@ -136,9 +136,11 @@ pub fn import(files: &dyn Files, path: &Path, apps: &[Message], options: &Option
 /// Whether `inner` is the place `outer` or lies in it. A parameter is told to the starter and, as an input, to the
 /// control plane; an endpoint is a variable besides.
 fn covers(outer: &str, inner: &str) -> bool {
-    let lies_in = |inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let lies_in =
+        |inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
     let told = ["spec.parameters", "spec.inputs"].into_iter().find_map(|list| inner.strip_prefix(list));
-    let names = told.map(|name| ["spec.parameters", "spec.inputs", "spec.container.env"].map(|list| format!("{list}{name}")));
+    let names =
+        told.map(|name| ["spec.parameters", "spec.inputs", "spec.container.env"].map(|list| format!("{list}{name}")));
     lies_in(inner) || names.is_some_and(|names| names.iter().any(|name| lies_in(name)))
 }
 

@@ -1,6 +1,6 @@
 //! Parameters as `fserve` is told them, back to `parameters` and the endpoints in `env`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use base64::Engine as _;
@@ -72,6 +72,11 @@ pub fn parameters(transport: &str, inputs: &InputList, scope: &Scope, hints: &Hi
 }
 
 impl Parameters {
+    /// The apps whose URLs are among them: dependencies by themselves.
+    pub fn endpoints(&self) -> BTreeSet<&str> {
+        self.env.iter().chain(&self.parameters).filter_map(|(_, value)| value.get("endpoint")?.as_str()).collect()
+    }
+
     fn add(
         &mut self,
         one: &Transported,
@@ -138,9 +143,7 @@ fn question(id: &ArtifactVersionId, scope: &Scope) -> Table {
     let mut table = Table::new();
     table.insert("name".to_owned(), id.key.name.clone().into());
     table.insert("version".to_owned(), id.version.clone().into());
-    for (key, value, own) in
-        [("project", &id.key.project, &scope.project), ("domain", &id.key.domain, &scope.domain)]
-    {
+    for (key, value, own) in [("project", &id.key.project, &scope.project), ("domain", &id.key.domain, &scope.domain)] {
         if value != own && !value.is_empty() {
             table.insert(key.to_owned(), value.clone().into());
         }

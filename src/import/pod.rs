@@ -62,7 +62,9 @@ fn container(app: &mut Map<String, Json>) -> Container {
         ports.remove(0);
     }
     // The device is said beside the pod, and its number with it.
-    if let Some(count) = app.get_mut("resources").and_then(|all| all.get_mut("requests")?.as_object_mut()?.shift_remove("gpu")) {
+    if let Some(count) =
+        app.get_mut("resources").and_then(|all| all.get_mut("requests")?.as_object_mut()?.shift_remove("gpu"))
+    {
         let value = count.as_str().map_or_else(|| count.to_string(), str::to_owned);
         let entry = ResourceEntry { name: ResourceName::GPU.into(), value, ..Default::default() };
         container.resources = Resources { requests: vec![entry], ..Default::default() }.into();

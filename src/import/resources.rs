@@ -1,7 +1,9 @@
 //! Resources of a message back to the `resources` table.
 
 use flyte_schema::flyteidl2::core::resources::{ResourceEntry, ResourceName};
-use flyte_schema::flyteidl2::core::{ExtendedResources, GPUAccelerator, Resources, gpu_accelerator::PartitionSizeValue};
+use flyte_schema::flyteidl2::core::{
+    ExtendedResources, GPUAccelerator, Resources, gpu_accelerator::PartitionSizeValue,
+};
 use toml::{Table, Value};
 
 use crate::model::accelerator::{Accelerator, DEVICES};

@@ -134,7 +134,8 @@ impl Loaded {
 }
 
 fn normalise(message: &mut Message, serves: bool) {
-    let Some(AppPayload::Container(container)) = message.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut())
+    let Some(AppPayload::Container(container)) =
+        message.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut())
     else {
         return;
     };

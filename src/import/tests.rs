@@ -46,7 +46,11 @@ fn check(apps: &[Message], expected: &str, unsaid: &[&str]) {
 
 #[test]
 fn defaults_are_left_out() {
-    check(&[message("a", json!({ "container": { "image": "i", "command": ["x"] } }))], "\n[app.a]\nimage = \"i\"\ncommand = [\"x\"]\n", &[]);
+    check(
+        &[message("a", json!({ "container": { "image": "i", "command": ["x"] } }))],
+        "\n[app.a]\nimage = \"i\"\ncommand = [\"x\"]\n",
+        &[],
+    );
 }
 
 #[test]

@@ -134,7 +134,8 @@ fn section(app: &str, name: &str, table: &Table) -> String {
     }
     let nest = |name: &str, value: Value| Value::Table(Table::from_iter([(name.to_owned(), value)]));
     let whole = nest("app", nest(app, nest(name, table.clone().into())));
-    toml::to_string(&whole).unwrap_or_else(|_| format!("app.{}.{} = {}\n", key(app), key(name), Value::from(table.clone())))
+    toml::to_string(&whole)
+        .unwrap_or_else(|_| format!("app.{}.{} = {}\n", key(app), key(name), Value::from(table.clone())))
 }
 
 fn broken_line(name: &str, value: &Value) -> String {

@@ -47,8 +47,19 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules without asynchronous functions, files, variables and clocks.
-const PURE: &[&str] =
-    &["canonical", "desired", "diagnostic", "diff", "import", "model", "plan", "readiness", "report", "resolve", "schema"];
+const PURE: &[&str] = &[
+    "canonical",
+    "desired",
+    "diagnostic",
+    "diff",
+    "import",
+    "model",
+    "plan",
+    "readiness",
+    "report",
+    "resolve",
+    "schema",
+];
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {

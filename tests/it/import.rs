@@ -84,7 +84,10 @@ fn examples_survive_an_import() {
 #[test]
 fn code_that_is_not_declared_is_told() {
     let mut files = MemoryFiles::default();
-    files.insert("/imported/flyte.toml", "name = \"a\"\nproject = \"p\"\ndomain = \"d\"\n[app.web]\nargs = \"x\"\nsource = \"src\"\n");
+    files.insert(
+        "/imported/flyte.toml",
+        "name = \"a\"\nproject = \"p\"\ndomain = \"d\"\n[app.web]\nargs = \"x\"\nsource = \"src\"\n",
+    );
     files.insert("/imported/src/a.py", "");
     let project = resolve(&manifest::load(&files, Path::new(PATH)).unwrap(), &Selection::default()).unwrap();
     let desired = lower(&project, &bundle::pack(&files, &project).unwrap(), &LowerOptions::default()).unwrap();

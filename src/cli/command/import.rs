@@ -45,7 +45,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let mut answer = match &args.out {
         Some(path) => {
             write(path, &imported.text)?;
-            let apps = imported.text.lines().filter(|line| line.starts_with("[app.") && !line[5..].contains('.')).count();
+            let apps =
+                imported.text.lines().filter(|line| line.starts_with("[app.") && !line[5..].contains('.')).count();
             Answer::text(format!("wrote {}: {apps} {}\n", path.display(), if apps == 1 { "app" } else { "apps" }))
                 .with("path", path.display().to_string())
         }
@@ -94,8 +95,8 @@ fn from_python(context: &Context, text: &str, place: &Place) -> Result<Imported>
         Some((file, variable)) => (file, Some(variable)),
         None => (text, None),
     };
-    let declared = python::declared(&context.files(), Path::new(file), variable, place);
-    context.wait(async { Ok(declared.await?.imported) })
+    let files = context.files();
+    context.wait(async { Ok(python::declared(&files, Path::new(file), variable, place).await?.imported) })
 }
 
 /// One line for each thing that is not said.
