@@ -28,7 +28,7 @@ use crate::desired::LowerError;
 use crate::diagnostic::Invalid;
 use crate::manifest::LoadError;
 use crate::model::parameter::Resolved;
-use crate::model::{Marks, Scope};
+use crate::model::{Marks, Scope, spec};
 use crate::port::Files;
 use crate::resolve::Target;
 
@@ -125,7 +125,9 @@ pub fn import(files: &dyn Files, path: &Path, apps: &[Message], options: &Option
     for difference in &differences {
         let told = |known: &Unsaid| known.app == difference.app && covers(&known.path, &difference.path);
         if !unsaid.iter().any(told) {
-            unsaid.push(difference.unsaid());
+            let unpacks = |app: &&Message| spec::command(&app.spec).first() == Some(&STARTER);
+            let mut named = apps.iter().filter(|app| app.metadata.id.name == difference.app);
+            unsaid.push(difference.unsaid(named.any(|app| unpacks(&app))));
         }
     }
     unsaid.sort();

@@ -38,9 +38,11 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// The reason, where nothing better is known.
-    pub fn unsaid(&self) -> Unsaid {
-        let why = if self.path == "spec.code_bundle" {
+    /// The reason, where nothing better is known. `unpacks`: the app starts through what unpacks its code.
+    pub fn unsaid(&self, unpacks: bool) -> Unsaid {
+        let why = if self.path == "spec.code_bundle" && !unpacks {
+            "code was sent along, and the app's own command does not unpack it: it is left out".to_owned()
+        } else if self.path == "spec.code_bundle" {
             "the manifest does not say which code runs: name its files with `source` or `include`, else apply takes the \
              code away"
                 .to_owned()
