@@ -217,7 +217,10 @@ fn after_rpc(error: &RpcError) -> Option<&'static str> {
              authentication, or the embedded one with `--target local`",
         ),
         RpcCode::PermissionDenied => Some("ask whoever runs the control plane for access to this project and domain"),
-        RpcCode::Unavailable => Some("is it running, and is the address right? `flyte config show` prints the target"),
+        RpcCode::Unavailable => Some(
+            "is it running, and is the address right? `flyte config show` prints the target, `flyte local status` tells \
+             of the embedded control plane",
+        ),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 
 use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
-use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Updates};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
@@ -93,7 +93,7 @@ impl Client {
             code: RpcCode::Internal,
             message,
             request_id: String::new(),
-            answered: true,
+            delivery: Delivery::Answered,
         };
         let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure)
             .map_err(|error| failed(format!("the server named an unusable cluster: {error}")))?;
@@ -147,7 +147,7 @@ impl ControlPlane for Client {
                     code: RpcCode::Internal,
                     message: "the server names the same page as the next one".to_owned(),
                     request_id: String::new(),
-                    answered: true,
+                    delivery: Delivery::Answered,
                 });
             }
             token = page.token;
@@ -164,7 +164,7 @@ impl ControlPlane for Client {
         .await;
         match answer {
             Ok(answer) => Ok(answer.app.into_option()),
-            Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(None),
+            Err(error) if error.code == RpcCode::NotFound && error.delivery == Delivery::Answered => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -201,7 +201,7 @@ impl ControlPlane for Client {
         })
         .await;
         match answer {
-            Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(()),
+            Err(error) if error.code == RpcCode::NotFound && error.delivery == Delivery::Answered => Ok(()),
             other => other,
         }
     }

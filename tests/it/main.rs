@@ -7,6 +7,8 @@ mod generated;
 mod golden;
 mod import;
 mod invariants;
+mod json_schema;
+mod reads;
 mod real;
 #[path = "../support/mod.rs"]
 mod support;

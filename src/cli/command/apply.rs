@@ -81,7 +81,7 @@ pub async fn carry_out(
 ) -> Result<Answer> {
     let terminal = &context.terminal;
     let text = report::plan_text(&planned.plan, context.paint());
-    if planned.plan.is_empty() {
+    if planned.plan.is_empty() && !planned.plan.only_waits() {
         let report = planned.approve(Consent::given())?.nothing_done();
         let answer = Answer::text(text).document(report::outcome_json(&report));
         return Ok(answer.diagnostics(report.plan.diagnostics));
@@ -93,7 +93,8 @@ pub async fn carry_out(
             terminal.note("\n");
         }
     }
-    if planned.plan.counts().refused == 0 && !manner.yes {
+    let needs_consent = planned.plan.counts().refused == 0 && !planned.plan.is_empty();
+    if needs_consent && !manner.yes {
         consent::ask(terminal, question)?;
     }
     let approved = planned.approve(Consent::given())?;
