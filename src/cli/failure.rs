@@ -11,6 +11,7 @@ use super::answer::{document, findings};
 use super::exit::Exit;
 use super::terminal::{Terminal, width};
 use crate::diagnostic::Diagnostics;
+use crate::import;
 use crate::manifest::LoadError;
 use crate::pipeline;
 use crate::plan::Refused;
@@ -179,6 +180,19 @@ impl From<pipeline::Error> for Failure {
             }
             Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
             Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
+        }
+    }
+}
+
+impl From<import::Error> for Failure {
+    fn from(error: import::Error) -> Self {
+        match error {
+            import::Error::Invalid(invalid) => pipeline::Error::from(invalid).into(),
+            import::Error::Load(error) => pipeline::Error::from(error).into(),
+            import::Error::Lower(error) => pipeline::Error::from(error).into(),
+            import::Error::Twice(_) => {
+                Self::from_error(&error).help("two environments of one name cannot both be deployed")
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ mod exit;
 mod failure;
 mod handoff;
 mod interrupt;
+mod place;
 mod progress;
+mod python;
 mod starter;
 mod targets;
 mod terminal;
@@ -83,6 +85,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
         Command::Graph(args) => at::graph::run(context, args),
         Command::Explain(args) => at::explain::run(args, context.paint()),
         Command::Schema(args) => at::schema::run(args),
+        Command::Import(args) => at::import::run(context, args),
         Command::Config(args) => at::config::run(context, args),
         Command::Local(args) => at::local::run(context, args),
         Command::Completions(args) => at::completions::run(args),

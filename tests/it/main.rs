@@ -5,6 +5,7 @@
 mod architecture;
 mod generated;
 mod golden;
+mod import;
 mod invariants;
 mod json_schema;
 mod reads;
