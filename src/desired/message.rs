@@ -31,9 +31,9 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// What stands where the address of the code will be.
-    fn code(&self) -> Option<String> {
-        self.bundle.map(|bundle| bundle.digest.placeholder())
+    /// The address of the code, or what stands for it until it is sent.
+    fn code(&self, app: &App) -> Option<String> {
+        app.code_bundle.clone().or_else(|| self.bundle.map(|bundle| bundle.digest.placeholder()))
     }
 }
 
@@ -41,7 +41,7 @@ pub fn message(context: &Context<'_>, app: &App) -> Result<Message, LowerError> 
     let link = context.source_link.map(|link| SourceCode { link: link.to_owned(), ..Default::default() });
     let metadata = Meta {
         id: identifier(&context.scope.app(&app.name)).into(),
-        code_bundle_uri: context.code().unwrap_or_default(),
+        code_bundle_uri: context.code(app).unwrap_or_default(),
         source_code: link.into(),
         ..Default::default()
     };
@@ -86,7 +86,7 @@ pub fn message(context: &Context<'_>, app: &App) -> Result<Message, LowerError> 
 fn container(context: &Context<'_>, app: &App, parameters: Option<&str>) -> Result<Container, LowerError> {
     let (command, args) = match &app.command {
         Some(command) => (command.clone(), app.args.clone()),
-        None => (fserve(context.scope, app, context.code().as_deref(), parameters), arguments(app)?),
+        None => (fserve(context.scope, app, context.code(app).as_deref(), parameters), arguments(app)?),
     };
     let pair =
         |key: &str, value: &str| KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() };

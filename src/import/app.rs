@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::command::{Arguments, arguments, starter};
 use super::parameters::{Parameters, parameters};
 use super::{Draft, Hints, Unsaid, pod, resources};
+use crate::model::spec::bundle_address;
 use crate::model::{Marks, SECRET_MOUNT, Scope};
 
 const DEFAULT_PORT: u32 = 8080;
@@ -114,7 +115,7 @@ impl Writer<'_> {
         self.text("cluster", &spec.cluster);
         self.text("service_account", &spec.security_context.run_as.k8s_service_account);
         self.fill("pod_template", template);
-        self.metadata(message);
+        self.metadata(message, hints);
         parameters
     }
 
@@ -191,7 +192,10 @@ impl Writer<'_> {
     }
 
     /// What the comparison of specs does not see.
-    fn metadata(&mut self, message: &Message) {
+    fn metadata(&mut self, message: &Message, hints: &Hints) {
+        if let Some(address) = bundle_address(message).filter(|_| hints.include.is_empty()) {
+            self.set("code_bundle", address);
+        }
         let foreign = |label: &&String| !label.starts_with("flyte.deploy/");
         if let Some(label) = message.metadata.labels.keys().find(foreign) {
             self.cannot(&format!("metadata.labels[{label}]"), "flyte sets labels of its own only");

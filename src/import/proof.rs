@@ -43,8 +43,8 @@ impl Difference {
         let why = if self.path == "spec.code_bundle" && !unpacks {
             "code was sent along, and the app's own command does not unpack it: it is left out".to_owned()
         } else if self.path == "spec.code_bundle" {
-            "the manifest does not say which code runs: name its files with `source` or `include`, else apply takes the \
-             code away"
+            "other code than the manifest names runs: name its files with `source` or `include`, or its address with \
+             `code_bundle`"
                 .to_owned()
         } else if Schema::load().key_for_wire(&self.path).is_none() {
             "flyte.toml has no key for it".to_owned()

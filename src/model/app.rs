@@ -41,6 +41,8 @@ pub struct App {
     pub activation: Activation,
     /// The code to pack. `None`: the code is in the image.
     pub source: Option<Source>,
+    /// The address of code that is stored already, in place of `source`.
+    pub code_bundle: Option<String>,
     pub resources: Resources,
     pub scaling: Scaling,
     pub ingress: Ingress,

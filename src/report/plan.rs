@@ -42,8 +42,9 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         text.push('\n');
     };
     if matches!(app.verb, Verb::Create | Verb::Update) {
+        let by_file = app.code.is_some() || app.bundle.is_some();
         let fields: Vec<&FieldChange> =
-            app.fields.iter().filter(|field| !field.is_code() && !field.is_boilerplate()).collect();
+            app.fields.iter().filter(|field| !(by_file && field.is_code()) && !field.is_boilerplate()).collect();
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
         for field in fields {
             line(field_text(plan, app, field, key_width, paint));

@@ -40,6 +40,7 @@ pub fn app(manifest: &Manifest, name: &AppName, view: &AppView) -> App {
         depends_on: dependencies(view),
         activation: if table.text("activation") == Some("auto") { Activation::Auto } else { Activation::Manual },
         source: source(table, &view.directory),
+        code_bundle: text("code_bundle"),
         resources: resources(table.table("resources")),
         scaling: scaling(table.table("scaling")),
         ingress: ingress(table.table("ingress")),

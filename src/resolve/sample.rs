@@ -28,6 +28,7 @@ pub fn app(name: &str) -> App {
         depends_on: Vec::new(),
         activation: Activation::Manual,
         source: None,
+        code_bundle: None,
         resources: Resources::default(),
         scaling: Scaling { min: 0, max: 1, metric: None, scaledown_after: None },
         ingress: Ingress::default(),

@@ -4,6 +4,7 @@
 //! in and variables filled in. A rule says nothing about what another has already found: mistaken values are skipped,
 //! and where text was lost nothing is called absent.
 
+mod code_bundle;
 mod conflicting_root;
 mod credentials;
 mod cycle;
@@ -104,11 +105,12 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 14] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 15] = [
         credentials::check,
         cycle::check,
         knative_name::check,
         parameters::check,
+        code_bundle::check,
         placement::check,
         pod_template::check,
         replicas::check,
