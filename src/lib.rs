@@ -11,6 +11,7 @@ pub mod diff;
 pub mod host;
 pub mod manifest;
 pub mod model;
+pub mod pins;
 pub mod pipeline;
 pub mod plan;
 pub mod port;
