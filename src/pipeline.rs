@@ -193,11 +193,8 @@ pub fn pack(ports: &Ports, project: &Project) -> Result<BundleSet, Error> {
 pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = pack(ports, project)?;
     let resolved = pins::look_up(ports, project).await?;
-    let options = LowerOptions {
-        label: request.label.clone(),
-        source_link: ports.files.source_link(&project.root),
-        resolved,
-    };
+    let options =
+        LowerOptions { label: request.label.clone(), source_link: ports.files.source_link(&project.root), resolved };
     let desired = desired::lower(project, &bundles, &options)?;
     Ok((bundles, desired))
 }

@@ -17,6 +17,9 @@ use crate::model::Scope;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice, TaskVersion};
 use crate::port::{RpcCode, RpcError, Run};
 
+#[cfg(test)]
+mod tests;
+
 /// The action of a run that stands for the whole of it.
 const WHOLE_RUN: &str = "a0";
 
@@ -93,8 +96,7 @@ async fn latest_version(channel: &Channel, scope: &Scope, task: &str) -> Result<
 
 /// What a run returned, from the cluster that keeps it.
 async fn outputs(client: &Client, scope: &Scope, run: &str) -> Result<Vec<NamedLiteral>, RpcError> {
-    let action =
-        ActionIdentifier { run: run_id(scope, run).into(), name: WHOLE_RUN.to_owned(), ..Default::default() };
+    let action = ActionIdentifier { run: run_id(scope, run).into(), name: WHOLE_RUN.to_owned(), ..Default::default() };
     let channel = client.select(Operation::OPERATION_GET_ACTION_DATA, action.clone().into()).await?;
     let data = channel.data();
     let request = GetActionDataRequest { action_id: action.into(), ..Default::default() };
@@ -154,7 +156,6 @@ fn equal(field: &str, value: &str) -> Filter {
 }
 
 /// The sort order stands where the published SDK puts it, since servers of its age read no other.
-#[expect(deprecated, reason = "see above")]
 fn newest_one(filters: Vec<Filter>) -> ListRequest {
     let by = Sort { key: "created_at".to_owned(), direction: sort::Direction::DESCENDING.into(), ..Default::default() };
     ListRequest { limit: 1, sort_by: by.into(), filters, ..Default::default() }

@@ -23,8 +23,8 @@ use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::cluster::{SelectClusterRequest, select_cluster_request};
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 
-use crate::model::spec::identifier;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
+use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
 use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Run, Updates};
 use call::{Kind, call};

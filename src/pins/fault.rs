@@ -41,8 +41,7 @@ pub fn missing(lookup: &Lookup) -> Diagnostic {
 pub fn not_succeeded(run: &Run) -> Diagnostic {
     let phase = run.phase.to_string().trim_start_matches("ACTION_PHASE_").to_lowercase().replace('_', " ");
     let message = format!("the run `{}` has not succeeded: it is {phase}", run.name);
-    Diagnostic::error(codes::UNRESOLVED_PARAMETER, message)
-        .help("plan again once it has, or name a run that succeeded")
+    Diagnostic::error(codes::UNRESOLVED_PARAMETER, message).help("plan again once it has, or name a run that succeeded")
 }
 
 /// The server does not tell.

@@ -145,8 +145,7 @@ async fn ask(control_plane: &dyn ControlPlane, scope: &Scope, lookup: &Lookup) -
 
 /// Whether another look-up would fare no better.
 fn is_about_everything(error: &RpcError) -> bool {
-    !error.answered
-        || matches!(error.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Unauthenticated)
+    !error.answered || matches!(error.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Unauthenticated)
 }
 
 /// What a parameter becomes, if what was found is as declared.

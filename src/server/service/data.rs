@@ -7,7 +7,8 @@ use std::sync::Arc;
 use connectrpc::{ConnectError, RequestContext, Response, ServiceRequest, ServiceResult};
 use flyte_schema::flyteidl2::dataproxy::{
     ArtifactType, CreateDownloadLinkRequest, CreateDownloadLinkResponse, CreateUploadLocationRequest,
-    CreateUploadLocationResponse, DataProxyService, GetActionDataRequest, GetActionDataResponse, PreSignedURLs, create_download_link_request,
+    CreateUploadLocationResponse, DataProxyService, GetActionDataRequest, GetActionDataResponse, PreSignedURLs,
+    create_download_link_request,
 };
 
 use super::host;
