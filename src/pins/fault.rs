@@ -72,7 +72,7 @@ pub fn at(finding: Diagnostic, wanted: &[Wanted<'_>], scope: &Scope) -> Diagnost
 
 /// It is there, and cannot be a parameter.
 pub fn unfit(wanted: &Wanted<'_>, origin: &Pin, unfit: &Unfit) -> Diagnostic {
-    Diagnostic::error(codes::UNFIT_PARAMETER, format!("the {origin} does not fit the parameter: {unfit}"))
+    Diagnostic::error(codes::UNFIT_PARAMETER, format!("{} does not fit the parameter: {unfit}", what(origin)))
         .label(wanted.span(&PARTS), "the value of the parameter")
         .help(match origin {
             Pin::Run { .. } => "choose another output with `getter`: `[1]` is the second one",
@@ -82,12 +82,15 @@ pub fn unfit(wanted: &Wanted<'_>, origin: &Pin, unfit: &Unfit) -> Diagnostic {
 
 /// It is something else than declared.
 pub fn mismatch(wanted: &Wanted<'_>, origin: &Pin, declared: ParameterKind, kind: ParameterKind) -> Diagnostic {
-    let what = match origin {
-        Pin::Run { .. } => format!("the output of {origin}"),
-        Pin::Artifact(_) => format!("the {origin}"),
-    };
-    let message = format!("{what} is a {}, and a {} is declared", kind.as_str(), declared.as_str());
+    let message = format!("{} is a {}, and a {} is declared", what(origin), kind.as_str(), declared.as_str());
     Diagnostic::error(codes::UNFIT_PARAMETER, message)
         .label(wanted.span(&TYPES), "declared here")
         .help(format!("write `type = \"{}\"`", kind.as_str()))
+}
+
+fn what(origin: &Pin) -> String {
+    match origin {
+        Pin::Run { .. } => format!("the output of {origin}"),
+        Pin::Artifact(_) => format!("the {origin}"),
+    }
 }

@@ -36,8 +36,16 @@ pub enum PinError {
 
 /// Run outputs or artifacts that are not there, or are not what they must be.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{} cannot be pinned", match .0.errors() { 1 => "a parameter".to_owned(), count => format!("{count} parameters") })]
+#[error("{} cannot be pinned", parameters(.0))]
 pub struct Unresolved(pub Diagnostics);
+
+/// How many: a finding may be about several.
+fn parameters(findings: &Diagnostics) -> String {
+    match findings.list.iter().map(|finding| finding.labels.len()).sum() {
+        1 => "a parameter".to_owned(),
+        count => format!("{count} parameters"),
+    }
+}
 
 /// What is asked of the control plane. Equal ones are asked once, so that they are pinned to the same thing.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +57,7 @@ enum Lookup {
 
 enum Found {
     Run(Run),
-    Artifact(artifact::Artifact),
+    Artifact(Box<artifact::Artifact>),
 }
 
 /// A parameter that waits for a look-up.
@@ -139,7 +147,9 @@ fn group(project: &Project) -> Vec<(Lookup, Vec<Wanted<'_>>)> {
 async fn ask(control_plane: &dyn ControlPlane, scope: &Scope, lookup: &Lookup) -> Result<Option<Found>, RpcError> {
     match lookup {
         Lookup::Run(choice) => Ok(control_plane.run(scope, choice).await?.map(Found::Run)),
-        Lookup::Artifact(artifact) => Ok(control_plane.artifact(scope, artifact).await?.map(Found::Artifact)),
+        Lookup::Artifact(artifact) => {
+            Ok(control_plane.artifact(scope, artifact).await?.map(Box::new).map(Found::Artifact))
+        }
     }
 }
 
