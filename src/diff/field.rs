@@ -124,7 +124,7 @@ pub fn describe(
                     format!("env.{name}")
                 }
                 Some(name) => format!("parameters.{name}"),
-                None => schema.key_for_wire(&path).unwrap_or_else(|| path.clone()),
+                None => in_pod(&path).or_else(|| schema.key_for_wire(&path)).unwrap_or_else(|| path.clone()),
             };
             let show = |value: Value| conceal(&path, as_written(&path, value), salt);
             let pin = parameter.and_then(|name| pins.get(&name)).filter(|_| new.is_some()).cloned();
@@ -133,6 +133,19 @@ pub fn describe(
         .collect();
     changes.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
     changes
+}
+
+/// The key of a place in a pod: what is inside has the same names in the manifest. A secret without a group is told by
+/// its key alone.
+fn in_pod(path: &str) -> Option<String> {
+    const PLACES: [(&str, &str); 4] = [
+        ("spec.pod.pod_spec.", "pod_template.pod_spec."),
+        ("spec.pod.metadata.labels.", "pod_template.labels."),
+        ("spec.pod.metadata.annotations.", "pod_template.annotations."),
+        ("spec.security_context.secrets[/", "secrets."),
+    ];
+    let place = |(wire, key): (&str, &str)| Some(format!("{key}{}", path.strip_prefix(wire)?.trim_end_matches(']')));
+    PLACES.into_iter().find_map(place)
 }
 
 /// The name in `list[name]`.
@@ -197,6 +210,10 @@ fn key_of(member: &str) -> String {
 /// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
 /// a pod's containers.
 fn is_sensitive(path: &str) -> bool {
+    // What stands beside the value of a parameter.
+    if path.starts_with(PARAMETERS) && ["[type]", "[env]", "[mount]"].iter().any(|member| path.ends_with(member)) {
+        return false;
+    }
     let entries = path.split('[').skip(1).filter_map(|rest| rest.split(']').next());
     let variables = path.split_once(".env.").map(|(_, rest)| rest.split(['.', '[']).next().unwrap_or(rest));
     entries.chain(variables).any(sensitive::is_sensitive_name)
