@@ -45,7 +45,7 @@ pub fn not_succeeded(run: &Run) -> Diagnostic {
 }
 
 /// The server does not tell.
-pub fn refused(lookup: &Lookup, endpoint: &str, error: &RpcError) -> Diagnostic {
+pub fn refused(lookup: &Lookup, target: &str, error: &RpcError) -> Diagnostic {
     let (one, many) = match lookup {
         Lookup::Run(RunChoice::Run(name)) => (format!("run `{name}`"), "runs"),
         Lookup::Run(RunChoice::Task { name, .. }) => (format!("newest run of the task `{name}`"), "runs"),
@@ -53,8 +53,11 @@ pub fn refused(lookup: &Lookup, endpoint: &str, error: &RpcError) -> Diagnostic 
     };
     let code = codes::UNRESOLVED_PARAMETER;
     if error.code == RpcCode::Unimplemented {
-        return Diagnostic::error(code, format!("the {one} cannot be looked up: `{endpoint}` keeps no {many}"))
-            .help("give a `file`, `directory` or `value` for this target, or choose another with `--target`");
+        return Diagnostic::error(
+            code,
+            format!("the {one} cannot be looked up: the target `{target}` keeps no {many}"),
+        )
+        .help("give a `file`, `directory` or `value` for this target, or choose another with `--target`");
     }
     let help = match error.code {
         RpcCode::PermissionDenied => "ask whoever runs the control plane for access to this project and domain",

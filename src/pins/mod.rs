@@ -95,7 +95,7 @@ pub async fn look_up(ports: &Ports, project: &Project) -> Result<Pins, PinError>
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(fault::missing(lookup)),
             Err(error) if is_about_everything(&error) => return Err(error.into()),
-            Err(error) => Err(fault::refused(lookup, control_plane.endpoint(), &error)),
+            Err(error) => Err(fault::refused(lookup, &project.target.name, &error)),
         };
         let found = match found {
             Ok(found) => found,
