@@ -134,6 +134,7 @@ impl Resolved {
 #[serde(rename_all = "snake_case")]
 pub enum Pin {
     Run {
+        #[serde(rename = "name")]
         run: String,
         /// The task whose newest run it is.
         #[serde(skip_serializing_if = "Option::is_none")]
