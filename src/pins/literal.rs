@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn parts_are_found_in_lists_and_unions() {
         let list = json!({ "collection": { "literals": [text("a"), { "collection": { "literals": [text("b")] } }] } });
-        check(&[list.clone()], &[0, 0], Ok((ParameterKind::Text, "a")));
-        check(&[list.clone()], &[0, 1, 0], Ok((ParameterKind::Text, "b")));
+        check(std::slice::from_ref(&list), &[0, 0], Ok((ParameterKind::Text, "a")));
+        check(std::slice::from_ref(&list), &[0, 1, 0], Ok((ParameterKind::Text, "b")));
         let either = json!({ "scalar": { "union": { "value": list } } });
         check(&[either], &[0, 0], Ok((ParameterKind::Text, "a")));
     }
@@ -164,7 +164,7 @@ mod tests {
         check(&[text("a")], &[0, 0], Err("it is a text and has no parts"));
         check(&[text("")], &[0], Err("it is empty"));
         let list = json!({ "collection": { "literals": [] } });
-        check(&[list.clone()], &[0], Err("it is a list, not a text, a file or a directory"));
+        check(std::slice::from_ref(&list), &[0], Err("it is a list, not a text, a file or a directory"));
         check(&[list], &[0, 2], Err("there is no part 2, counted from 0: the list has 0"));
         let number = json!({ "scalar": { "primitive": { "integer": "7" } } });
         check(&[number], &[0], Err("it is an integer, not a text, a file or a directory"));
