@@ -9,6 +9,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod diff;
 pub mod host;
+pub mod import;
 pub mod manifest;
 pub mod model;
 pub mod pins;

@@ -16,11 +16,17 @@ datatest_stable::harness! {
     { test = world_case, root = "tests/cases/plan", pattern = r"^[^/]+/case\.toml$" },
     { test = world_case, root = "tests/cases/apply", pattern = r"^[^/]+/case\.toml$" },
     { test = manifest_case, root = "tests/cases/manifest", pattern = r"^[^/]+/flyte\.toml$" },
+    { test = cli_case, root = "tests/cases/cli", pattern = r"^[^/]+/cmd$" },
 }
 
 /// `case.toml` says what happens to the trees beside it; see `support/cases.rs`.
 fn world_case(path: &Path) -> datatest_stable::Result<()> {
     support::cases::check(path)
+}
+
+/// `cmd` has lines that are typed in a copy of the tree `in/`; see `support/cli.rs`.
+fn cli_case(path: &Path) -> datatest_stable::Result<()> {
+    support::cli::check(path)
 }
 
 /// `flyte.toml` and whatever it names, with `expected.txt`: what `validate` says, and where that is no error every

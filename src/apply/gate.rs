@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use flyte_schema::flyteidl2::app::spec::DesiredState;
 use futures::future::{Either, select};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 
 use super::outcome::GateResult;
-use super::write::Writer;
-use crate::model::{AppId, LiveApp};
+use super::write::{Writer, Written};
+use crate::canonical::fingerprint;
+use crate::model::{AppId, Fingerprint, LiveApp};
 use crate::plan::Gate;
-use crate::port::{Event, LogLine, RpcError, Update, Updates};
-use crate::readiness::{Evidence, Verdict, judge};
+use crate::port::{Event, LogLine, RpcError, Update};
+use crate::readiness::{Verdict, judge};
 
 /// How often the app is read besides being watched: servers drop events.
 const POLL: Duration = Duration::from_secs(2);
@@ -30,85 +34,132 @@ pub(super) struct Seen {
     pub live: Option<LiveApp>,
 }
 
-/// Watches and polls until the gate passes, fails, or its time is over.
-pub(super) async fn wait(writer: &Writer<'_>, id: &AppId, gate: Gate, evidence: &Evidence) -> Seen {
-    let clock = &writer.ports.clock;
-    let started = clock.now();
-    let within = match gate {
-        Gate::Open => Duration::ZERO,
-        Gate::Ready { within } | Gate::Stopped { within } | Gate::Gone { within } => within,
+/// Watches and polls until the gate passes, fails, or its time is over. An interrupt ends it at once.
+pub(super) async fn wait(writer: &Writer<'_>, id: &AppId, gate: Gate, written: &Written) -> Seen {
+    let started = writer.ports.clock.now();
+    let ours = written.live.as_ref().map(content);
+    let last = String::from("nothing yet");
+    let mut waiting = Waiting { writer, id, gate, written, ours, started, last, live: None };
+    let result = tokio::select! {
+        biased;
+        result = waiting.run() => Some(result),
+        () = writer.interrupt.wait() => None,
     };
-    let elapsed = || Duration::try_from(clock.now().duration_since(started)).unwrap_or_default();
-    let mut updates = open(writer, id).await;
-    let mut last = String::from("nothing yet");
-    let mut live = None;
-    let mut heard = elapsed();
-    let mut fresh = read(writer, id).await;
-    loop {
-        if let Ok(now) = fresh {
-            live = now;
-            heard = elapsed();
-            let verdict = judge(live.as_ref(), evidence);
-            if let Some(result) = decide(gate, &verdict, elapsed()) {
-                return Seen { result, live };
-            }
-            let status = status_of(&verdict);
-            if status != last {
-                writer.ports.events.tell(Event::Waiting { app: id.name.clone(), status: status.clone() });
-                last = status;
-            }
-        } else if let Err(Some(error)) = fresh
-            && elapsed().saturating_sub(heard) >= SILENCE
-        {
-            return Seen { result: GateResult::Unreachable { error }, live };
-        }
-        if elapsed() >= within {
-            return Seen { result: GateResult::TimedOut { last }, live };
-        }
-        let pause = POLL.min(within.saturating_sub(elapsed())).max(Duration::from_millis(1));
-        tokio::select! {
-            biased;
-            () = writer.interrupt.wait() => return Seen { result: GateResult::Interrupted { last }, live },
-            next = next(&mut updates) => fresh = next,
-            () = clock.sleep(pause) => {
-                fresh = read(writer, id).await;
-                if updates.is_none() {
-                    updates = open(writer, id).await;
+    let Waiting { last, live, .. } = waiting;
+    Seen { result: result.unwrap_or(GateResult::Interrupted { last }), live }
+}
+
+/// A gate that is waited at.
+struct Waiting<'a> {
+    writer: &'a Writer<'a>,
+    id: &'a AppId,
+    gate: Gate,
+    written: &'a Written,
+    /// What the app is since our write. `None`: we wrote nothing that stays.
+    ours: Option<Fingerprint>,
+    started: Timestamp,
+    /// What was last told about it.
+    last: String,
+    live: Option<LiveApp>,
+}
+
+impl<'a> Waiting<'a> {
+    async fn run(&mut self) -> GateResult {
+        let clock = &self.writer.ports.clock;
+        let within = match self.gate {
+            Gate::Open => Duration::ZERO,
+            Gate::Ready { within } | Gate::Stopped { within } | Gate::Gone { within } => within,
+        };
+        // What was read back after the write is the first look.
+        let mut fresh = match &self.written.live {
+            Some(live) => Ok(Some(live.clone())),
+            None => self.read().await,
+        };
+        let mut heard = self.elapsed();
+        let mut updates = None;
+        loop {
+            match fresh {
+                Ok(now) => {
+                    heard = self.elapsed();
+                    if let Some(result) = self.look(now) {
+                        return result;
+                    }
                 }
+                Err(error) if self.elapsed().saturating_sub(heard) >= SILENCE => {
+                    return GateResult::Unreachable { error };
+                }
+                Err(_) => {}
+            }
+            let left = within.saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return GateResult::TimedOut { last: std::mem::take(&mut self.last) };
+            }
+            let watch = updates.get_or_insert_with(|| self.watch());
+            tokio::select! {
+                biased;
+                update = watch.next() => match update {
+                    Some(Ok(Update::Is(app))) => fresh = Ok(Some(LiveApp(*app))),
+                    Some(Ok(Update::Gone)) => fresh = Ok(None),
+                    // Polling goes on without it, and it is opened again afterwards.
+                    Some(Err(_)) | None => {
+                        clock.sleep(POLL.min(left)).await;
+                        fresh = self.read().await;
+                        updates = None;
+                    }
+                },
+                () = clock.sleep(POLL.min(left)) => fresh = self.read().await,
             }
         }
     }
-}
 
-/// The watch, or `None` where it cannot be opened; polling goes on without it.
-async fn open(writer: &Writer<'_>, id: &AppId) -> Option<Updates> {
-    // A server may send its headers only with the first event, so opening must not hold up polling.
-    let opening = Box::pin(writer.control_plane.watch(id));
-    match select(opening, writer.ports.clock.sleep(Duration::from_millis(500))).await {
-        Either::Left((Ok(updates), _)) => Some(updates),
-        Either::Left((Err(_), _)) | Either::Right(_) => None,
+    fn elapsed(&self) -> Duration {
+        let now = self.writer.ports.clock.now();
+        Duration::try_from(now.duration_since(self.started)).unwrap_or_default()
     }
-}
 
-/// An app as read, or why it could not be: `Err(None)` where a watch merely ended.
-type Reading = Result<Option<LiveApp>, Option<RpcError>>;
+    /// The states of the app from now on. It is opened with the first of them: a server may send its headers only
+    /// then, and opening must not hold up polling.
+    fn watch(&self) -> BoxStream<'a, Result<Update, RpcError>> {
+        futures::stream::once(self.writer.control_plane.watch(self.id)).try_flatten().boxed()
+    }
 
-/// The next state of the watch; never resolves without one.
-async fn next(updates: &mut Option<Updates>) -> Reading {
-    let Some(stream) = updates else { return std::future::pending().await };
-    match stream.next().await {
-        Some(Ok(Update::Is(app))) => Ok(Some(LiveApp(*app))),
-        Some(Ok(Update::Gone)) => Ok(None),
-        Some(Err(_)) | None => {
-            *updates = None;
-            Err(None)
+    async fn read(&self) -> Reading {
+        self.writer.control_plane.get(self.id).await.map(|app| app.map(LiveApp))
+    }
+
+    /// Takes note of the app as it is now; what that means for the gate, if it means an end.
+    fn look(&mut self, now: Option<LiveApp>) -> Option<GateResult> {
+        self.live = now;
+        if self.live.as_ref().is_some_and(|live| self.is_replaced(live)) {
+            return Some(GateResult::Overtaken { state: "changed".to_owned() });
         }
+        let verdict = judge(self.live.as_ref(), &self.written.evidence);
+        let result = decide(self.gate, &verdict, self.elapsed());
+        let status = status_of(&verdict);
+        if result.is_none() && status != self.last {
+            self.writer.ports.events.tell(Event::Waiting { app: self.id.name.clone(), status: status.clone() });
+            self.last = status;
+        }
+        result
+    }
+
+    /// Whether somebody wrote something else after us. Without revisions, the spec of before is only an old answer.
+    fn is_replaced(&self, live: &LiveApp) -> bool {
+        let Some(ours) = self.ours else { return false };
+        let now = content(live);
+        now != ours && Some(now) != self.written.before && live.revision() >= self.written.evidence.revision
     }
 }
 
-async fn read(writer: &Writer<'_>, id: &AppId) -> Reading {
-    writer.control_plane.get(id).await.map(|app| app.map(LiveApp)).map_err(Some)
+/// What an app is, whether it runs or not.
+pub(super) fn content(live: &LiveApp) -> Fingerprint {
+    let mut app = live.0.clone();
+    app.spec.get_or_insert_default().desired_state = DesiredState::DESIRED_STATE_UNSPECIFIED.into();
+    fingerprint(&app)
 }
+
+/// An app as read, or why it could not be.
+type Reading = Result<Option<LiveApp>, RpcError>;
 
 fn decide(gate: Gate, verdict: &Verdict, waited: Duration) -> Option<GateResult> {
     let passed = Some(GateResult::Passed { waited });

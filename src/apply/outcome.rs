@@ -150,6 +150,11 @@ impl StepOutcome {
             && (!gate || matches!(self.gate, GateResult::Passed { .. } | GateResult::NotReached))
     }
 
+    /// Whether its write is one of an app.
+    fn changes_what_runs(&self) -> bool {
+        !matches!(self.action, "upload" | "verify")
+    }
+
     /// Written, and through its gate.
     pub fn is_success(&self) -> bool {
         self.lets_pass(true)
@@ -157,9 +162,20 @@ impl StepOutcome {
 }
 
 impl Outcome {
-    /// Steps that changed something on the control plane, for certain.
+    /// Steps that changed what runs, for certain. An upload alone changes nothing.
     pub fn written(&self) -> usize {
-        self.steps.iter().filter(|step| matches!(step.write, Write::Done) && step.action != "verify").count()
+        self.steps.iter().filter(|step| matches!(step.write, Write::Done) && step.changes_what_runs()).count()
+    }
+
+    /// Nothing that runs was changed, for certain.
+    pub fn wrote_nothing(&self) -> bool {
+        let without = |write: &Write| matches!(write, Write::Failed { .. } | Write::Skipped(_));
+        self.steps.iter().all(|step| !step.changes_what_runs() || without(&step.write))
+    }
+
+    /// Some app did not become what its gate waits for.
+    pub fn has_failed_gate(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.write, Write::Done) && !step.is_success())
     }
 
     pub fn is_success(&self) -> bool {
@@ -180,7 +196,7 @@ impl Outcome {
             && self.steps.iter().all(|step| {
                 stale(step)
                     || !matches!(step.write, Write::Done | Write::Unknown { .. } | Write::Failed { .. })
-                    || step.action == "upload"
+                    || !step.changes_what_runs()
             })
     }
 

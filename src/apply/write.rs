@@ -14,7 +14,7 @@ use crate::bundle::{self, Bundle};
 use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
-use crate::model::{AppId, AppSpec, BundleRef, LiveApp, Scope, State};
+use crate::model::{AppId, AppSpec, BundleRef, Fingerprint, LiveApp, Scope, State};
 use crate::plan::{Action, Gate, Precondition, Step};
 use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
 use crate::readiness::Evidence;
@@ -36,9 +36,12 @@ pub(super) struct Writer<'a> {
 }
 
 /// A write that was taken.
-struct Written {
-    live: Option<LiveApp>,
-    evidence: Evidence,
+pub(super) struct Written {
+    /// The app as read back. `None`: nothing was written, or it was deleted.
+    pub live: Option<LiveApp>,
+    /// What the app was before.
+    pub before: Option<Fingerprint>,
+    pub evidence: Evidence,
 }
 
 impl<'a> Writer<'a> {
@@ -62,7 +65,7 @@ impl<'a> Writer<'a> {
                 }
                 return outcome;
             }
-            Action::Verify => Written { live: None, evidence: Evidence::any() },
+            Action::Verify => Written { live: None, before: None, evidence: Evidence::any() },
             _ => match self.write(step, &id).await {
                 Ok(written) => written,
                 Err(write) => {
@@ -76,11 +79,13 @@ impl<'a> Writer<'a> {
             let revision = written.live.as_ref().map_or(0, |live| live.revision().0);
             self.ports.events.tell(Event::Written { app: step.app.clone(), action: step.action.verb(), revision });
         }
-        outcome.live = written.live;
         if step.gate != Gate::Open {
-            let seen = gate::wait(self, &id, step.gate, &written.evidence).await;
+            let seen = gate::wait(self, &id, step.gate, &written).await;
             outcome.gate = seen.result;
-            outcome.live = seen.live.or(outcome.live);
+            outcome.live = seen.live;
+        }
+        outcome.live = outcome.live.or(written.live);
+        if step.gate != Gate::Open {
             self.after_gate(&id, &mut outcome).await;
         }
         outcome
@@ -134,7 +139,7 @@ impl<'a> Writer<'a> {
         let before = read.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?.map(LiveApp);
         check(step.expects, before.as_ref()).map_err(|stale| Write::Failed { error: ApplyError::Stale(stale) })?;
         match (&step.action, before) {
-            (Action::Delete, before) => self.delete(id, before).await,
+            (Action::Delete, _) => self.delete(id).await,
             (Action::Create(spec), before) => self.put(id, spec, before).await,
             (Action::Update(spec), Some(before)) => self.put(id, spec, Some(before)).await,
             (Action::Activate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_ACTIVE).await,
@@ -144,18 +149,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    async fn delete(&self, id: &AppId, before: Option<LiveApp>) -> Result<Written, Write> {
-        let written = Written { live: None, evidence: Evidence::default() };
+    async fn delete(&self, id: &AppId) -> Result<Written, Write> {
+        let written = Written { live: None, before: None, evidence: Evidence::default() };
         match self.control_plane.delete(id).await {
             Ok(()) => Ok(written),
             Err(error) if error.code == RpcCode::NotFound => Ok(written),
-            Err(error) if error.is_outcome_unknown() => match self.control_plane.get(id).await {
-                Ok(None) => Ok(written),
-                Ok(Some(now)) if before.as_ref().is_some_and(|before| fingerprint(&before.0) == fingerprint(&now)) => {
-                    Err(Write::Unknown { error })
+            Err(error) if error.is_outcome_unknown() => {
+                for pause in LOOK_AGAIN {
+                    self.ports.clock.sleep(pause).await;
+                    if matches!(self.control_plane.get(id).await, Ok(None)) {
+                        return Ok(written);
+                    }
                 }
-                _ => Err(Write::Unknown { error }),
-            },
+                Err(Write::Unknown { error })
+            }
             Err(rpc) => Err(Write::Failed { error: ApplyError::Rpc { rpc } }),
         }
     }
@@ -166,23 +173,23 @@ impl<'a> Writer<'a> {
         let mut written = self.send(&app, before.as_ref()).await?;
         let mut evidence = Evidence::of(before.as_ref(), &written);
         let stopped = app.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED;
-        let mut now = self.read_back(id).await?;
+        let mut now = self.read_back(id, &written, before.as_ref()).await?;
         if stopped && differing(&app, &now).is_some() && was_ignored(&written, before.as_ref(), &now) {
             // Such a server keeps a new spec only when it runs it: write it running, then stop it.
             let running = with_state(&app, &now, DesiredState::DESIRED_STATE_ACTIVE);
-            self.send(&running, Some(&now)).await?;
-            now = self.read_back(id).await?;
+            let started = self.send(&running, Some(&now)).await?;
+            now = self.read_back(id, &started, Some(&now)).await?;
         }
         let ran = before.as_ref().is_some_and(|before| !before.is_stopped());
         if stopped && (!now.is_stopped() || !ran && was_started(&now)) {
             let stop = with_state(&app, &now, DesiredState::DESIRED_STATE_STOPPED);
             written = self.send(&stop, Some(&now)).await?;
             evidence = Evidence::of(Some(&now), &written);
-            now = self.read_back(id).await?;
+            now = self.read_back(id, &written, Some(&now)).await?;
         }
         match differing(&app, &now) {
             Some(fields) => Err(Write::Failed { error: ApplyError::NotKept { fields } }),
-            None => Ok(Written { live: Some(now), evidence }),
+            None => Ok(Written { live: Some(now), before: before.as_ref().map(gate::content), evidence }),
         }
     }
 
@@ -191,7 +198,8 @@ impl<'a> Writer<'a> {
         let app = with_state(&before.0, &before, state);
         let written = self.send(&app, Some(&before)).await?;
         let evidence = Evidence::of(Some(&before), &written);
-        Ok(Written { live: Some(self.read_back(id).await?), evidence })
+        let now = self.read_back(id, &written, Some(&before)).await?;
+        Ok(Written { live: Some(now), before: Some(gate::content(&before)), evidence })
     }
 
     /// The message of a write: what we ask for, over whatever of the live spec is not ours to set.
@@ -246,13 +254,30 @@ impl<'a> Writer<'a> {
         Err(Write::Unknown { error })
     }
 
-    async fn read_back(&self, id: &AppId) -> Result<LiveApp, Write> {
-        match self.control_plane.get(id).await {
-            Ok(Some(app)) => Ok(LiveApp(app)),
-            Ok(None) => Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
-            Err(error) => Err(Write::Unknown { error }),
+    /// The app after a write. A read that does not show the write yet is repeated: servers answer from caches.
+    async fn read_back(&self, id: &AppId, written: &App, before: Option<&LiveApp>) -> Result<LiveApp, Write> {
+        let mut pauses = LOOK_AGAIN.into_iter().skip(1);
+        loop {
+            let now = self.control_plane.get(id).await.map_err(|error| Write::Unknown { error })?.map(LiveApp);
+            match (now, pauses.next()) {
+                (Some(now), pause) if pause.is_none() || shows(&now, written, before) => return Ok(now),
+                (_, Some(pause)) => self.ports.clock.sleep(pause).await,
+                (_, None) => return Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
+            }
         }
     }
+}
+
+/// Whether a read may be newer than the write. A server without revisions that drops the spec of a stopped app shows
+/// the one of before, and rightly.
+fn shows(now: &LiveApp, written: &App, before: Option<&LiveApp>) -> bool {
+    if written.metadata.revision != 0 && now.revision().0 != 0 {
+        return now.revision().0 >= written.metadata.revision;
+    }
+    let now = fingerprint(&now.0);
+    written.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED
+        || before.is_none_or(|before| fingerprint(&before.0) != now)
+        || fingerprint(written) == now
 }
 
 fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, init, local, logs, man, plan, render,
-    schema, status, validate,
+    activate, apply, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man, plan,
+    render, schema, status, validate,
 };
 use super::exit;
 
@@ -117,6 +117,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Print the JSON Schema of flyte.toml, for editors
     Schema(schema::Args),
+    /// Write a manifest from the live apps of a project and domain, or from a Python file
+    Import(import::Args),
     /// Effective settings and where they come from
     Config(config::Args),
     /// The embedded control plane of this machine
@@ -154,6 +156,7 @@ impl Command {
             Self::Graph(_) => "graph",
             Self::Explain(_) => "explain",
             Self::Schema(_) => "schema",
+            Self::Import(_) => "import",
             Self::Config(_) => "config show",
             Self::Local(args) => args.name(),
             Self::Completions(_) => "completions",

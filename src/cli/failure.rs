@@ -11,6 +11,7 @@ use super::answer::{document, findings};
 use super::exit::Exit;
 use super::terminal::{Terminal, width};
 use crate::diagnostic::Diagnostics;
+use crate::import;
 use crate::manifest::LoadError;
 use crate::pipeline;
 use crate::plan::Refused;
@@ -184,6 +185,19 @@ impl From<pipeline::Error> for Failure {
     }
 }
 
+impl From<import::Error> for Failure {
+    fn from(error: import::Error) -> Self {
+        match error {
+            import::Error::Invalid(invalid) => pipeline::Error::from(invalid).into(),
+            import::Error::Load(error) => pipeline::Error::from(error).into(),
+            import::Error::Lower(error) => pipeline::Error::from(error).into(),
+            import::Error::Twice(_) => {
+                Self::from_error(&error).help("two environments of one name cannot both be deployed")
+            }
+        }
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         pipeline::Error::from(refused).into()
@@ -204,7 +218,10 @@ fn after_rpc(error: &RpcError) -> Option<&'static str> {
              authentication, or the embedded one with `--target local`",
         ),
         RpcCode::PermissionDenied => Some("ask whoever runs the control plane for access to this project and domain"),
-        RpcCode::Unavailable => Some("is it running, and is the address right? `flyte config show` prints the target"),
+        RpcCode::Unavailable => Some(
+            "is it running, and is the address right? `flyte config show` prints the target, `flyte local status` tells \
+             of the embedded control plane",
+        ),
         _ => None,
     }
 }

@@ -12,7 +12,9 @@ mod exit;
 mod failure;
 mod handoff;
 mod interrupt;
+mod place;
 mod progress;
+mod python;
 mod starter;
 mod targets;
 mod terminal;
@@ -21,8 +23,8 @@ mod trace;
 use std::env;
 use std::io::Write;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 pub use directories::NoStateDirectory;
 pub use exit::Exit;
@@ -83,6 +85,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
         Command::Graph(args) => at::graph::run(context, args),
         Command::Explain(args) => at::explain::run(args, context.paint()),
         Command::Schema(args) => at::schema::run(args),
+        Command::Import(args) => at::import::run(context, args),
         Command::Config(args) => at::config::run(context, args),
         Command::Local(args) => at::local::run(context, args),
         Command::Completions(args) => at::completions::run(args),
@@ -100,10 +103,31 @@ fn usage(error: &clap::Error) -> Exit {
             let _ = write!(stdout, "{}", error.render().ansi()).and_then(|()| stdout.flush());
             Exit::Success
         }
+        _ if env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json") => {
+            let failure = misused(error);
+            failure.tell(&Terminal::for_programs(), &asked_for());
+            failure.code()
+        }
         _ => {
             // Nobody is left to tell when this fails.
             let _ = error.print();
             Exit::Error
         }
     }
+}
+
+/// What clap says, less its layout: the first paragraph is the error, the next ones tell what to do.
+fn misused(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let message = paragraphs.next().unwrap_or_default();
+    let help = paragraphs.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+    Failure::new(message.trim_start_matches("error: ")).help(help)
+}
+
+/// The command that was meant, as far as can be told.
+fn asked_for() -> String {
+    let known = Cli::command();
+    let word = env::args_os().skip(1).find(|word| known.find_subcommand(word).is_some());
+    word.map_or_else(|| "flyte".to_owned(), |word| word.to_string_lossy().into_owned())
 }

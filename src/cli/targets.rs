@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
 use crate::client::{Client, ClientConfig};
-use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
+use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
 use crate::server::daemon;
@@ -67,6 +67,6 @@ fn unreachable(target: &str, error: &dyn Error) -> RpcError {
         code: RpcCode::Unavailable,
         message: chain(error).join(": "),
         request_id: String::new(),
-        answered: false,
+        delivery: Delivery::NotSent,
     }
 }

@@ -26,6 +26,11 @@ impl Terminal {
         Self { json: global.json, quiet: global.quiet, verbose: global.verbose > 0, color }
     }
 
+    /// For a run whose arguments make no sense, but for `--json`.
+    pub fn for_programs() -> Self {
+        Self { json: true, quiet: true, verbose: false, color: ColorChoice::Never }
+    }
+
     /// Writes a result. A reader that went away is no error: the command goes on and ends as it would have.
     ///
     /// # Errors

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use backon::{ExponentialBuilder, Retryable};
 use connectrpc::client::CallOptions;
 use connectrpc::{ConnectError, ErrorCode};
+use http::header::CONTENT_TYPE;
 
-use crate::port::{RpcCode, RpcError};
+use crate::port::{Delivery, RpcCode, RpcError};
 
 /// What may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +74,22 @@ pub fn rpc_error(method: &str, request_id: &str, error: &ConnectError) -> RpcErr
         code: code(error.code),
         message: message(error),
         request_id: request_id.to_owned(),
-        answered: error.source().is_none() && !error.response_headers().is_empty(),
+        delivery: delivery(error),
     }
+}
+
+fn delivery(error: &ConnectError) -> Delivery {
+    if never_sent(error) {
+        return Delivery::NotSent;
+    }
+    let headers = error.response_headers();
+    if error.source().is_some() || headers.is_empty() {
+        return Delivery::Unanswered;
+    }
+    // A proxy that gave up waiting for the server says so in a page of its own.
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let by_proxy = error.code == ErrorCode::Unavailable && !kind.starts_with("application/");
+    if by_proxy { Delivery::Unanswered } else { Delivery::Answered }
 }
 
 /// No connection came about, so nothing was sent.

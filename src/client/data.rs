@@ -16,7 +16,7 @@ use super::call::{Kind, call};
 use super::transport::Channel;
 use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
-use crate::port::{RpcCode, RpcError};
+use crate::port::{Delivery, RpcCode, RpcError};
 
 /// How long a signed address stays good.
 const EXPIRES_IN: Duration = Duration::from_secs(900);
@@ -108,7 +108,7 @@ async fn transfer(method: Method, request: impl Fn() -> reqwest::RequestBuilder)
                     code: failure.code,
                     message: failure.message,
                     request_id: String::new(),
-                    answered: failure.answered,
+                    delivery: failure.delivery,
                 });
             }
         }
@@ -118,7 +118,7 @@ async fn transfer(method: Method, request: impl Fn() -> reqwest::RequestBuilder)
 struct Failure {
     code: RpcCode,
     message: String,
-    answered: bool,
+    delivery: Delivery,
     again: bool,
     /// As the server asks.
     wait: Option<Duration>,
@@ -128,7 +128,7 @@ async fn attempt(request: reqwest::RequestBuilder) -> Result<Bytes, Failure> {
     let lost = |error: reqwest::Error| Failure {
         code: RpcCode::Unavailable,
         message: with_causes(&error.without_url()),
-        answered: false,
+        delivery: Delivery::Unanswered,
         again: true,
         wait: None,
     };
@@ -160,7 +160,13 @@ fn refusal(status: StatusCode, body: &str, asked: Option<Duration>) -> Failure {
         404 => RpcCode::NotFound,
         _ => RpcCode::Unknown,
     };
-    Failure { code, message, answered: true, again, wait: asked.filter(|_| matches!(status.as_u16(), 429 | 503)) }
+    Failure {
+        code,
+        message,
+        delivery: Delivery::Answered,
+        again,
+        wait: asked.filter(|_| matches!(status.as_u16(), 429 | 503)),
+    }
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -15,7 +15,7 @@ use super::transport::Channel;
 use super::{Client, project};
 use crate::model::Scope;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice, TaskVersion};
-use crate::port::{RpcCode, RpcError, Run};
+use crate::port::{Delivery, RpcCode, RpcError, Run};
 
 #[cfg(test)]
 mod tests;
@@ -137,7 +137,7 @@ pub async fn artifact(channel: &Channel, scope: &Scope, asked: &ArtifactRef) -> 
 fn if_found<T>(answer: Result<T, RpcError>) -> Result<Option<T>, RpcError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(None),
+        Err(error) if error.code == RpcCode::NotFound && error.delivery == Delivery::Answered => Ok(None),
         Err(error) => Err(error),
     }
 }

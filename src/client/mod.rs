@@ -26,7 +26,7 @@ use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
-use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
@@ -96,7 +96,7 @@ impl Client {
             code: RpcCode::Internal,
             message,
             request_id: String::new(),
-            answered: true,
+            delivery: Delivery::Answered,
         };
         let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure)
             .map_err(|error| failed(format!("the server named an unusable cluster: {error}")))?;
@@ -150,7 +150,7 @@ impl ControlPlane for Client {
                     code: RpcCode::Internal,
                     message: "the server names the same page as the next one".to_owned(),
                     request_id: String::new(),
-                    answered: true,
+                    delivery: Delivery::Answered,
                 });
             }
             token = page.token;
@@ -167,7 +167,7 @@ impl ControlPlane for Client {
         .await;
         match answer {
             Ok(answer) => Ok(answer.app.into_option()),
-            Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(None),
+            Err(error) if error.code == RpcCode::NotFound && error.delivery == Delivery::Answered => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -204,7 +204,7 @@ impl ControlPlane for Client {
         })
         .await;
         match answer {
-            Err(error) if error.code == RpcCode::NotFound && error.answered => Ok(()),
+            Err(error) if error.code == RpcCode::NotFound && error.delivery == Delivery::Answered => Ok(()),
             other => other,
         }
     }

@@ -50,7 +50,7 @@ async fn serve(profile: Profile) -> Served {
     let clock = Arc::new(Moved::default());
     let setup = HubConfig { directory: directory.path().to_owned(), profile, endpoint: endpoint.clone() };
     let hub = Hub::start(setup, clock.clone()).await.unwrap();
-    let services = services(&hub).unwrap();
+    let services = services(&hub, None).unwrap();
     tokio::spawn(async move { axum::serve(listener, services).await });
     let client = Client::new(ClientConfig { endpoint: endpoint.clone(), insecure: true }).unwrap();
     Served { client, hub, clock, endpoint, _directory: directory }
@@ -110,7 +110,7 @@ async fn apps_are_created_updated_listed_and_deleted() {
     assert_eq!(updated.metadata.revision, 2);
     known.metadata.get_or_insert_default().revision = 1;
     let stale = client.update(known.clone(), "").await.unwrap_err();
-    assert_eq!((stale.code, stale.answered), (RpcCode::Aborted, true));
+    assert_eq!((stale.code, stale.delivery), (RpcCode::Aborted, Delivery::Answered));
     assert!(stale.message.contains("revision 2"), "{stale}");
     assert_eq!(stale.request_id.len(), 36);
     known.metadata.get_or_insert_default().revision = 2;
@@ -298,6 +298,10 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
             "/away/{*rest}",
             axum::routing::any(|| async { axum::response::Redirect::to("https://sso.example.com") }),
         )
+        .route(
+            "/slow/{*rest}",
+            axum::routing::any(move || async move { (http::StatusCode::GATEWAY_TIMEOUT, page().await) }),
+        )
         .fallback(page);
     tokio::spawn(async move { axum::serve(listener, router).await });
     let ask = |endpoint: String| async move {
@@ -308,9 +312,12 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
     assert!(error.message.contains("text/html"), "{error}");
     let error = ask(format!("http://{address}/away")).await;
     assert!(error.message.contains("sso.example.com"), "{error}");
+    let client = Client::new(ClientConfig { endpoint: format!("http://{address}/slow"), insecure: true }).unwrap();
+    let error = client.create(app("a", "true", STOPPED)).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "a proxy that gave up does not know what the server did: {error}");
     let error = ask("http://127.0.0.1:1".to_owned()).await;
-    assert_eq!((error.code, error.answered), (RpcCode::Unavailable, false));
-    assert!(error.message.contains("refused"), "{error}");
+    assert_eq!((error.code, error.delivery), (RpcCode::Unavailable, Delivery::NotSent));
+    assert!(error.message.contains("refused") && !error.is_outcome_unknown(), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,8 +325,8 @@ async fn a_server_without_runs_and_artifacts_says_so() {
     let served = serve(Profile::Full).await;
     let by_name = RunChoice::Run("r1".to_owned());
     let error = served.client.run(&scope(), &by_name).await.unwrap_err();
-    assert_eq!((error.code, error.answered), (RpcCode::Unimplemented, true));
+    assert_eq!((error.code, error.delivery), (RpcCode::Unimplemented, Delivery::Answered));
     let bert = ArtifactRef { name: "bert".to_owned(), version: None, project: None, domain: None, kind: None };
     let error = served.client.artifact(&scope(), &bert).await.unwrap_err();
-    assert_eq!((error.code, error.answered), (RpcCode::Unimplemented, true));
+    assert_eq!((error.code, error.delivery), (RpcCode::Unimplemented, Delivery::Answered));
 }

@@ -40,6 +40,7 @@ const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
 const SECRETS: &str = "spec.security_context.secrets[";
 const COMMAND: &str = "spec.container.command";
+const ARGS: &str = "spec.container.args";
 
 impl FieldChange {
     /// Whether it is the code that changed; told file by file rather than as a field.
@@ -176,6 +177,7 @@ fn as_written(path: &str, value: Value) -> Value {
             Value::Object(port) => json!({ "number": port.get("container_port"), "name": port.get("name") }),
             other => other.clone(),
         },
+        (ARGS, Value::Array(words)) => words.into_iter().map(unquoted).collect(),
         (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
             if secret.shift_remove("mount_requirement").is_some_and(|mount| mount == "FILE") {
                 secret.insert("mount".to_owned(), SECRET_MOUNT.into());
@@ -184,6 +186,15 @@ fn as_written(path: &str, value: Value) -> Value {
         }
         (_, value) => value,
     }
+}
+
+/// A word without the quotes that keep it one word on its way through `fserve`.
+fn unquoted(word: Value) -> Value {
+    let plain = word.as_str().and_then(|quoted| {
+        let [plain] = <[String; 1]>::try_from(shlex::split(quoted)?).ok()?;
+        (shlex::try_quote(&plain).ok()? == quoted).then_some(plain)
+    });
+    plain.map_or(word, Value::from)
 }
 
 /// The span of a key, or of the closest table around it.
@@ -279,6 +290,19 @@ mod tests {
         );
         check(json!({}), json!({"container": {"env": {"A": "1"}}}), &["spec.container.env[A]: - -> \"1\""]);
         check(json!({"l": [1]}), json!({"l": [1, 2]}), &["spec.l: [1] -> [1,2]"]);
+    }
+
+    #[test]
+    fn arguments_are_told_as_the_manifest_has_them() {
+        let check = |wire: Value, told: Value| assert_eq!(as_written(ARGS, json!([wire])), json!([told]));
+        check("$PORT".into(), "$PORT".into());
+        check("'echo bye; exit 3'".into(), "echo bye; exit 3".into());
+        check("\"it's\"".into(), "it's".into());
+        check("''".into(), "".into());
+        // Not what we would have sent: shown to the letter.
+        check("'a'".into(), "'a'".into());
+        check("a b".into(), "a b".into());
+        check("'open".into(), "'open".into());
     }
 
     #[test]

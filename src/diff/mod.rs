@@ -7,7 +7,7 @@ mod unknown;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use code::CodeChange;
-pub use field::{FieldChange, endpoint_name, walk};
+pub use field::{FieldChange, conceal, endpoint_name, walk};
 pub use unknown::carry_unknown;
 
 use serde_json::{Map, Value};

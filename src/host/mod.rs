@@ -6,6 +6,7 @@ mod clock;
 mod files;
 mod git;
 mod hashes;
+pub mod python;
 
 pub use cache::Cache;
 pub use clock::SystemClock;

@@ -14,7 +14,7 @@ use crate::model::parameter::{
     Artifact, ArtifactVersion, Parameter, ParameterKind, ParameterValue, Pin, Resolved, RunChoice,
 };
 use crate::model::{App, AppName, Scope};
-use crate::port::{Access, ControlPlane, Ports, RpcCode, RpcError, Run};
+use crate::port::{Access, ControlPlane, Delivery, Ports, RpcCode, RpcError, Run};
 use crate::resolve::Project;
 
 /// What every run output and artifact turned out to be, by app and parameter.
@@ -155,7 +155,8 @@ async fn ask(control_plane: &dyn ControlPlane, scope: &Scope, lookup: &Lookup) -
 
 /// Whether another look-up would fare no better.
 fn is_about_everything(error: &RpcError) -> bool {
-    !error.answered || matches!(error.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Unauthenticated)
+    error.delivery != Delivery::Answered
+        || matches!(error.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Unauthenticated)
 }
 
 /// What a parameter becomes, if what was found is as declared.

@@ -24,7 +24,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         planner.apps.push(app);
     }
     planner.orphans(&changes, policy);
-    planner.verify_dependencies(&changes);
+    planner.verify(&changes);
     Plan {
         owner: project.owner.clone(),
         scope: project.scope.clone(),
@@ -203,8 +203,9 @@ impl Planner {
         declared.chain(orphans).filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect()
     }
 
-    /// An unchanged dependency that is not ready is waited for before its dependents are written.
-    fn verify_dependencies(&mut self, changes: &ChangeSet) {
+    /// An unchanged app that is to run and is not ready is waited for: before its dependents are written, and also
+    /// where there are none, or a second apply would call a failed deploy done.
+    fn verify(&mut self, changes: &ChangeSet) {
         let unready = changes.apps.iter().filter(|change| {
             let live = change.live.as_ref();
             !self.last.contains_key(change.name())
@@ -221,9 +222,7 @@ impl Planner {
                 !matches!(step.action, Action::Upload(_)) && changes.apps.iter().any(|other| needs(&other))
             };
             let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
-            if waiting.is_empty() {
-                continue;
-            }
+            let note = if waiting.is_empty() { Note::Awaited } else { Note::AwaitedFirst };
             let gate = Gate::Ready { within: change.desired.ready_within };
             let id = StepId(self.steps.len());
             let app = change.name().clone();
@@ -233,7 +232,7 @@ impl Planner {
                 self.steps[step.0].after.push(After { step: id, gate: true });
             }
             if let Some(app) = self.apps.iter_mut().find(|app| app.name == *change.name()) {
-                app.notes.push(Note::AwaitedFirst);
+                app.notes.push(note);
             }
         }
     }

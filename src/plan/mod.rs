@@ -140,6 +140,8 @@ pub enum Note {
     Unhealthy { status: String },
     /// Unchanged and not ready yet; the apps that depend on it wait for it.
     AwaitedFirst,
+    /// Unchanged and not ready yet; apply waits for it.
+    Awaited,
     /// `--prune` deletes it.
     NotPruned,
     /// Asked for with all others, and not there.
@@ -189,6 +191,11 @@ impl Plan {
     /// Whether apply would write nothing.
     pub fn is_empty(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.action, Action::Verify)) && self.counts().refused == 0
+    }
+
+    /// Whether apply would only wait for apps that are not ready.
+    pub fn only_waits(&self) -> bool {
+        self.is_empty() && !self.steps.is_empty()
     }
 
     /// The only way to something that apply takes.

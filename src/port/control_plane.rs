@@ -156,8 +156,19 @@ pub struct RpcError {
     /// The `x-request-id` sent, for the server's operators.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub request_id: String,
-    /// The server answered; false: the error is the transport's, and a request may or may not have been carried out.
-    pub answered: bool,
+    pub delivery: Delivery,
+}
+
+/// How far a call came that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// No connection came about: nothing was asked.
+    NotSent,
+    /// The error is the transport's, or of something on the way: the request may or may not have been carried out.
+    Unanswered,
+    /// The error is the server's own.
+    Answered,
 }
 
 impl RpcError {
@@ -168,7 +179,13 @@ impl RpcError {
 
     /// Whether a write that ended so may have happened all the same.
     pub fn is_outcome_unknown(&self) -> bool {
-        !self.answered
-            || matches!(self.code, RpcCode::DeadlineExceeded | RpcCode::Canceled | RpcCode::Unknown | RpcCode::Internal)
+        match self.delivery {
+            Delivery::NotSent => false,
+            Delivery::Unanswered => true,
+            Delivery::Answered => matches!(
+                self.code,
+                RpcCode::DeadlineExceeded | RpcCode::Canceled | RpcCode::Unknown | RpcCode::Internal
+            ),
+        }
     }
 }

@@ -195,6 +195,9 @@ fn summary(plan: &Plan, paint: Paint) -> String {
     if plan.apps.is_empty() {
         return "Nothing is declared, and nothing of this manifest runs.".into();
     }
+    if plan.only_waits() {
+        return format!("{} {}.", paint.change("Nothing to do but to wait:"), parts.join(", "));
+    }
     if plan.is_empty() {
         return format!("{} {}.", paint.good("Nothing to do:"), parts.join(", "));
     }

@@ -63,6 +63,7 @@ pub fn note(note: &Note) -> String {
         Note::DependsOnStopped { app } => format!("`{app}`, which it depends on, is stopped: `flyte activate {app}`"),
         Note::Unhealthy { status } => format!("does not run: {status}"),
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
+        Note::Awaited => "not ready yet: apply waits until it is".into(),
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
         Note::ImageNotUsed => "the embedded control plane runs it as a process; its image is not used".into(),

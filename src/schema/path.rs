@@ -20,10 +20,13 @@ impl Schema {
         let mut consider = |key: &Key, path: &str| {
             for pattern in &key.wire {
                 let pattern = segments(pattern);
-                let better = best.as_ref().is_none_or(|(length, _)| pattern.len() > *length);
+                // One that names the element says more than one that takes any.
+                let named = pattern.iter().filter(|segment| segment.1.is_some_and(|name| !name.is_empty())).count();
+                let weight = 2 * pattern.len() + named;
+                let better = best.as_ref().is_none_or(|(other, _)| weight > *other);
                 if better && let Some(element) = claims(&pattern, &wire) {
                     let element = element.map_or_else(String::new, |name| format!(".{name}"));
-                    best = Some((pattern.len(), format!("{path}{element}")));
+                    best = Some((weight, format!("{path}{element}")));
                 }
             }
         };
@@ -125,6 +128,7 @@ mod tests {
         check("spec.container.env[MODE]", Some("env.MODE"));
         check("spec.container.env[my.mode].value", Some("env.my.mode"));
         check("spec.container.env", Some("env"));
+        check("spec.container.env[FLYTE_DEPLOY_READY]", Some("ready.http"));
         check("spec.container.ports", Some("port"));
         check("spec.container.ports[0].container_port", Some("port.number"));
         check("spec.container.command", Some("command"));

@@ -14,7 +14,7 @@ use super::state::{Profile, State};
 use super::store::{BundlePath, Store, StoreError};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, LiveApp, Scope};
-use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
 /// control plane.
@@ -52,7 +52,7 @@ fn not_running(method: &str) -> RpcError {
         code: RpcCode::Unavailable,
         message: "the embedded control plane does not run".to_owned(),
         request_id: String::new(),
-        answered: true,
+        delivery: Delivery::NotSent,
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
 
 mod client;
+mod import;
 mod process;
 mod program;
 mod python;

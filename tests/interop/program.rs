@@ -17,6 +17,11 @@ const WITHIN: Duration = Duration::from_secs(120);
 /// It does not end in time.
 #[track_caller]
 pub fn flyte(home: &Path, directory: &Path, args: &[&str]) -> Finished {
+    process::run(command(home, directory, args), WITHIN)
+}
+
+/// The same, not yet started.
+pub fn command(home: &Path, directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flyte"));
     command
         .args(args)
@@ -26,7 +31,7 @@ pub fn flyte(home: &Path, directory: &Path, args: &[&str]) -> Finished {
         .env("FLYTE_STATE_DIR", home.join("state"))
         .env("NO_COLOR", "1")
         .current_dir(directory);
-    process::run(command, WITHIN)
+    command
 }
 
 /// An embedded control plane of its own, which ends with this value.

@@ -87,6 +87,11 @@ impl Python {
         command
     }
 
+    /// Its directory, as `VIRTUAL_ENV` has it.
+    pub fn home(&self) -> &Path {
+        self.bin.parent().expect("it was joined")
+    }
+
     /// A script below `tests/interop/python`.
     pub fn script(&self, name: &str, home: &Path) -> Command {
         let mut command = self.program("python", home);

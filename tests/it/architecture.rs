@@ -16,6 +16,10 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("pins", &["diagnostic", "model", "port", "resolve"]),
     ("desired", &["bundle", "canonical", "diagnostic", "model", "resolve"]),
     ("diff", &["bundle", "canonical", "desired", "diagnostic", "model", "resolve", "schema"]),
+    (
+        "import",
+        &["bundle", "canonical", "desired", "diagnostic", "diff", "manifest", "model", "port", "resolve", "schema"],
+    ),
     ("readiness", &["model"]),
     ("plan", &["bundle", "canonical", "diagnostic", "diff", "model", "readiness", "resolve"]),
     ("apply", &["bundle", "canonical", "diff", "model", "plan", "port", "readiness"]),
@@ -53,12 +57,23 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["server"]),
     ("ignore", &["bundle"]),
     ("kdl", &["schema"]),
-    ("toml", &["manifest", "cli"]),
+    ("toml", &["manifest", "import", "cli"]),
 ];
 
 /// Modules without asynchronous functions, files, variables and clocks.
-const PURE: &[&str] =
-    &["canonical", "desired", "diagnostic", "diff", "model", "plan", "readiness", "report", "resolve", "schema"];
+const PURE: &[&str] = &[
+    "canonical",
+    "desired",
+    "diagnostic",
+    "diff",
+    "import",
+    "model",
+    "plan",
+    "readiness",
+    "report",
+    "resolve",
+    "schema",
+];
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -5,7 +5,10 @@
 mod architecture;
 mod generated;
 mod golden;
+mod import;
 mod invariants;
+mod json_schema;
+mod reads;
 mod real;
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,7 +11,7 @@ use flyte::pipeline::{Error, Request};
 use flyte::plan::Policy;
 use flyte::port::Event;
 use flyte::report::{Paint, outcome_text, plan_text};
-use flyte::server::simulator::{Behaviour, Fault};
+use flyte::server::simulator::{Behaviour, Fault, Simulator};
 use flyte::server::state::Profile;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
@@ -57,8 +57,9 @@ struct Run {
     runs: Vec<Ran>,
     /// What was published there since.
     artifacts: Vec<Published>,
-    /// What somebody else does before the run.
+    /// What somebody else does before the run, or that many seconds after it began.
     edit: Vec<Edit>,
+    edit_after: Option<f64>,
     /// Leave the events and requests out.
     quiet: bool,
 }
@@ -99,7 +100,7 @@ enum Stored {
 }
 
 /// Somebody else changes an app, or with `owner` gives it away.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Edit {
     app: String,
@@ -186,8 +187,15 @@ impl Stored {
 }
 
 async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
-    for edit in &step.edit {
-        change(world, edit)?;
+    match step.edit_after {
+        None => step.edit.iter().try_for_each(|edit| change(&world.simulator, edit))?,
+        Some(seconds) => {
+            let (simulator, edits) = (world.simulator.clone(), step.edit.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                edits.iter().try_for_each(|edit| change(&simulator, edit)).unwrap();
+            });
+        }
     }
     for (app, behaviour) in &step.behaviour {
         world.simulator.set_behaviour(app, behaviour_of(behaviour)?);
@@ -322,8 +330,8 @@ fn behaviour_of(name: &str) -> Result<Behaviour> {
     })
 }
 
-fn change(world: &World, edit: &Edit) -> Result<()> {
-    let found = world.simulator.apps().into_iter().find(|app| app.metadata.id.name == edit.app);
+fn change(simulator: &Simulator, edit: &Edit) -> Result<()> {
+    let found = simulator.apps().into_iter().find(|app| app.metadata.id.name == edit.app);
     let mut app = found.ok_or_else(|| format!("no such app: {}", edit.app))?;
     app.status = Default::default();
     let mut json = flyte_schema::to_json(&app)?;
@@ -342,7 +350,7 @@ fn change(world: &World, edit: &Edit) -> Result<()> {
     if let Some(name) = &edit.copy_to {
         json["metadata"]["id"]["name"] = name.as_str().into();
     }
-    world.simulator.put(flyte_schema::from_json(json)?)?;
+    simulator.put(flyte_schema::from_json(json)?)?;
     Ok(())
 }
 
@@ -362,7 +370,7 @@ pub fn compare(path: &Path, told: &str) -> Result<()> {
 }
 
 /// Shown line by line, also where errors are printed for debugging.
-struct Differs(String);
+pub struct Differs(pub String);
 
 impl std::fmt::Debug for Differs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

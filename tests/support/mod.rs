@@ -3,4 +3,6 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub mod cases;
+pub mod cli;
+pub mod redact;
 pub mod world;

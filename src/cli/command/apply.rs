@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::plan::Scope;
-use crate::apply::{Interrupt, Options, Outcome, Write};
+use crate::apply::{Interrupt, Options};
 use crate::cli::answer::{Answer, findings};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -81,7 +81,7 @@ pub async fn carry_out(
 ) -> Result<Answer> {
     let terminal = &context.terminal;
     let text = report::plan_text(&planned.plan, context.paint());
-    if planned.plan.is_empty() {
+    if planned.plan.is_empty() && !planned.plan.only_waits() {
         let report = planned.approve(Consent::given())?.nothing_done();
         let answer = Answer::text(text).document(report::outcome_json(&report));
         return Ok(answer.diagnostics(report.plan.diagnostics));
@@ -93,7 +93,8 @@ pub async fn carry_out(
             terminal.note("\n");
         }
     }
-    if planned.plan.counts().refused == 0 && !manner.yes {
+    let needs_consent = planned.plan.counts().refused == 0 && !planned.plan.is_empty();
+    if needs_consent && !manner.yes {
         consent::ask(terminal, question)?;
     }
     let approved = planned.approve(Consent::given())?;
@@ -115,13 +116,8 @@ fn exit(report: &Report) -> Exit {
         () if outcome.was_interrupted() => Exit::Interrupted,
         () if outcome.is_stale() => Exit::StalePlan,
         () if outcome.only_gates_failed() => Exit::NotReady,
-        () if wrote_nothing(outcome) => Exit::Error,
+        () if outcome.wrote_nothing() && outcome.has_failed_gate() => Exit::NotReady,
+        () if outcome.wrote_nothing() => Exit::Error,
         () => Exit::PartlyApplied,
     }
-}
-
-/// For certain. Uploads change nothing that runs.
-fn wrote_nothing(outcome: &Outcome) -> bool {
-    let without = |write: &Write| matches!(write, Write::Failed { .. } | Write::Skipped(_));
-    outcome.steps.iter().all(|step| matches!(step.action, "upload" | "verify") || without(&step.write))
 }

@@ -1,20 +1,25 @@
 //! `flyte deploy`: apply of a manifest or directory, as those who know the SDK type it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::apply::{self, Manner};
 use super::plan::PolicyFlags;
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
+use crate::cli::place::place;
+use crate::cli::python::{self, Declared};
+use crate::import::Overlay;
+use crate::pipeline;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A flyte.toml, or a directory that has one
+    /// A flyte.toml, a directory that has one, or a Python file of the Flyte SDK
     #[arg(value_hint = clap::ValueHint::AnyPath)]
     path: PathBuf,
 
-    /// Only these apps and what they depend on
+    /// Only these apps and what they depend on; of a Python file also the variables that hold them
     #[arg(value_name = "APP")]
     apps: Vec<String>,
 
@@ -26,11 +31,11 @@ pub struct Args {
 }
 
 /// # Errors
-/// As `flyte apply`; PATH is a Python file.
+/// As `flyte apply`; of a Python file also what `flyte import --python` refuses, and whatever of it a manifest cannot
+/// say.
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     if args.path.extension().is_some_and(|extension| extension == "py") {
-        return Err(Failure::new(format!("{} is a Python file, not a manifest", args.path.display()))
-            .help("`flyte init` writes a flyte.toml for its directory; then `flyte deploy DIRECTORY`"));
+        return deploy_python(context, args);
     }
     if context.global.manifest.is_some() {
         return Err(Failure::new("`deploy` takes the manifest as PATH, not as --manifest")
@@ -40,4 +45,45 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     request.policy = args.policy.policy();
     request.label.clone_from(&args.policy.version);
     apply::deploy(context, &request, &args.manner)
+}
+
+/// As any other manifest, but one that is nowhere written down.
+fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
+    let place = place(context, None)?;
+    let (mut ports, progress) = apply::ports(context)?;
+    context.wait(async {
+        let declared = python::declared(&context.files(), &args.path, None, &place).await?;
+        refuse_what_is_lost(&args.path, &declared)?;
+        for unsaid in &declared.imported.unsaid {
+            context.terminal.note(&format!("`{}`: {}: {}\n", unsaid.app, unsaid.path, unsaid.why));
+        }
+        let named = |app: &String| declared.loaded.by_variable(app).map_or_else(|| app.clone(), str::to_owned);
+        let apps: Vec<String> = args.apps.iter().map(named).collect();
+        let mut request = context.request_for(&args.path, &apps)?;
+        request.manifest.clone_from(&declared.path);
+        request.policy = args.policy.policy();
+        request.label.clone_from(&args.policy.version);
+        // The text says these.
+        request.selection.target = None;
+        ports.files = Arc::new(Overlay::new(ports.files.clone(), declared.path, declared.imported.text));
+        let planned = pipeline::plan(&ports, &request).await?;
+        apply::carry_out(context, &ports, &progress, planned, &args.manner, "Apply this plan?").await
+    })
+}
+
+/// What runs must be what the file says.
+fn refuse_what_is_lost(path: &Path, declared: &Declared) -> Result<()> {
+    let lost = &declared.imported.differences;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let is_lost = |app: &str, path: &str| lost.iter().any(|one| one.app == app && one.path.starts_with(path));
+    let told: Vec<String> = declared
+        .imported
+        .unsaid
+        .iter()
+        .filter(|unsaid| is_lost(&unsaid.app, &unsaid.path))
+        .map(|unsaid| format!("`{}`: {}: {}", unsaid.app, unsaid.path, unsaid.why))
+        .collect();
+    Err(Failure::new(format!("flyte cannot deploy {} as the SDK would", path.display())).help(told.join("\n")))
 }

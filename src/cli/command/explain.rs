@@ -2,13 +2,13 @@
 
 use crate::cli::answer::Answer;
 use crate::cli::failure::{Failure, Result};
-use crate::diagnostic::{self, PAGES};
+use crate::diagnostic::{self, PAGES, Page};
 use crate::report::Paint;
 use crate::schema::docs;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A key such as `app.scaling.replicas`, or a code such as `flyte::manifest::unknown_key`
+    /// A key such as `app.scaling.replicas`, or a code such as `flyte::manifest::unknown_key`, or its last word
     #[arg(value_name = "KEY|CODE")]
     subject: String,
 }
@@ -22,9 +22,9 @@ pub fn run(args: &Args, paint: Paint) -> Result<Answer> {
             .with("subject", subject)
             .with("text", anstream::adapter::strip_str(&text).to_string())
     };
-    if let Some(page) = diagnostic::page(subject) {
+    if let Some(page) = diagnostic::page(subject).or_else(|| by_last_word(subject)) {
         let head = format!("{}  {}", paint.bold(format!("flyte::{}", page.code)), page.title);
-        return Ok(answer(format!("{head}\n\n{}\n", page.text.trim())));
+        return Ok(answer(format!("{head}\n\n{}\n", docs::reflow(page.text.trim()))));
     }
     if let Some(text) = docs::explain(subject) {
         return Ok(answer(text));
@@ -36,6 +36,12 @@ pub fn run(args: &Args, paint: Paint) -> Result<Answer> {
             failure.help("keys are written as in `app.scaling.replicas`, codes as in `flyte::manifest::unknown_key`")
         }
     })
+}
+
+/// The page of a code named without what leads to it: `cycle`.
+fn by_last_word(subject: &str) -> Option<&'static Page> {
+    let mut found = PAGES.iter().filter(|page| page.code.0.rsplit("::").next() == Some(subject));
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// The code that looks most like `subject`.

@@ -64,6 +64,10 @@ struct Serve {
     /// Leave the session of the terminal
     #[arg(long)]
     detach: bool,
+
+    /// Note every request to the services in this file, one line each
+    #[arg(long, env = "FLYTE_LOCAL_RPC_LOG", value_name = "FILE")]
+    rpc_log: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -250,6 +254,12 @@ fn value(set: &Set) -> Result<String> {
     if value.ends_with('\n') {
         value.pop();
     }
+    if value.is_empty() {
+        return Err(Failure::new(format!("there is no value for {} on stdin", set.name)).help(format!(
+            "`flyte local secret set {} < FILE`; an empty file after `--value-file` sets an empty value",
+            set.name
+        )));
+    }
     Ok(value)
 }
 
@@ -259,6 +269,7 @@ async fn serve(context: &Context, state: &Path, settings: &Serve) -> Result<Answ
         port: settings.start.port,
         profile: settings.start.profile(),
         detach: settings.detach,
+        journal: settings.rpc_log.clone(),
     };
     let (ready, hears) = oneshot::channel::<Running>();
     let announced = async {

@@ -9,6 +9,7 @@ pub mod delete;
 pub mod deploy;
 pub mod explain;
 pub mod graph;
+pub mod import;
 pub mod init;
 pub mod local;
 pub mod logs;

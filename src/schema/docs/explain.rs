@@ -52,6 +52,15 @@ fn inside(key: &Key) -> Vec<&Key> {
     tables(&key.forms)
 }
 
+/// Paragraphs filled up to 80 columns; indented lines, which are examples, stay as they are.
+pub fn reflow(text: &str) -> String {
+    let fill = |block: &str| {
+        let is_example = block.lines().any(|line| line.starts_with("    "));
+        if is_example { block.to_owned() } else { wrap(block, 80) }
+    };
+    text.split("\n\n").map(fill).collect::<Vec<_>>().join("\n\n")
+}
+
 /// Breaks lines between words at `width` characters.
 fn wrap(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = vec![String::new()];
@@ -67,4 +76,22 @@ fn wrap(text: &str, width: usize) -> String {
         }
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_fit_a_terminal_and_examples_stay() {
+        let check = |text: &str, expected: &str| assert_eq!(reflow(text), expected);
+        check("a\nb\n\n    x = 1\n    y = 2\n\nc", "a b\n\n    x = 1\n    y = 2\n\nc");
+        for page in crate::diagnostic::PAGES {
+            let long = reflow(page.text)
+                .lines()
+                .find(|line| line.chars().count() > 80 && !line.starts_with("    "))
+                .map(str::to_owned);
+            assert_eq!(long, None, "{}", page.code);
+        }
+    }
 }

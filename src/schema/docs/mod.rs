@@ -4,7 +4,7 @@ mod explain;
 mod json;
 mod markdown;
 
-pub use explain::explain;
+pub use explain::{explain, reflow};
 pub use json::json_schema;
 pub use markdown::markdown;
 

@@ -95,7 +95,7 @@ pub async fn start_detached(
     if let Some(found) = locate(directory).await {
         return fits(found, profile);
     }
-    let mut child = spawn(program, directory, profile, port)?;
+    let (mut child, printed_before) = spawn(program, directory, profile, port)?;
     let begun = Instant::now();
     while begun.elapsed() < START_WITHIN {
         if let Some(found) = locate(directory).await {
@@ -110,7 +110,7 @@ pub async fn start_detached(
     if let Some(found) = locate(directory).await {
         return fits(found, profile);
     }
-    Err(DaemonError::DidNotStart { log: end_of_log(directory) })
+    Err(DaemonError::DidNotStart { log: end_of_log(directory, printed_before) })
 }
 
 fn fits(found: Running, asked: Option<Profile>) -> Result<Running, DaemonError> {
@@ -122,7 +122,13 @@ fn fits(found: Running, asked: Option<Profile>) -> Result<Running, DaemonError> 
     }
 }
 
-fn spawn(program: &Path, directory: &Path, profile: Option<Profile>, port: Option<u16>) -> Result<Child, DaemonError> {
+/// The process, and how long the log was before it, in bytes.
+fn spawn(
+    program: &Path,
+    directory: &Path,
+    profile: Option<Profile>,
+    port: Option<u16>,
+) -> Result<(Child, u64), DaemonError> {
     let directory = std::path::absolute(directory).map_err(failed(directory))?;
     let path = directory.join(LOG);
     let long = fs::metadata(&path).is_ok_and(|log| log.len() > MAX_LOG);
@@ -130,6 +136,7 @@ fn spawn(program: &Path, directory: &Path, profile: Option<Profile>, port: Optio
         fs::remove_file(&path).map_err(failed(&path))?;
     }
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed(&path))?;
+    let printed_before = log.metadata().map_err(failed(&path))?.len();
     let errors = log.try_clone().map_err(failed(&path))?;
     let mut command = Command::new(program);
     command.args(["local", "serve", "--detach", "--directory"]).arg(&directory);
@@ -141,14 +148,16 @@ fn spawn(program: &Path, directory: &Path, profile: Option<Profile>, port: Optio
     }
     // Not where it was started: that directory may be deleted.
     command.current_dir(&directory).stdin(Stdio::null()).stdout(log).stderr(errors);
-    command.spawn().map_err(|source| DaemonError::Spawn { program: program.to_owned(), source })
+    let child = command.spawn().map_err(|source| DaemonError::Spawn { program: program.to_owned(), source })?;
+    Ok((child, printed_before))
 }
 
-fn end_of_log(directory: &Path) -> String {
+/// What the log says since it was `from` bytes long.
+fn end_of_log(directory: &Path, from: u64) -> String {
     let read = || {
         let mut file = File::open(directory.join(LOG))?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(SHOWN_LOG)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(SHOWN_LOG).max(from)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).trim().to_owned())

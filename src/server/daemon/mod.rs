@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::hub::{Hub, HubConfig, HubError};
-use super::service::services;
+use super::service::{Journal, services};
 use super::state::Profile;
 use super::store::StoreError;
 use crate::port::Clock;
@@ -48,6 +48,8 @@ pub struct ServerConfig {
     pub profile: Option<Profile>,
     /// Leave the session of the terminal, so that its end is not ours.
     pub detach: bool,
+    /// Where requests to the services are noted; `None`: nowhere.
+    pub journal: Option<PathBuf>,
 }
 
 /// A control plane that answers.
@@ -108,6 +110,7 @@ pub async fn run(config: ServerConfig, ready: oneshot::Sender<Running>) -> Resul
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Serve)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Serve)?;
 
+    let journal = config.journal.as_ref().map(|path| Journal::open(path).map_err(failed(path))).transpose()?;
     let last: Option<Settings> = files::read(&directory.join(SETTINGS));
     let profile = config.profile.or(last.as_ref().map(|last| last.profile)).unwrap_or_default();
     let listener = bind(config.port, last.map(|last| last.port))?;
@@ -125,7 +128,7 @@ pub async fn run(config: ServerConfig, ready: oneshot::Sender<Running>) -> Resul
         profile,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let server = serve(&hub, listener)?;
+    let server = serve(&hub, listener, journal)?;
     files::write(&directory.join(RUNNING), &file)?;
     // An error means that nobody waits.
     let _ = ready.send(running(directory, &file));
@@ -172,11 +175,15 @@ fn bind(asked: Option<u16>, last: Option<u16>) -> Result<TcpListener, DaemonErro
 }
 
 /// Serves in the background until the hub is to stop, and a little longer for requests under way.
-fn serve(hub: &Arc<Hub>, listener: TcpListener) -> Result<impl Future<Output = io::Result<()>> + use<>, DaemonError> {
+fn serve(
+    hub: &Arc<Hub>,
+    listener: TcpListener,
+    journal: Option<Journal>,
+) -> Result<impl Future<Output = io::Result<()>> + use<>, DaemonError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(DaemonError::Serve)?;
     // Answers are small and waited for.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let services = services(hub)?;
+    let services = services(hub, journal)?;
     let stopping = hub.stopping().clone();
     let server = axum::serve(listener, services).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let task = tokio::spawn(async move {

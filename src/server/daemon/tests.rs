@@ -16,7 +16,7 @@ const DIRECTORY: &str = "FLYTE_TEST_DIRECTORY";
 #[ignore = "a part of `started_found_killed_started_stopped`"]
 async fn serve_as_told() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let config = ServerConfig { directory: directory.into(), port: None, profile: None, detach: true };
+    let config = ServerConfig { directory: directory.into(), port: None, profile: None, detach: true, journal: None };
     run(config, oneshot::channel().0).await.unwrap();
 }
 
@@ -72,7 +72,7 @@ async fn started_found_killed_started_stopped() {
     assert_eq!(locate(&directory).await, Some(running.clone()));
     let other = start_detached(&program, &directory, Some(Profile::Oss), None).await;
     assert!(matches!(other, Err(DaemonError::OtherProfile { running: Profile::Full, .. })));
-    let second = ServerConfig { directory: directory.clone(), port: None, profile: None, detach: false };
+    let second = ServerConfig { directory: directory.clone(), port: None, profile: None, detach: false, journal: None };
     assert!(matches!(run(second, oneshot::channel().0).await, Err(DaemonError::AlreadyRuns(_))));
 
     let client = Client::new(ClientConfig { endpoint: running.endpoint.clone(), insecure: true }).unwrap();

@@ -31,7 +31,7 @@ const BACKLOG: usize = 100;
 pub enum HubError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("the change could not be stored")]
+    #[error("the state could not be read or stored")]
     Store(#[from] StoreError),
     #[error("no port could be opened for the app")]
     Ingress(#[source] io::Error),
@@ -223,7 +223,8 @@ impl Hub {
         work: impl FnOnce(&State, jiff::Timestamp) -> Result<super::state::Written, StateError>,
     ) -> Result<App, HubError> {
         let mut state = self.state();
-        let port = self.locate(&mut state, id)?;
+        let known = self.store.port(id)?;
+        let port = self.locate(&mut state, id, known)?;
         let written = work(&state, self.clock.now()).inspect_err(|_| {
             if state.record(id).is_none() {
                 self.ingress.close(id);
@@ -231,7 +232,9 @@ impl Hub {
         })?;
         let Some(change) = written.change else { return Ok(written.answer) };
         self.store.ensure_project(&id.scope.project)?;
-        self.store.set_port(id, port)?;
+        if known != Some(port) {
+            self.store.set_port(id, port)?;
+        }
         let before = change.old.as_ref().filter(|record| record.running).map(|record| record.deployed);
         let after = change.new.clone();
         self.take(&mut state, change)?;
@@ -260,8 +263,8 @@ impl Hub {
     }
 
     /// Gives an app its stable URL.
-    fn locate(&self, state: &mut State, id: &AppId) -> Result<u16, HubError> {
-        let port = self.ingress.open(id, self.store.port(id)?).map_err(HubError::Ingress)?;
+    fn locate(&self, state: &mut State, id: &AppId, known: Option<u16>) -> Result<u16, HubError> {
+        let port = self.ingress.open(id, known).map_err(HubError::Ingress)?;
         state.set_url(id, self.ingress.url(id).unwrap_or_default());
         Ok(port)
     }
@@ -292,8 +295,11 @@ impl Hub {
         let mut state = self.state();
         let records: Vec<(AppId, Record)> = state.records().map(|(id, it)| (id.clone(), it.clone())).collect();
         for (id, _) in &records {
-            let port = self.locate(&mut state, id)?;
-            self.store.set_port(id, port)?;
+            let known = self.store.port(id)?;
+            let port = self.locate(&mut state, id, known)?;
+            if known != Some(port) {
+                self.store.set_port(id, port)?;
+            }
         }
         for (id, record) in records.iter().filter(|(_, record)| record.running) {
             self.run(&mut state, id, record);
@@ -310,9 +316,15 @@ impl Hub {
 
     fn observe(&self, state: &mut State, event: &RuntimeEvent) {
         let Some(change) = state.observe(event, self.clock.now()) else { return };
-        if let Err(error) = self.take(state, change) {
-            tracing::error!(app = %event.app, %error, "the status could not be stored");
+        // What was seen is true whether or not there is room to store it, and is seen anew after a restart. Held back,
+        // an app on a full disk would be waited for without a reason ever being told.
+        if let Err(error) = self.store.save(&change) {
+            let error = &error as &(dyn std::error::Error + 'static);
+            tracing::error!(app = %event.app, error, "the status could not be stored");
         }
+        state.commit(&change);
+        // An error means that nobody listens.
+        let _ = self.changes.send(Arc::new(change));
     }
 }
 

@@ -79,6 +79,10 @@ impl Route {
         self.target.send_replace(Target::Held);
     }
 
+    pub fn is_held(&self) -> bool {
+        matches!(*self.target.borrow(), Target::Held)
+    }
+
     /// Requests are refused from now on; `why` reads well after "app x is not available: ".
     pub fn refuse(&self, why: impl Into<String>) {
         self.target.send_replace(Target::Refused(why.into()));

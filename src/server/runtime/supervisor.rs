@@ -122,7 +122,10 @@ impl Supervisor {
                 if let Some(slot) = unavailable {
                     self.retire(slot);
                 }
-                self.route.refuse("it is starting");
+                // Requests that wait for a process, as in a cold start, wait on for the new one.
+                if !self.route.is_held() {
+                    self.route.refuse("it is starting");
+                }
                 self.route.set_timeout(workload.request_timeout);
                 self.current = Some(self.start(workload));
             }

@@ -9,6 +9,7 @@ mod auth;
 mod cluster;
 mod data;
 mod guard;
+mod journal;
 mod logs;
 mod project;
 mod secret;
@@ -28,6 +29,7 @@ use http::StatusCode;
 use super::hub::{Hub, HubError};
 use super::store::StoreError;
 use crate::port::RpcCode;
+pub use journal::Journal;
 use sign::Signer;
 
 /// The most bytes of a request. Source: the default of Connect servers.
@@ -36,11 +38,14 @@ const MAX_REQUEST: usize = 4 << 20;
 /// Where the server tells its process, for whoever looks whether it is alive.
 pub const HEALTH: &str = "/healthz";
 
-/// Everything that is served on the control plane's port.
+/// Everything that is served on the control plane's port. With a journal, requests to the services are noted in it.
 ///
 /// # Errors
 /// When the key for signed addresses cannot be read.
-pub fn services(hub: &Arc<Hub>) -> Result<IntoMakeServiceWithConnectInfo<axum::Router, SocketAddr>, StoreError> {
+pub fn services(
+    hub: &Arc<Hub>,
+    journal: Option<Journal>,
+) -> Result<IntoMakeServiceWithConnectInfo<axum::Router, SocketAddr>, StoreError> {
     let signer = Arc::new(Signer::new(hub.store().signing_key()?));
     let rpc = Router::new()
         .add_service(Arc::new(apps::Apps(hub.clone())))
@@ -52,6 +57,10 @@ pub fn services(hub: &Arc<Hub>) -> Result<IntoMakeServiceWithConnectInfo<axum::R
         .add_service(Arc::new(project::Projects(hub.clone())))
         .add_service(Arc::new(secret::Secrets(hub.clone())));
     let limits = Limits::default().with_max_request_body_size(MAX_REQUEST).with_max_message_size(MAX_REQUEST);
+    let mut rpc = ConnectRpcService::new(rpc).with_limits(limits);
+    if let Some(journal) = journal {
+        rpc = rpc.with_interceptor(journal);
+    }
     let transfers = transfer::Transfers { hub: hub.clone(), signer };
     let router = axum::Router::new()
         .route(HEALTH, get(|| async { format!("{}\n", std::process::id()) }))
@@ -60,7 +69,7 @@ pub fn services(hub: &Arc<Hub>) -> Result<IntoMakeServiceWithConnectInfo<axum::R
         .route("/apps/{project}/{domain}/{app}/", any(to_app))
         .route("/apps/{project}/{domain}/{app}/{*rest}", any(to_app))
         .with_state(hub.clone())
-        .fallback_service(ConnectRpcService::new(rpc).with_limits(limits))
+        .fallback_service(rpc)
         .layer(axum::middleware::from_fn(guard::loopback_only))
         .layer(axum::middleware::map_request(guard::name_host));
     Ok(router.into_make_service_with_connect_info())

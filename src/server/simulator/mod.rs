@@ -22,7 +22,7 @@ use super::state::{Quirks, State, StateError, Target};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::{AppId, Digest, LiveApp, Scope};
-use crate::port::{Clock, ControlPlane, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
+use crate::port::{Clock, ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
 
 pub use fault::{Behaviour, Effect, Fault};
 use world::{Outcome, TaskRun, World};
@@ -178,15 +178,15 @@ impl Simulator {
             }
             if silent { Some(Effect::Crash) } else { world.fault(method, app) }
         };
-        let refused = |code, message: &str, answered| RpcError {
+        let refused = |code, message: &str, delivery| RpcError {
             method: method.to_owned(),
             code,
             message: message.to_owned(),
             request_id: String::new(),
-            answered,
+            delivery,
         };
         match effect {
-            Some(Effect::Error(code)) => return Err(refused(code, "put in by the test", true)),
+            Some(Effect::Error(code)) => return Err(refused(code, "put in by the test", Delivery::Answered)),
             Some(Effect::Crash) => return self.die().await,
             Some(Effect::DelayMs(ms)) => self.clock.sleep(std::time::Duration::from_millis(ms)).await,
             _ => {}
@@ -207,8 +207,10 @@ impl Simulator {
         self.tell();
         match effect {
             Some(Effect::CrashAfter) => self.die().await,
-            Some(Effect::LostReply) => Err(refused(RpcCode::Unavailable, "the connection was reset", false)),
-            _ => result.map_err(|error| refused(error.code(), &error.to_string(), true)),
+            Some(Effect::LostReply) => {
+                Err(refused(RpcCode::Unavailable, "the connection was reset", Delivery::Unanswered))
+            }
+            _ => result.map_err(|error| refused(error.code(), &error.to_string(), Delivery::Answered)),
         }
     }
 

@@ -5,6 +5,7 @@ use flyte_schema::flyteidl2::core::Container;
 
 use super::*;
 use crate::model::{AppName, State as Phase};
+use crate::port::Delivery;
 use crate::port::memory::VirtualClock;
 use crate::server::state::Profile;
 
@@ -65,9 +66,9 @@ async fn faults_happen_once_and_as_told() {
     simulator.inject(fault("Create", 1, Effect::Error(RpcCode::Unavailable)));
     simulator.inject(fault("Create", 2, Effect::LostReply));
     let refused = simulator.create(app("a", "1")).await.unwrap_err();
-    assert!(refused.answered && simulator.get(&id("a")).await.unwrap().is_none());
+    assert!(refused.delivery == Delivery::Answered && simulator.get(&id("a")).await.unwrap().is_none());
     let lost = simulator.create(app("a", "1")).await.unwrap_err();
-    assert!(lost.is_outcome_unknown() && !lost.answered);
+    assert!(lost.is_outcome_unknown() && lost.delivery == Delivery::Unanswered);
     let before = simulator.get(&id("a")).await.unwrap().unwrap();
 
     let mut next = app("a", "2");

@@ -70,13 +70,13 @@ pub fn observe(app: &mut App, observation: &Observation, now: Timestamp) {
         Observation::Restarting { exit, attempt, retry_in } => (
             D::DEPLOYMENT_STATUS_DEPLOYING,
             Substate::INITIALIZING,
-            format!("{exit}; start {attempt} was not enough, next in {} s", retry_in.as_secs()),
+            format!("{exit}; start {attempt} was not enough, next in {:.1} s", retry_in.as_secs_f64()),
         ),
         Observation::CrashLoop { exit, attempt } => {
             (D::DEPLOYMENT_STATUS_FAILED, Substate::CRASH_LOOP, format!("{exit}, after {attempt} starts in a row"))
         }
         Observation::SecretMissing { key } => {
-            let message = format!("secret `{key}` does not exist");
+            let message = format!("secret `{key}` does not exist; `flyte local secret set {key}` makes it");
             (D::DEPLOYMENT_STATUS_FAILED, Substate::SECRET_MOUNT_ERROR, message)
         }
         Observation::CannotStart { reason } => {

@@ -63,7 +63,9 @@ const TABLES: &str = "
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the database `{path}` has format {found}; this program knows formats up to {FORMAT}")]
+    #[error(
+        "the database `{path}` has format {found}; this program knows formats up to {FORMAT}: use a newer `flyte`, or `flyte local reset` to begin anew"
+    )]
     Newer { path: PathBuf, found: i64 },
     #[error("the database")]
     Database(#[from] rusqlite::Error),

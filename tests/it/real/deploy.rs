@@ -24,6 +24,31 @@ fn the_quickstart_runs_and_a_second_apply_writes_nothing() {
 }
 
 #[test]
+fn after_a_stop_apply_brings_the_apps_back_without_a_write() {
+    let desk = Desk::example("quickstart");
+    desk.flyte(&["apply", "--yes"]).expect(0);
+    let revision = desk.revision("frontend");
+    desk.flyte(&["local", "stop"]).expect(0);
+    // Nothing is pending, but something is not as it should be.
+    desk.flyte(&["plan", "--detailed-exitcode"]).expect(0);
+    // Nothing is written, so nobody is asked.
+    let again = desk.flyte(&["apply"]).expect(0);
+    assert!(again.stdout.contains("Nothing to do but to wait"), "{}", again.stdout);
+    assert_eq!(get(&desk.url("frontend")).unwrap().0, 200);
+    assert_eq!(desk.revision("frontend"), revision);
+}
+
+#[test]
+fn an_app_that_still_fails_fails_the_next_apply_too() {
+    let desk = Desk::new();
+    let app = "[app.broken]\nargs = [\"sh\", \"-c\", \"echo bye; exit 3\"]\nport = 8081\nactivation = \"auto\"\n";
+    desk.write("flyte.toml", &format!("name = \"shop\"\nproject = \"p\"\ndomain = \"d\"\n{app}"));
+    desk.flyte(&["apply", "--yes"]).expect(5);
+    let again = desk.flyte(&["apply", "--yes", "--json"]).expect(5).json();
+    assert_eq!((&again["apps"][0]["status"], &again["written"]), (&"not_ready".into(), &0.into()), "{again:#}");
+}
+
+#[test]
 fn one_changed_file_redeploys_its_app_alone_and_no_request_fails() {
     let desk = Desk::example("quickstart");
     desk.flyte(&["apply", "--yes"]).expect(0);

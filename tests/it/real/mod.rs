@@ -4,4 +4,5 @@ mod crash;
 mod deploy;
 mod desk;
 mod example;
+mod mistakes;
 mod scaling;

@@ -17,15 +17,18 @@ use tokio::sync::broadcast;
 /// Lines kept in memory per app. Source: the open-source server starts a tail with as many.
 const LINES: usize = 1000;
 
+/// Bytes of lines kept in memory per app.
+const BYTES: usize = 2 << 20;
+
 /// Lines that a reader of a log may lag behind.
-const BACKLOG: usize = 4096;
+const BACKLOG: usize = 1024;
 
 const FILE_BYTES: u64 = 10 << 20;
 const FILES: usize = 3;
 
 /// The latest lines of an app, then every further one, without a gap or a repetition between.
 pub struct Tail {
-    /// At most the last 1000, oldest first.
+    /// At most the last 1000, or fewer where they are long; oldest first.
     pub latest: Vec<Line>,
     /// A receiver too slow loses lines and is told how many.
     pub further: broadcast::Receiver<Line>,
@@ -37,16 +40,35 @@ pub(super) struct AppLog {
 }
 
 struct Inner {
-    latest: VecDeque<Line>,
+    latest: Latest,
     file: RotatedFile,
     further: broadcast::Sender<Line>,
+}
+
+/// The last lines, bounded in number and in bytes.
+#[derive(Default)]
+struct Latest {
+    lines: VecDeque<Line>,
+    bytes: usize,
+}
+
+impl Latest {
+    fn push(&mut self, line: Line) {
+        self.bytes += line.text.len();
+        self.lines.push_back(line);
+        while self.lines.len() > LINES || self.bytes > BYTES {
+            let Some(oldest) = self.lines.pop_front() else { break };
+            self.bytes -= oldest.text.len();
+        }
+    }
 }
 
 impl AppLog {
     /// Goes on where the files end.
     pub fn open(path: PathBuf) -> Self {
         let file = RotatedFile::new(path, FILE_BYTES, FILES);
-        let latest = file.last_lines(LINES).into();
+        let mut latest = Latest::default();
+        file.last_lines(LINES).into_iter().for_each(|line| latest.push(line));
         Self { inner: Mutex::new(Inner { latest, file, further: broadcast::Sender::new(BACKLOG) }) }
     }
 
@@ -62,13 +84,13 @@ impl AppLog {
 
     pub fn tail(&self) -> Tail {
         let inner = self.lock();
-        Tail { latest: inner.latest.iter().cloned().collect(), further: inner.further.subscribe() }
+        Tail { latest: inner.latest.lines.iter().cloned().collect(), further: inner.further.subscribe() }
     }
 
     /// Forgets every line, on disk too. Its readers have come to the end.
     pub fn delete(&self) {
         let mut inner = self.lock();
-        inner.latest.clear();
+        inner.latest = Latest::default();
         inner.file.delete();
         inner.further = broadcast::Sender::new(BACKLOG);
     }
@@ -78,10 +100,7 @@ impl AppLog {
         let line = Line { time: jiff::Timestamp::now(), replica: replica.to_owned(), originator, text };
         // A full disk must not stop the app; its lines are still in memory.
         let _ = inner.file.append(&line.encode());
-        if inner.latest.len() == LINES {
-            inner.latest.pop_front();
-        }
-        inner.latest.push_back(line.clone());
+        inner.latest.push(line.clone());
         // Under the lock, so that readers see one order. Without readers there is nobody to send it to.
         let _ = inner.further.send(line);
     }
@@ -117,5 +136,16 @@ mod tests {
         log.delete();
         assert!(log.tail().latest.is_empty());
         assert!(reader.recv().await.is_err(), "a reader has come to the end");
+    }
+
+    #[test]
+    fn long_lines_do_not_fill_the_memory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = AppLog::open(directory.path().join("app.log"));
+        let long = "x".repeat(16 << 10);
+        (0..LINES).for_each(|_| log.user("app-1", long.clone()));
+        assert_eq!(log.tail().latest.len(), BYTES / long.len());
+        log.user("app-1", "last".into());
+        assert_eq!(log.tail().latest.last().map(|line| line.text.as_str()), Some("last"));
     }
 }

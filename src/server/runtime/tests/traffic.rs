@@ -152,3 +152,23 @@ async fn an_idle_app_is_stopped_and_answers_its_next_request() {
         assert_eq!([bed.event().await, bed.event().await], [(1, Observation::ScalingFromZero), (1, ready)]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_during_a_cold_start_lets_requests_wait_on() {
+    let mut bed = Bed::new();
+    let mut workload = server(1, "one");
+    (workload.min_replicas, workload.scaledown_after) = (0, Some(Duration::from_millis(50)));
+    bed.runtime.set(workload);
+    bed.until(|_, observation| *observation == Observation::ScaledToZero).await;
+    let port = bed.port;
+    let asked = async move {
+        let mut connection = connect(port).await;
+        connection.send(Request::get("/").body("".into()).expect("a request")).await.expect("a response")
+    };
+    let asked = tokio::spawn(asked);
+    bed.until(|_, observation| *observation == Observation::ScalingFromZero).await;
+    bed.runtime.set(server(2, "two"));
+    let (status, answer) = asked.await.expect("no panic");
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    bed.runtime.shutdown().await;
+}

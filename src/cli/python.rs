@@ -1,0 +1,90 @@
+//! The apps of a Python file that uses the Flyte SDK, as the SDK itself translates them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::failure::{Failure, Result};
+use super::place::Place;
+use crate::host::{RealFiles, python};
+use crate::import::sdk::{Answer, HELPER, Loaded, Question, Refusal, RefusalKind};
+use crate::import::{self, Imported, Options};
+use crate::manifest::{FILE_NAME, normal};
+
+/// A manifest made from a Python file, and where it stands.
+pub struct Declared {
+    pub imported: Imported,
+    pub loaded: Loaded,
+    /// Of the manifest: in the directory that modules and files are named from.
+    pub path: PathBuf,
+}
+
+/// Loads a file, or one variable of it.
+///
+/// The root, as with the SDK, is the working directory; for a file that does not lie below it, its own directory.
+///
+/// # Errors
+/// There is no such file, no Python, no SDK; the file or the SDK refuses; the apps have no manifest.
+pub async fn declared(files: &RealFiles, file: &Path, variable: Option<&str>, place: &Place) -> Result<Declared> {
+    let directory = env::current_dir()?;
+    let file = normal(&directory.join(file));
+    if !file.is_file() {
+        return Err(Failure::new(format!("there is no file {}", file.display())));
+    }
+    let root = if file.starts_with(&directory) { directory } else { file.parent().unwrap_or(&directory).to_owned() };
+    let loaded = load(&file, variable, &root, place).await?;
+    let damaged = |error: import::sdk::Damaged| Failure::from_error(&error);
+    let (apps, hints) = loaded.apps().map_err(damaged)?;
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let shown = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
+    let options = Options {
+        name: import::word(&stem),
+        scope: place.scope.clone(),
+        target: place.target.clone(),
+        heading: format!("From {shown}, as SDK {} translates it.", loaded.sdk),
+        hints,
+    };
+    let path = root.join(FILE_NAME);
+    let imported = import::import(files, &path, &apps, &options)?;
+    Ok(Declared { imported, loaded, path })
+}
+
+async fn load(file: &Path, variable: Option<&str>, root: &Path, place: &Place) -> Result<Loaded> {
+    let question = Question {
+        file: file.display().to_string(),
+        root: root.display().to_string(),
+        variable: variable.map(str::to_owned),
+        project: place.scope.project.clone(),
+        domain: place.scope.domain.clone(),
+        org: place.scope.org.clone(),
+    };
+    let argument = serde_json::to_string(&question).map_err(|error| Failure::from_error(&error))?;
+    let program = python::interpreter(env::var_os("VIRTUAL_ENV").as_ref());
+    let answer = python::run(&program, HELPER, &argument, root).await.map_err(|error| unanswered(&error))?;
+    match serde_json::from_slice(&answer) {
+        Ok(Answer::Loaded(loaded)) => Ok(loaded),
+        Ok(Answer::Refused { refused }) => Err(told(refused)),
+        Err(error) => Err(Failure::from_error(&error).while_doing(format!("{} gave no answer", program.display()))),
+    }
+}
+
+fn unanswered(error: &python::PythonError) -> Failure {
+    let failure = Failure::from_error(error);
+    match error {
+        python::PythonError::Start { .. } => failure.help("install Python 3.10 or newer, then `pip install flyte`"),
+        python::PythonError::Failed { said, .. } if !said.trim().is_empty() => failure.help(said.trim().to_owned()),
+        _ => failure,
+    }
+}
+
+fn told(refusal: Refusal) -> Failure {
+    let failure = Failure::new(refusal.message);
+    match refusal.kind {
+        RefusalKind::Sdk => failure.help(format!(
+            "type `pip install flyte` for {}, or activate the virtual environment that has it",
+            refusal.detail
+        )),
+        RefusalKind::Variable if refusal.detail.is_empty() => failure,
+        RefusalKind::Variable => failure.help(format!("the file declares {}", refusal.detail)),
+        RefusalKind::Load | RefusalKind::Translate => failure.help(refusal.detail.trim_end().to_owned()),
+    }
+}

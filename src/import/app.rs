@@ -1,0 +1,316 @@
+//! One message back to the table of its app. Keys stand in the order in which they are written.
+
+use buffa_types::google::protobuf::Duration;
+use flyte_schema::flyteidl2::app::{
+    App as Message, AutoscalingConfig, IngressConfig, Link, SecurityContext, Spec, scaling_metric::Metric, spec,
+};
+use flyte_schema::flyteidl2::core::{Container, ContainerPort, Secret, secret::MountType};
+use toml::{Table, Value};
+
+use super::command::{Arguments, arguments, starter};
+use super::parameters::{Parameters, parameters};
+use super::{Draft, Hints, Unsaid, pod, resources};
+use crate::model::{Marks, SECRET_MOUNT, Scope};
+
+const DEFAULT_PORT: u32 = 8080;
+
+/// Set on Apple silicon by whoever lowers an app, not by its author.
+const MARKERS: [(&str, &str); 2] = [("_F_APPLE_SILICON_EXECUTION", "host"), ("_F_APPLE_SILICON_HOST_PACKAGES", "[]")];
+
+pub fn draft(message: &Message, scope: &Scope, hints: &Hints, unsaid: &mut Vec<Unsaid>) -> Draft {
+    let name = message.metadata.id.name.clone();
+    let mut writer = Writer { table: Table::new(), app: &name, unsaid };
+    for (path, why) in &hints.unsaid {
+        writer.cannot(path, why);
+    }
+    let parameters = writer.app(message, scope, hints);
+    let mut table = writer.table;
+    escape(&mut table);
+    Draft { name, table, resolved: parameters.resolved }
+}
+
+struct Writer<'a> {
+    table: Table,
+    app: &'a str,
+    unsaid: &'a mut Vec<Unsaid>,
+}
+
+impl Writer<'_> {
+    fn cannot(&mut self, path: &str, why: &str) {
+        self.unsaid.push(Unsaid { app: self.app.to_owned(), path: path.to_owned(), why: why.to_owned() });
+    }
+
+    fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.table.insert(key.to_owned(), value.into());
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.set(key, text);
+        }
+    }
+
+    fn fill(&mut self, key: &str, table: Table) {
+        if !table.is_empty() {
+            self.set(key, table);
+        }
+    }
+
+    fn app(&mut self, message: &Message, scope: &Scope, hints: &Hints) -> Parameters {
+        let spec: &Spec = &message.spec;
+        let mut template = Table::new();
+        let container = match &spec.app_payload {
+            Some(spec::AppPayload::Container(container)) => (**container).clone(),
+            Some(spec::AppPayload::Pod(payload)) => match pod::taken_apart(payload) {
+                Some((container, around)) => {
+                    template = around;
+                    container
+                }
+                None => {
+                    self.cannot("spec.pod", "it has no container named `app`, or a null, which TOML cannot write");
+                    Container::default()
+                }
+            },
+            None => Container::default(),
+        };
+        self.text("description", &spec.profile.short_description);
+        self.text("type", &spec.profile.r#type);
+        self.text("image", &container.image);
+        let parameters = self.process(message, &container, scope, hints);
+        self.port(&container.ports);
+        self.environment(&container, &parameters);
+        self.secrets(&spec.security_context);
+        self.fill("parameters", parameters.parameters.clone());
+        let edges = parameters.endpoints();
+        let more: Vec<String> = hints.depends_on.iter().filter(|app| !edges.contains(app.as_str())).cloned().collect();
+        if !more.is_empty() {
+            self.set("depends_on", more);
+        }
+        use spec::DesiredState as State;
+        if matches!(spec.desired_state.as_known(), Some(State::DESIRED_STATE_ACTIVE | State::DESIRED_STATE_STARTED)) {
+            self.set("activation", "auto");
+        }
+        if !hints.include.is_empty() {
+            self.set("include", hints.include.clone());
+        }
+        self.fill("resources", resources::resources(&container.resources, &spec.extended_resources));
+        self.fill("scaling", scaling(&spec.autoscaling));
+        self.fill("ingress", ingress(&spec.ingress));
+        if spec.security_context.allow_anonymous {
+            self.set("requires_auth", false);
+        }
+        if !spec.links.is_empty() {
+            self.set("links", Value::Array(spec.links.iter().map(link).collect()));
+        }
+        if let Some(path) = variable(&container, Marks::READY) {
+            self.set("ready", Table::from_iter([("http".to_owned(), Value::from(path))]));
+        }
+        if let Some(request) = spec.timeouts.request_timeout.as_option() {
+            self.set("timeouts", Table::from_iter([("request".to_owned(), duration(request).into())]));
+        }
+        if spec.cluster_pool != "default" {
+            self.text("cluster_pool", &spec.cluster_pool);
+        }
+        self.text("cluster", &spec.cluster);
+        self.text("service_account", &spec.security_context.run_as.k8s_service_account);
+        self.fill("pod_template", template);
+        self.metadata(message);
+        parameters
+    }
+
+    /// The command, taken apart where it is the starter's.
+    fn process(&mut self, message: &Message, container: &Container, scope: &Scope, hints: &Hints) -> Parameters {
+        let command: Vec<&str> = container.command.iter().map(String::as_str).collect();
+        let Some(starter) = starter(&command) else {
+            self.set("command", container.command.clone());
+            if !container.args.is_empty() {
+                self.set("args", container.args.clone());
+            }
+            return Parameters::default();
+        };
+        self.text("python", starter.python.unwrap_or_default());
+        let args: Vec<&str> = container.args.iter().map(String::as_str).collect();
+        match arguments(&args) {
+            Arguments::Words(words) if words.is_empty() => {}
+            Arguments::Words(words) => self.set("args", words),
+            Arguments::Line(line) => {
+                self.set("args", ["sh", "-c", &line].map(str::to_owned).to_vec());
+                self.cannot(
+                    "spec.container.args",
+                    "a shell reads them, and flyte sends words that arrive whole: written as `sh -c`, which does the same",
+                );
+            }
+        }
+        let Some(transport) = starter.parameters else { return Parameters::default() };
+        parameters(transport, &message.spec.inputs, scope, hints).unwrap_or_else(|| {
+            self.cannot("spec.parameters", "they are not written as Flyte's starter takes them");
+            Parameters::default()
+        })
+    }
+
+    fn port(&mut self, ports: &[ContainerPort]) {
+        if ports.len() != 1 {
+            self.cannot("spec.container.ports", "an app has exactly one port");
+        }
+        let Some(port) = ports.first() else { return };
+        let number = i64::from(port.container_port);
+        if !port.name.is_empty() {
+            let port = [("number", Value::from(number)), ("name", port.name.as_str().into())];
+            self.set("port", port.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Table>());
+        } else if port.container_port != DEFAULT_PORT {
+            self.set("port", number);
+        }
+    }
+
+    fn environment(&mut self, container: &Container, parameters: &Parameters) {
+        let ours = |key: &str| Marks::is_mark(key) || key == Marks::READY || key == Marks::BUNDLE;
+        let mut env = Table::new();
+        for pair in container.env.iter().filter(|pair| !ours(&pair.key)) {
+            if !MARKERS.contains(&(pair.key.as_str(), pair.value.as_str())) {
+                env.insert(pair.key.clone(), pair.value.as_str().into());
+            }
+        }
+        env.extend(parameters.env.clone());
+        self.fill("env", env);
+    }
+
+    fn secrets(&mut self, context: &SecurityContext) {
+        let mut secrets = Vec::new();
+        for secret in &context.secrets {
+            match written(secret) {
+                Some(written) => secrets.push(written),
+                None => {
+                    let path = format!("spec.security_context.secrets[{}]", secret.key);
+                    self.cannot(&path, "a secret goes into a variable or a file, whatever its version");
+                }
+            }
+        }
+        if !secrets.is_empty() {
+            self.set("secrets", Value::Array(secrets));
+        }
+    }
+
+    /// What the comparison of specs does not see.
+    fn metadata(&mut self, message: &Message) {
+        let foreign = |label: &&String| !label.starts_with("flyte.deploy/");
+        if let Some(label) = message.metadata.labels.keys().find(foreign) {
+            self.cannot(&format!("metadata.labels[{label}]"), "flyte sets labels of its own only");
+        }
+    }
+}
+
+fn variable<'a>(container: &'a Container, name: &str) -> Option<&'a str> {
+    container.env.iter().rev().find(|pair| pair.key == name).map(|pair| pair.value.as_str())
+}
+
+fn written(secret: &Secret) -> Option<Value> {
+    let made = |text: &str| text.to_ascii_uppercase().replace('-', "_");
+    let usual = if secret.group.is_empty() {
+        made(&secret.key)
+    } else {
+        format!("{}_{}", made(&secret.group), made(&secret.key))
+    };
+    let mut table = Table::from_iter([("key".to_owned(), Value::from(secret.key.as_str()))]);
+    if !secret.group.is_empty() {
+        table.insert("group".to_owned(), secret.group.as_str().into());
+    }
+    match secret.mount_requirement.as_known() {
+        _ if !secret.group_version.is_empty() => return None,
+        Some(MountType::ENV_VAR) if secret.env_var == usual => {
+            if table.len() == 1 {
+                return Some(secret.key.as_str().into());
+            }
+        }
+        Some(MountType::ENV_VAR) => drop(table.insert("env".to_owned(), secret.env_var.as_str().into())),
+        Some(MountType::FILE) if secret.env_var.is_empty() => {
+            table.insert("mount".to_owned(), SECRET_MOUNT.into());
+        }
+        _ => return None,
+    }
+    Some(table.into())
+}
+
+fn scaling(config: &AutoscalingConfig) -> Table {
+    let mut table = Table::new();
+    let (min, max) = (i64::from(config.replicas.min), i64::from(config.replicas.max));
+    let replicas: Option<Value> = match (min, max) {
+        (0, 1) => None,
+        (min, max) if min == max => Some(min.into()),
+        (min, max) => {
+            let bounds = [("min", min, 0), ("max", max, 1)].into_iter().filter(|(_, bound, default)| bound != default);
+            Some(Value::Table(bounds.map(|(key, bound, _)| (key.to_owned(), bound.into())).collect()))
+        }
+    };
+    // A message that says nothing means none at all: the manifest refuses that in its own words.
+    if let Some(replicas) = replicas {
+        table.insert("replicas".to_owned(), replicas);
+    }
+    let metric = match &config.scaling_metric.metric {
+        Some(Metric::Concurrency(metric)) => Some(("concurrency", metric.target_value)),
+        Some(Metric::RequestRate(metric)) => Some(("request_rate", metric.target_value)),
+        None => None,
+    };
+    if let Some((key, target)) = metric {
+        let metric = Table::from_iter([(key.to_owned(), Value::from(i64::from(target)))]);
+        table.insert("metric".to_owned(), metric.into());
+    }
+    if let Some(period) = config.scaledown_period.as_option() {
+        table.insert("scaledown_after".to_owned(), duration(period).into());
+    }
+    table
+}
+
+fn ingress(config: &IngressConfig) -> Table {
+    let mut table = Table::new();
+    for (key, text) in [("subdomain", &config.subdomain), ("custom_domain", &config.cname)] {
+        if !text.is_empty() {
+            table.insert(key.to_owned(), text.as_str().into());
+        }
+    }
+    if config.private {
+        table.insert("private".to_owned(), true.into());
+    }
+    table
+}
+
+fn link(link: &Link) -> Value {
+    let mut table = Table::from_iter([("path".to_owned(), Value::from(link.path.as_str()))]);
+    if !link.title.is_empty() {
+        table.insert("title".to_owned(), link.title.as_str().into());
+    }
+    if link.is_relative {
+        table.insert("is_relative".to_owned(), true.into());
+    }
+    table.into()
+}
+
+/// `"5m"`, `"90s"`, `"1500ms"`, `"0.0000005s"`.
+fn duration(duration: &Duration) -> String {
+    let (seconds, nanos) = (duration.seconds, duration.nanos);
+    match (seconds, nanos) {
+        (0, 0) => "0s".to_owned(),
+        (seconds, 0) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        (seconds, 0) if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (seconds, 0) => format!("{seconds}s"),
+        (seconds, nanos) if seconds >= 0 && nanos > 0 && nanos % 1_000_000 == 0 => {
+            format!("{}ms", i128::from(seconds) * 1000 + i128::from(nanos / 1_000_000))
+        }
+        // Below zero the manifest refuses it.
+        (seconds, nanos) => format!("{seconds}.{:09}s", nanos.unsigned_abs()),
+    }
+}
+
+/// `${` begins a variable of the manifest.
+fn escape(table: &mut Table) {
+    fn value(node: &mut Value) {
+        match node {
+            Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+            Value::Array(items) => items.iter_mut().for_each(value),
+            Value::Table(inner) => escape(inner),
+            _ => {}
+        }
+    }
+    for (_, node) in table.iter_mut() {
+        value(node);
+    }
+}

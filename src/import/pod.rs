@@ -1,0 +1,117 @@
+//! A pod back to the container of the app and the template around it.
+
+use std::collections::BTreeMap;
+
+use flyte_schema::flyteidl2::core::resources::{ResourceEntry, ResourceName};
+use flyte_schema::flyteidl2::core::{Container, ContainerPort, K8sPod, KeyValuePair, Resources};
+use serde_json::{Map, Value as Json, json};
+use toml::{Table, Value};
+
+use crate::model::pod::APP_CONTAINER;
+
+/// The app's container, and the table `pod_template`. `None` where the pod has no container of the app, or cannot be
+/// written as TOML.
+pub fn taken_apart(pod: &K8sPod) -> Option<(Container, Table)> {
+    let mut spec = match serde_json::to_value(&*pod.pod_spec).ok()? {
+        Json::Object(spec) => spec,
+        _ => return None,
+    };
+    let containers = spec.get_mut("containers")?.as_array_mut()?;
+    let app = containers.iter_mut().filter_map(Json::as_object_mut).find(|app| app["name"] == APP_CONTAINER)?;
+    let container = container(app);
+    let mut template = Table::new();
+    for (key, map) in [("labels", &pod.metadata.labels), ("annotations", &pod.metadata.annotations)] {
+        if !map.is_empty() {
+            template.insert(key.to_owned(), texts(map));
+        }
+    }
+    template.insert("pod_spec".to_owned(), toml_value(&Json::Object(spec))?);
+    Some((container, template))
+}
+
+fn texts(map: &BTreeMap<String, String>) -> Value {
+    Value::Table(map.iter().map(|(key, text)| (key.clone(), text.as_str().into())).collect())
+}
+
+/// Takes out what the merge of a template puts in.
+fn container(app: &mut Map<String, Json>) -> Container {
+    let words = |value: Option<Json>| -> Vec<String> {
+        let list = value.as_ref().and_then(Json::as_array).into_iter().flatten();
+        list.filter_map(|word| word.as_str().map(str::to_owned)).collect()
+    };
+    let mut container = Container {
+        image: app.shift_remove("image").and_then(|image| image.as_str().map(str::to_owned)).unwrap_or_default(),
+        command: words(app.shift_remove("command")),
+        args: words(app.shift_remove("args")),
+        ..Default::default()
+    };
+    if let Some(Json::Array(env)) = app.get_mut("env") {
+        env.retain(|variable| match (variable["name"].as_str(), variable["value"].as_str()) {
+            (Some(key), Some(value)) => {
+                let pair = KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() };
+                container.env.push(pair);
+                false
+            }
+            _ => true,
+        });
+    }
+    if let Some(Json::Array(ports)) = app.get_mut("ports")
+        && let Some(port) = ports.first().and_then(plain_port)
+    {
+        container.ports.push(port);
+        ports.remove(0);
+    }
+    // The device is said beside the pod, and its number with it.
+    if let Some(count) =
+        app.get_mut("resources").and_then(|all| all.get_mut("requests")?.as_object_mut()?.shift_remove("gpu"))
+    {
+        let value = count.as_str().map_or_else(|| count.to_string(), str::to_owned);
+        let entry = ResourceEntry { name: ResourceName::GPU.into(), value, ..Default::default() };
+        container.resources = Resources { requests: vec![entry], ..Default::default() }.into();
+    }
+    for member in ["env", "ports"] {
+        if app.get(member).is_some_and(|list| *list == json!([])) {
+            app.shift_remove(member);
+        }
+    }
+    if let Some(Json::Object(resources)) = app.get_mut("resources") {
+        resources.retain(|_, amounts| *amounts != json!({}));
+        if resources.is_empty() {
+            app.shift_remove("resources");
+        }
+    }
+    container
+}
+
+fn plain_port(port: &Json) -> Option<ContainerPort> {
+    let port = port.as_object()?;
+    if !port.keys().all(|member| matches!(member.as_str(), "containerPort" | "name")) {
+        return None;
+    }
+    let number = port.get("containerPort")?.as_f64()?;
+    Some(ContainerPort {
+        container_port: format!("{number}").parse().ok()?,
+        name: port.get("name").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        ..Default::default()
+    })
+}
+
+/// `None` where there is a null in it, which TOML has no word for.
+fn toml_value(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(yes) => (*yes).into(),
+        Json::Number(number) => {
+            let number = number.as_f64()?;
+            match format!("{number}").parse::<i64>() {
+                Ok(whole) => whole.into(),
+                Err(_) => number.into(),
+            }
+        }
+        Json::String(text) => text.as_str().into(),
+        Json::Array(items) => Value::Array(items.iter().map(toml_value).collect::<Option<_>>()?),
+        Json::Object(members) => Value::Table(
+            members.iter().map(|(key, value)| Some((key.clone(), toml_value(value)?))).collect::<Option<_>>()?,
+        ),
+    })
+}

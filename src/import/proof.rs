@@ -1,0 +1,200 @@
+//! What a written manifest comes to when it is read again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use flyte_schema::flyteidl2::app::App as Message;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::text::{self, Place};
+use super::{Draft, Error, Options, Overlay, Unsaid};
+use crate::bundle::{Bundle, BundleSet};
+use crate::canonical::canonical;
+use crate::desired::{self, LowerOptions};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::diff;
+use crate::manifest;
+use crate::model::{BundleRef, Digest, spec};
+use crate::port::Files;
+use crate::resolve::{self, Project, Selection};
+use crate::schema::Schema;
+
+/// Each round takes out at least one thing per mistaken place; more are not needed in practice.
+const MAX_ROUNDS: usize = 50;
+
+/// A place where a manifest, lowered, is not the message it was made from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    pub app: String,
+    /// Where it stands in the message: `spec.container.env[MODE]`.
+    pub path: String,
+    /// Credentials are replaced by placeholders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Value>,
+}
+
+impl Difference {
+    /// The reason, where nothing better is known. `unpacks`: the app starts through what unpacks its code.
+    pub fn unsaid(&self, unpacks: bool) -> Unsaid {
+        let why = if self.path == "spec.code_bundle" && !unpacks {
+            "code was sent along, and the app's own command does not unpack it: it is left out".to_owned()
+        } else if self.path == "spec.code_bundle" {
+            "the manifest does not say which code runs: name its files with `source` or `include`, else apply takes the \
+             code away"
+                .to_owned()
+        } else if Schema::load().key_for_wire(&self.path).is_none() {
+            "flyte.toml has no key for it".to_owned()
+        } else {
+            let show = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
+            format!("{} would become {}", show(&self.imported), show(&self.written))
+        };
+        Unsaid { app: self.app.clone(), path: self.path.clone(), why }
+    }
+}
+
+/// Takes out of the drafts what a manifest may not say, until it has no mistakes.
+pub fn refine(
+    files: &dyn Files,
+    path: &Path,
+    drafts: &mut Vec<Draft>,
+    options: &Options,
+    unsaid: &mut Vec<Unsaid>,
+) -> Result<(), Error> {
+    for _ in 0..MAX_ROUNDS {
+        let (text, places) = text::probe(drafts, options);
+        let invalid = match read(files, path, text) {
+            Ok(_) => return Ok(()),
+            Err(Error::Invalid(invalid)) => invalid,
+            Err(other) => return Err(other),
+        };
+        let mut found: Vec<(Place, String)> = Vec::new();
+        for finding in invalid.0.list.iter().filter(|finding| finding.severity == Severity::Error) {
+            if let Some(place) = place(finding, &places)
+                && found.iter().all(|(known, _)| *known != place)
+            {
+                found.push((place, reason(finding)));
+            }
+        }
+        if found.is_empty() {
+            return Err(Error::Invalid(invalid));
+        }
+        remove(drafts, found, unsaid);
+    }
+    Ok(())
+}
+
+/// What the first label of a finding points at.
+fn place(finding: &Diagnostic, places: &[(std::ops::Range<usize>, Place)]) -> Option<Place> {
+    let labels = finding.labels.iter().map(|label| label.span.start);
+    let mut named = labels.filter_map(|at| places.iter().find(|(range, _)| range.contains(&at)));
+    named.next().map(|(_, place)| place.clone())
+}
+
+fn reason(finding: &Diagnostic) -> String {
+    format!("flyte.toml refuses it: {}", finding.message)
+}
+
+fn remove(drafts: &mut Vec<Draft>, mut found: Vec<(Place, String)>, unsaid: &mut Vec<Unsaid>) {
+    // From the back, so that what is left keeps its place: an app goes after what is in it.
+    let order = |place: &Place| {
+        let index = place.path.get(1).and_then(|segment| segment.parse::<usize>().ok());
+        (place.draft, place.path.first().cloned(), index)
+    };
+    found.sort_by_key(|(place, _)| std::cmp::Reverse(order(place)));
+    for (place, why) in found {
+        let Some(draft) = drafts.get_mut(place.draft) else { continue };
+        unsaid.push(Unsaid { app: draft.name.clone(), path: wire(&place.path), why });
+        match place.path.as_slice() {
+            [] => drop(drafts.remove(place.draft)),
+            [key] => drop(draft.table.remove(key)),
+            [key, inner, ..] => {
+                let empty = match draft.table.get_mut(key) {
+                    Some(toml::Value::Table(table)) => {
+                        table.remove(inner);
+                        table.is_empty()
+                    }
+                    Some(toml::Value::Array(items)) => {
+                        if let Some(at) = inner.parse().ok().filter(|at| *at < items.len()) {
+                            items.remove(at);
+                        }
+                        items.is_empty()
+                    }
+                    _ => false,
+                };
+                if empty {
+                    draft.table.remove(key);
+                }
+            }
+        }
+    }
+}
+
+/// Where a key lands in the message.
+fn wire(path: &[String]) -> String {
+    let schema = Schema::load();
+    let [key, rest @ ..] = path else { return "spec".to_owned() };
+    let lookup = |path: &str| schema.lookup(path).and_then(|key| key.wire.first().cloned());
+    let whole = rest.first().map(|inner| format!("app.{key}.{inner}"));
+    let found = whole.as_deref().and_then(lookup).or_else(|| lookup(&format!("app.{key}")));
+    // Elements that are told apart by their place have no name in the message.
+    let name = rest.first().filter(|inner| inner.parse::<usize>().is_err());
+    match (found, name) {
+        (Some(wire), Some(inner)) if wire.ends_with("[]") => wire.replace("[]", &format!("[{inner}]")),
+        (Some(wire), _) => wire.replace("[]", ""),
+        (None, _) => path.join("."),
+    }
+}
+
+/// Every place where the lowered manifest differs from the messages.
+pub fn differences(
+    files: &dyn Files,
+    path: &Path,
+    text: &str,
+    drafts: &[Draft],
+    apps: &[Message],
+) -> Result<Vec<Difference>, Error> {
+    let project = read(files, path, text.to_owned())?;
+    let originals: BTreeMap<&str, &Message> = apps.iter().map(|app| (app.metadata.id.name.as_str(), app)).collect();
+    // The code is where it is: the bundle only keeps the place of its address.
+    let stand_in = Arc::new(Bundle {
+        digest: BundleRef(Digest::of(b"code")),
+        ..Bundle::new(project.root.clone(), Vec::new(), Vec::new())
+    });
+    let has_code = |name: &str| originals.get(name).is_some_and(|app| address(app).is_some());
+    let coded = project.apps.iter().filter(|(name, app)| app.source.is_some() && has_code(name.as_str()));
+    let bundles = BundleSet { by_app: coded.map(|(name, _)| (name.clone(), stand_in.clone())).collect() };
+    let resolved = drafts.iter().filter_map(|draft| Some((draft.name.parse().ok()?, draft.resolved.clone()))).collect();
+    let lowered = desired::lower(&project, &bundles, &LowerOptions { resolved, ..LowerOptions::default() })?;
+    let mut found = Vec::new();
+    for (name, original) in originals {
+        let Some(desired) = lowered.apps.iter().find(|(known, _)| known.as_str() == name).map(|(_, app)| app) else {
+            found.push(Difference { app: name.to_owned(), path: "spec".to_owned(), imported: None, written: None });
+            continue;
+        };
+        let spec = match address(original) {
+            Some(address) => desired.spec.clone().with_bundle_address(address),
+            None => desired.spec.clone(),
+        };
+        let differences = diff::walk(&canonical(original), &canonical(&spec.0));
+        found.extend(differences.into_iter().map(|(path, imported, written)| {
+            let show = |value: Option<Value>| value.map(|value| diff::conceal(&path, value, name));
+            let (imported, written) = (show(imported), show(written));
+            Difference { app: name.to_owned(), path, imported, written }
+        }));
+    }
+    Ok(found)
+}
+
+fn address(app: &Message) -> Option<&str> {
+    spec::bundle_address(app)
+}
+
+fn read(files: &dyn Files, path: &Path, text: String) -> Result<Project, Error> {
+    let files = Overlay::new(files, path.to_owned(), text);
+    let manifest = manifest::load(&files, path)?;
+    Ok(resolve::resolve(&manifest, &Selection::default())?)
+}

@@ -1,0 +1,121 @@
+use std::path::Path;
+
+use flyte_schema::flyteidl2::app::{self, Input, InputList, Spec};
+use flyte_schema::flyteidl2::core::{Container, ContainerPort, KeyValuePair};
+use serde_json::json;
+
+use super::*;
+use crate::port::memory::MemoryFiles;
+
+fn options() -> Options {
+    Options {
+        name: "shop".to_owned(),
+        scope: Scope { org: String::new(), project: "p".to_owned(), domain: "d".to_owned() },
+        target: Target { name: "local".to_owned(), endpoint: None, insecure: false },
+        heading: "h".to_owned(),
+        hints: BTreeMap::new(),
+    }
+}
+
+/// An app as protobuf JSON, with the id and port filled in.
+fn message(name: &str, spec: serde_json::Value) -> Message {
+    let mut json = json!({ "metadata": { "id": { "project": "p", "domain": "d", "name": name } }, "spec": spec });
+    let spec = &mut json["spec"];
+    if spec["autoscaling"].is_null() {
+        spec["autoscaling"] = json!({ "replicas": { "max": 1 } });
+    }
+    if spec["container"]["ports"].is_null() {
+        spec["container"]["ports"] = json!([{ "container_port": 8080 }]);
+    }
+    flyte_schema::from_json(json).unwrap()
+}
+
+fn written(apps: &[Message]) -> Imported {
+    import(&MemoryFiles::default(), Path::new("/w/flyte.toml"), apps, &options()).unwrap()
+}
+
+/// The text below the head, and what it does not say.
+#[track_caller]
+fn check(apps: &[Message], expected: &str, unsaid: &[&str]) {
+    let imported = written(apps);
+    let head = "# h\nname = \"shop\"\nproject = \"p\"\ndomain = \"d\"\n";
+    assert_eq!(imported.text.strip_prefix(head).unwrap(), expected);
+    let told: Vec<String> = imported.unsaid.iter().map(|one| format!("{} {}", one.app, one.path)).collect();
+    assert_eq!(told, unsaid, "{:#?}", imported.unsaid);
+}
+
+#[test]
+fn defaults_are_left_out() {
+    check(
+        &[message("a", json!({ "container": { "image": "i", "command": ["x"] } }))],
+        "\n[app.a]\nimage = \"i\"\ncommand = [\"x\"]\n",
+        &[],
+    );
+}
+
+#[test]
+fn texts_arrive_as_they_are() {
+    let env = json!([
+        { "key": "A", "value": "${vars.x} $${y} \"quoted\"" },
+        { "key": "B", "value": "line\nline" },
+        { "key": "C", "value": "back\\slash 'q' \u{1F600}" },
+    ]);
+    let app = message("a", json!({ "container": { "image": "i", "command": ["x"], "env": env } }));
+    let imported = written(&[app]);
+    assert_eq!((imported.unsaid, imported.differences), (vec![], vec![]), "{}", imported.text);
+}
+
+#[test]
+fn what_the_manifest_refuses_is_taken_out_and_told() {
+    let one = message(
+        "a",
+        json!({
+            "container": { "image": "i", "command": ["x"], "env": [{ "key": "PORT", "value": "1" }, { "key": "B", "value": "2" }] },
+            "links": [{ "path": "/a" }, { "path": "" }],
+            "profile": { "short_description": "x".repeat(101), "name": "n" },
+            "security_context": { "run_as": { "iam_role": "r" } },
+        }),
+    );
+    check(
+        &[one],
+        "\n[app.a]\nimage = \"i\"\ncommand = [\"x\"]\nenv = { B = \"2\" }\nlinks = [{ path = \"/a\" }]\n",
+        &[
+            "a spec.container.env[PORT]",
+            "a spec.links",
+            "a spec.profile.name",
+            "a spec.profile.short_description",
+            "a spec.security_context.run_as.iam_role",
+        ],
+    );
+}
+
+#[test]
+fn an_app_that_has_no_name_here_is_told() {
+    let spec = json!({ "container": { "image": "i", "command": ["x"] } });
+    check(
+        &[message("ok", spec.clone()), message("Not-A-Name", spec)],
+        "\n[app.ok]\nimage = \"i\"\ncommand = [\"x\"]\n",
+        &["Not-A-Name spec"],
+    );
+}
+
+#[test]
+fn owners_are_those_of_the_marks() {
+    let marked = |owner: &str| {
+        let pair = |key: &str, value: &str| KeyValuePair { key: key.into(), value: value.into(), ..Default::default() };
+        let digest = crate::model::Digest::of(b"").to_string();
+        let env = vec![pair(Marks::OWNER, owner), pair(Marks::VERSION, "v"), pair(Marks::DIGEST, &digest)];
+        let container = Container {
+            env,
+            ports: vec![ContainerPort { container_port: 8080, ..Default::default() }],
+            ..Default::default()
+        };
+        let inputs = InputList { items: Vec::<Input>::new(), ..Default::default() };
+        let spec = Spec { app_payload: Some(container.into()), inputs: inputs.into(), ..Default::default() };
+        app::App { spec: spec.into(), ..Default::default() }
+    };
+    let scope = Scope { org: String::new(), project: "a.b".to_owned(), domain: "d".to_owned() };
+    assert_eq!(owner(&[marked("shop"), marked("shop")], &scope), "shop");
+    assert_eq!(owner(&[marked("shop"), marked("other")], &scope), "a-b");
+    assert_eq!(owner(&[], &scope), "a-b");
+}

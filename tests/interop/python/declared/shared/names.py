@@ -1,0 +1,1 @@
+ENVIRONMENT = {"LOG_LEVEL": "info", "PRICE": "${price}"}
