@@ -12,6 +12,7 @@ pub mod host;
 pub mod import;
 pub mod manifest;
 pub mod model;
+pub mod pins;
 pub mod pipeline;
 pub mod plan;
 pub mod port;

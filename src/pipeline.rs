@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp};
+use crate::pins::{self, PinError, Unresolved};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
 use crate::report::Report;
@@ -61,6 +62,8 @@ pub enum Error {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+    #[error(transparent)]
     Lower(#[from] LowerError),
     #[error("the control plane did not answer as it should: {0}")]
     Rpc(#[from] RpcError),
@@ -91,13 +94,22 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let project = load(ports.files.as_ref(), request)?;
-    let (_, desired) = lower(ports, &project, request)?;
+    let (_, desired) = lower(ports, &project, request).await?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &live);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     Ok(Planned { plan, target: project.target })
+}
+
+impl From<PinError> for Error {
+    fn from(error: PinError) -> Self {
+        match error {
+            PinError::Rpc(error) => error.into(),
+            PinError::Unresolved(unresolved) => unresolved.into(),
+        }
+    }
 }
 
 impl Planned {
@@ -161,20 +173,28 @@ fn read_manifest(files: &dyn Files, request: &Request) -> Result<Manifest, LoadE
     Ok(manifest)
 }
 
-/// What would be packed, and what would be asked for.
+/// What would be packed.
 ///
 /// # Errors
 /// A source cannot be read or packed.
-pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
+pub fn pack(ports: &Ports, project: &Project) -> Result<BundleSet, Error> {
     let bundles = bundle::pack(ports.files.as_ref(), project)?;
     for (app, bundle) in &bundles.by_app {
         tracing::debug!(%app, digest = %bundle.digest.0, files = bundle.files.len(), bytes = bundle.size(), "bundle");
     }
-    let options = LowerOptions {
-        label: request.label.clone(),
-        source_link: ports.files.source_link(&project.root),
-        ..LowerOptions::default()
-    };
+    Ok(bundles)
+}
+
+/// What would be packed, and what would be asked for. The control plane is asked where a parameter names a run output
+/// or an artifact, and not otherwise.
+///
+/// # Errors
+/// A source cannot be read or packed, a run output or an artifact cannot be pinned.
+pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
+    let bundles = pack(ports, project)?;
+    let resolved = pins::look_up(ports, project).await?;
+    let options =
+        LowerOptions { label: request.label.clone(), source_link: ports.files.source_link(&project.root), resolved };
     let desired = desired::lower(project, &bundles, &options)?;
     Ok((bundles, desired))
 }
@@ -185,7 +205,7 @@ pub fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(Bun
 /// As [`plan`].
 pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
     let project = load(ports.files.as_ref(), request)?;
-    let (_, desired) = lower(ports, &project, request)?;
+    let (_, desired) = lower(ports, &project, request).await?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let changes = diff::diff(&project, &desired, &live);

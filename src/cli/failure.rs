@@ -162,6 +162,7 @@ impl From<pipeline::Error> for Failure {
         let failure = Self::from_error(&error);
         match error {
             Error::Invalid(invalid) => failure.diagnostics(invalid.0),
+            Error::Unresolved(unresolved) => failure.diagnostics(unresolved.0),
             Error::Load(LoadError::NotFound(_)) => {
                 failure.help("`flyte init` writes one; `-C DIR` or `--manifest FILE` names another place")
             }

@@ -5,6 +5,7 @@
 mod call;
 mod data;
 mod endpoint;
+mod lookup;
 mod secret;
 mod stream;
 #[cfg(test)]
@@ -18,12 +19,14 @@ use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{
     App, CreateRequest, DeleteRequest, GetRequest, ListRequest, UpdateRequest, list_request,
 };
+use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::cluster::{SelectClusterRequest, select_cluster_request};
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 
+use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
-use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
@@ -220,6 +223,14 @@ impl ControlPlane for Client {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
         let channel = self.select(operation, identifier(app).into()).await?;
         data::download(&channel, app).await
+    }
+
+    async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {
+        lookup::run(self, scope, choice).await
+    }
+
+    async fn artifact(&self, scope: &Scope, artifact: &ArtifactRef) -> Result<Option<Artifact>, RpcError> {
+        lookup::artifact(&self.channel, scope, artifact).await
     }
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {

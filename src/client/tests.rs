@@ -319,3 +319,14 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
     assert_eq!((error.code, error.delivery), (RpcCode::Unavailable, Delivery::NotSent));
     assert!(error.message.contains("refused") && !error.is_outcome_unknown(), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_runs_and_artifacts_says_so() {
+    let served = serve(Profile::Full).await;
+    let by_name = RunChoice::Run("r1".to_owned());
+    let error = served.client.run(&scope(), &by_name).await.unwrap_err();
+    assert_eq!((error.code, error.delivery), (RpcCode::Unimplemented, Delivery::Answered));
+    let bert = ArtifactRef { name: "bert".to_owned(), version: None, project: None, domain: None, kind: None };
+    let error = served.client.artifact(&scope(), &bert).await.unwrap_err();
+    assert_eq!((error.code, error.delivery), (RpcCode::Unimplemented, Delivery::Answered));
+}

@@ -6,9 +6,12 @@ use std::time::Duration;
 use connectrpc::client::{BoxFuture, ClientBody, ClientConfig, ClientTransport};
 use connectrpc::{ConnectError, ErrorCode};
 use flyte_schema::flyteidl2::app::{AppLogsServiceClient, AppServiceClient};
+use flyte_schema::flyteidl2::artifact::ArtifactServiceClient;
 use flyte_schema::flyteidl2::cluster::ClusterServiceClient;
 use flyte_schema::flyteidl2::dataproxy::DataProxyServiceClient;
 use flyte_schema::flyteidl2::secret::SecretServiceClient;
+use flyte_schema::flyteidl2::task::TaskServiceClient;
+use flyte_schema::flyteidl2::workflow::RunServiceClient;
 use http::Uri;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use http_body_util::BodyExt;
@@ -127,6 +130,18 @@ impl Channel {
 
     pub fn data(&self) -> DataProxyServiceClient<Http> {
         DataProxyServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn runs(&self) -> RunServiceClient<Http> {
+        RunServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn tasks(&self) -> TaskServiceClient<Http> {
+        TaskServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn artifacts(&self) -> ArtifactServiceClient<Http> {
+        ArtifactServiceClient::new(self.transport(), self.calls.clone())
     }
 
     pub fn secrets(&self) -> SecretServiceClient<Http> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::bundle::{Bundle, BundleSet};
 use crate::canonical;
 use crate::diagnostic::Span;
-use crate::model::parameter::Resolved;
+use crate::model::parameter::{Pin, Resolved};
 use crate::model::{Activation, App, AppId, AppName, AppSpec, Dependency, Marks, Version, spec};
 use crate::resolve::Project;
 
@@ -36,6 +36,8 @@ pub struct Desired {
     /// How long apply waits for it.
     pub ready_within: Duration,
     pub depends_on: Vec<Dependency>,
+    /// What the values of parameters were pinned to.
+    pub pins: BTreeMap<String, Pin>,
     /// Where the app's table begins.
     pub declared_at: Span,
     /// Manifest key path within the app to the text that set the value.
@@ -80,11 +82,12 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
     let lower = |(name, app): (&AppName, &App)| {
         let bundle = bundles.get(name).cloned();
         let none = BTreeMap::new();
+        let resolved = options.resolved.get(name).unwrap_or(&none);
         let context = message::Context {
             scope: &project.scope,
             bundle: bundle.as_deref(),
             source_link: options.source_link.as_deref(),
-            resolved: options.resolved.get(name).unwrap_or(&none),
+            resolved,
         };
         let message = message::message(&context, app)?;
         let digest = canonical::digest(&canonical::canonical(&message));
@@ -97,6 +100,7 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
             activation: app.activation,
             ready_within: app.ready.within,
             depends_on: app.depends_on.clone(),
+            pins: resolved.iter().map(|(name, resolved)| (name.clone(), resolved.origin.clone())).collect(),
             declared_at: app.declared_at,
             spans: Arc::new(app.spans.clone()),
         };

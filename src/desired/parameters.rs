@@ -70,7 +70,7 @@ fn of_parameter<'a>(parameter: &'a Parameter, resolved: Option<&'a Resolved>) ->
         ParameterValue::Endpoint { app, public } => (ParameterKind::Endpoint, app.as_str(), endpoint(app, *public)),
         ParameterValue::RunOutput(_) | ParameterValue::Artifact(_) => {
             let resolved = resolved?;
-            artifact = resolved.artifact.as_ref();
+            artifact = resolved.artifact();
             (resolved.kind, resolved.value.as_str(), resolved.value.clone())
         }
     };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::canonical::rules;
 use crate::diagnostic::Span;
+use crate::model::parameter::Pin;
 use crate::model::{AppName, SECRET_MOUNT, sensitive};
 use crate::schema::Schema;
 
@@ -22,6 +23,9 @@ pub struct FieldChange {
     pub old: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<Value>,
+    /// What the new value was pinned to, where the manifest refers to a run or an artifact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
     /// The text that set the new value.
     #[serde(skip)]
     pub span: Option<Span>,
@@ -103,6 +107,7 @@ fn is_entry(path: &str) -> bool {
 pub fn describe(
     differences: Vec<Difference>,
     spans: &BTreeMap<String, Span>,
+    pins: &BTreeMap<String, Pin>,
     schema: &Schema,
     salt: &str,
 ) -> Vec<FieldChange> {
@@ -123,7 +128,8 @@ pub fn describe(
                 None => in_pod(&path).or_else(|| schema.key_for_wire(&path)).unwrap_or_else(|| path.clone()),
             };
             let show = |value: Value| conceal(&path, as_written(&path, value), salt);
-            FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), key, path }
+            let pin = parameter.and_then(|name| pins.get(&name)).filter(|_| new.is_some()).cloned();
+            FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), pin, key, path }
         })
         .collect();
     changes.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));

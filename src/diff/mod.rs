@@ -113,8 +113,9 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         drifted: false,
         code: None,
     };
-    let describe =
-        |old: &Value, new: &Value| field::describe(walk(old, new), &desired.spans, Schema::load(), &project.owner);
+    let describe = |old: &Value, new: &Value| {
+        field::describe(walk(old, new), &desired.spans, &desired.pins, Schema::load(), &project.owner)
+    };
     let Some(live) = live else {
         change.fields = describe(&Value::Object(Map::new()), &canonical(&desired.spec.0));
         return change;

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 
 use super::Hints;
 use crate::model::Scope;
-use crate::model::parameter::{ArtifactVersion, ParameterKind, Resolved};
+use crate::model::parameter::{ArtifactVersion, ParameterKind, Pin, Resolved};
 
 /// The greatest size of decoded parameters in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -99,8 +99,14 @@ impl Parameters {
                 (None, Some(id)) => ("artifact".to_owned(), question(id, scope)),
                 (None, None) => return None,
             };
+            let text = |key: &str| question.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+            let origin = match artifact {
+                Some(id) => Pin::Artifact(version(id)),
+                // Which run of a task it was is not told.
+                None => Pin::Run { run: text("run_name").unwrap_or_default(), task: text("task_name") },
+            };
             table.insert(key, question.into());
-            let resolved = Resolved { value: one.value.clone(), kind, artifact: artifact.map(version) };
+            let resolved = Resolved { value: one.value.clone(), kind, origin };
             self.resolved.insert(one.name.clone(), resolved);
         } else {
             match kind {

@@ -1,5 +1,9 @@
 //! Named inputs of an app.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::AppName;
 
 /// An input, in the order written.
@@ -112,11 +116,44 @@ pub struct Resolved {
     pub value: String,
     /// Never an endpoint.
     pub kind: ParameterKind,
-    /// The version of the artifact it was read from.
-    pub artifact: Option<ArtifactVersion>,
+    pub origin: Pin,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Resolved {
+    /// The version of the artifact it was read from.
+    pub fn artifact(&self) -> Option<&ArtifactVersion> {
+        match &self.origin {
+            Pin::Artifact(version) => Some(version),
+            Pin::Run { .. } => None,
+        }
+    }
+}
+
+/// What a reference that may mean another thing tomorrow means in this plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pin {
+    Run {
+        #[serde(rename = "name")]
+        run: String,
+        /// The task whose newest run it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+    },
+    Artifact(ArtifactVersion),
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run { run, task: Some(task) } => write!(f, "run {run} of task {task}"),
+            Self::Run { run, task: None } => write!(f, "run {run}"),
+            Self::Artifact(artifact) => write!(f, "artifact {}@{}", artifact.name, artifact.version),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ArtifactVersion {
     pub org: String,
     pub project: String,

@@ -3,11 +3,16 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use buffa::EnumValue;
 use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
+use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::common::ActionPhase;
+use flyte_schema::flyteidl2::task::NamedLiteral;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, Scope};
 
 /// States of one app as they come; ends when the server ends it.
@@ -32,6 +37,22 @@ pub struct LogLine {
     pub text: String,
     /// Written by the platform about the app, not by the app.
     pub system: bool,
+}
+
+/// A run of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    pub name: String,
+    pub phase: EnumValue<ActionPhase>,
+    /// In the order of the task. Empty for a run that has not succeeded.
+    pub outputs: Vec<NamedLiteral>,
+}
+
+impl Run {
+    /// Whether its outputs are there for good.
+    pub fn has_succeeded(phase: EnumValue<ActionPhase>) -> bool {
+        phase == ActionPhase::ACTION_PHASE_SUCCEEDED || phase == ActionPhase::ACTION_PHASE_RECOVERED
+    }
 }
 
 /// The services a deployer needs. Deadlines and retries are the implementation's: reads may be repeated, writes are
@@ -62,6 +83,12 @@ pub trait ControlPlane: Send + Sync {
 
     /// The code bundle an app runs. `None` where the server does not keep or offer it.
     async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError>;
+
+    /// A run by name, or the newest of a task that succeeded. `None` where there is none.
+    async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError>;
+
+    /// One version of an artifact, the newest without a version. `None` where there is none.
+    async fn artifact(&self, scope: &Scope, artifact: &ArtifactRef) -> Result<Option<Artifact>, RpcError>;
 
     /// The last lines of an app, and then new ones for as long as the server streams.
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError>;

@@ -7,7 +7,7 @@ mod files;
 pub mod memory;
 
 pub use clock::Clock;
-pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Update, Updates};
+pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
 pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 

@@ -28,6 +28,9 @@ fn app_json(plan: &Plan, app: &AppPlan) -> Value {
         if let Some(span) = field.span {
             value["at"] = plan.diagnostics.sources.locate(span).into();
         }
+        if let Some(pin) = &field.pin {
+            value["pinned_to"] = json!(pin);
+        }
         value
     };
     json!({

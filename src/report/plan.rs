@@ -112,7 +112,8 @@ fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, pai
         (Some(old), Some(new)) => format!("{} → {}", paint.bad(value(old)), paint.good(value(new))),
         (None, None) => String::new(),
     };
-    format!("{key}  {change}{place}")
+    let pin = field.pin.as_ref().map_or(String::new(), |pin| format!("  {}", paint.dim(format!("({pin})"))));
+    format!("{key}  {change}{pin}{place}")
 }
 
 /// A list by element: what stays is not repeated.

@@ -7,12 +7,14 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
+use flyte_schema::flyteidl2::artifact::Artifact;
 use jiff::Timestamp;
 
 use super::state::{Profile, State};
 use super::store::{BundlePath, Store, StoreError};
+use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, LiveApp, Scope};
-use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
 /// control plane.
@@ -51,6 +53,15 @@ fn not_running(method: &str) -> RpcError {
         message: "the embedded control plane does not run".to_owned(),
         request_id: String::new(),
         delivery: Delivery::NotSent,
+    }
+}
+
+/// As the running one answers for services it does not have.
+fn not_kept(method: &str) -> RpcError {
+    RpcError {
+        code: RpcCode::Unimplemented,
+        message: "the embedded control plane has no runs and no artifacts".to_owned(),
+        ..not_running(method)
     }
 }
 
@@ -94,6 +105,17 @@ impl ControlPlane for AtRest {
         let (Some(store), Some(app)) = (&self.store, self.find(app).map(LiveApp)) else { return Ok(None) };
         let path = app.bundle_address().and_then(BundlePath::of_address);
         Ok(path.and_then(|path| std::fs::read(store.bundle_file(&path)).ok()).map(Bytes::from))
+    }
+
+    async fn run(&self, _: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {
+        Err(not_kept(match choice {
+            RunChoice::Run(_) => "RunService/GetRunDetails",
+            RunChoice::Task { .. } => "RunService/ListRuns",
+        }))
+    }
+
+    async fn artifact(&self, _: &Scope, _: &ArtifactRef) -> Result<Option<Artifact>, RpcError> {
+        Err(not_kept("ArtifactService/GetArtifact"))
     }
 
     async fn tail_logs(&self, _: &AppId) -> Result<Lines, RpcError> {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use buffa::Enumeration as _;
 use flyte::apply::{Interrupt, Options};
 use flyte::pipeline::{Error, Request};
 use flyte::plan::Policy;
@@ -12,6 +13,10 @@ use flyte::port::Event;
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Behaviour, Fault, Simulator};
 use flyte::server::state::Profile;
+use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::common::ActionPhase;
+use flyte_schema::flyteidl2::core::Literal;
+use flyte_schema::flyteidl2::task::NamedLiteral;
 use serde::Deserialize;
 
 use super::world::{World, request, run};
@@ -48,11 +53,50 @@ struct Run {
     /// App name to `ready`, `never` or `crash_loop`.
     behaviour: BTreeMap<String, String>,
     logs: BTreeMap<String, Vec<String>>,
+    /// What has run on the control plane since.
+    runs: Vec<Ran>,
+    /// What was published there since.
+    artifacts: Vec<Published>,
     /// What somebody else does before the run, or that many seconds after it began.
     edit: Vec<Edit>,
     edit_after: Option<f64>,
     /// Leave the events and requests out.
     quiet: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ran {
+    name: String,
+    #[serde(default)]
+    task: String,
+    #[serde(default)]
+    version: String,
+    /// Left out: it succeeded.
+    phase: Option<String>,
+    /// Each as [`Stored`].
+    #[serde(default)]
+    outputs: Vec<Stored>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Published {
+    project: String,
+    domain: String,
+    name: String,
+    version: String,
+    value: Stored,
+}
+
+/// `{ directory = "s3://bucket/model" }` and the like.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stored {
+    Text(String),
+    Integer(i64),
+    File(String),
+    Directory(String),
 }
 
 /// Somebody else changes an app, or with `owner` gives it away.
@@ -102,6 +146,46 @@ fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
     })
 }
 
+impl Ran {
+    fn run(&self) -> Result<flyte::port::Run> {
+        let phase = self.phase.as_deref().unwrap_or("SUCCEEDED");
+        let phase = ActionPhase::from_proto_name(&format!("ACTION_PHASE_{phase}")).ok_or("no such phase")?;
+        let named = |(at, stored): (usize, &Stored)| {
+            Ok(NamedLiteral { name: format!("o{at}"), value: stored.literal()?.into(), ..Default::default() })
+        };
+        let outputs = self.outputs.iter().enumerate().map(named).collect::<Result<_>>()?;
+        Ok(flyte::port::Run { name: self.name.clone(), phase: phase.into(), outputs })
+    }
+}
+
+impl Published {
+    fn artifact(&self) -> Result<Artifact> {
+        Ok(flyte_schema::from_json(serde_json::json!({
+            "artifact_id": {
+                "name": { "project": self.project, "domain": self.domain, "name": self.name },
+                "version": self.version,
+            },
+            "spec": { "value": flyte_schema::to_json(&self.value.literal()?)? },
+        }))?)
+    }
+}
+
+impl Stored {
+    fn literal(&self) -> Result<Literal> {
+        let blob = |uri: &str, dimensionality: &str| {
+            let kind = serde_json::json!({ "type": { "dimensionality": dimensionality } });
+            serde_json::json!({ "blob": { "uri": uri, "metadata": kind } })
+        };
+        let scalar = match self {
+            Self::Text(text) => serde_json::json!({ "primitive": { "string_value": text } }),
+            Self::Integer(number) => serde_json::json!({ "primitive": { "integer": number.to_string() } }),
+            Self::File(uri) => blob(uri, "SINGLE"),
+            Self::Directory(uri) => blob(uri, "MULTIPART"),
+        };
+        Ok(flyte_schema::from_json(serde_json::json!({ "scalar": scalar }))?)
+    }
+}
+
 async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     match step.edit_after {
         None => step.edit.iter().try_for_each(|edit| change(&world.simulator, edit))?,
@@ -118,6 +202,12 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     }
     for (app, lines) in &step.logs {
         world.simulator.set_logs(app, lines.iter().cloned());
+    }
+    for ran in &step.runs {
+        world.simulator.add_run(&ran.task, &ran.version, ran.run()?);
+    }
+    for published in &step.artifacts {
+        world.simulator.add_artifact(published.artifact()?);
     }
     for fault in &step.faults {
         world.simulator.inject(fault.clone());
@@ -197,6 +287,14 @@ fn failure(error: &Error) -> String {
     if let Error::Invalid(invalid) = error {
         for diagnostic in &invalid.0.list {
             text.push_str(&format!("  {}: {}\n", diagnostic.code, diagnostic.message));
+        }
+    }
+    if let Error::Unresolved(unresolved) = error {
+        let sources = &unresolved.0.sources;
+        for diagnostic in &unresolved.0.list {
+            let places: Vec<String> = diagnostic.labels.iter().map(|label| sources.locate(label.span)).collect();
+            text.push_str(&format!("  {}: {} ({})\n", diagnostic.code, diagnostic.message, places.join(", ")));
+            text.push_str(&format!("    help: {}\n", diagnostic.help.as_deref().unwrap_or("none")));
         }
     }
     if let Error::Refused(refused) = error {

@@ -22,7 +22,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let request = context.request(std::slice::from_ref(&args.app))?;
     let ports = context.ports()?;
     let project = pipeline::load(ports.files.as_ref(), &request)?;
-    let (bundles, _) = pipeline::lower(&ports, &project, &request)?;
+    let bundles = pipeline::pack(&ports, &project)?;
     let packed = bundles.by_app.iter().find(|(name, _)| name.as_str() == args.app);
     let Some((_, bundle)) = packed else {
         return Err(Failure::new(format!("`{}` packs nothing: it has no `source`", args.app))

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use connectrpc::{ConnectError, RequestContext, Response, ServiceRequest, ServiceResult};
 use flyte_schema::flyteidl2::dataproxy::{
     ArtifactType, CreateDownloadLinkRequest, CreateDownloadLinkResponse, CreateUploadLocationRequest,
-    CreateUploadLocationResponse, DataProxyService, PreSignedURLs, create_download_link_request,
+    CreateUploadLocationResponse, DataProxyService, GetActionDataRequest, GetActionDataResponse, PreSignedURLs,
+    create_download_link_request,
 };
 
 use super::host;
@@ -100,5 +101,13 @@ impl DataProxyService for Data {
         let url = self.signer.url(host(&ctx)?, Verb::Get, &path, Grant::until(expires.as_second()));
         let urls = PreSignedURLs { signed_url: vec![url], expires_at: wire_time(expires).into(), ..Default::default() };
         Response::ok(CreateDownloadLinkResponse { pre_signed_urls: urls.into(), ..Default::default() })
+    }
+
+    async fn get_action_data(
+        &self,
+        _: RequestContext,
+        _: ServiceRequest<'_, GetActionDataRequest>,
+    ) -> ServiceResult<GetActionDataResponse> {
+        Err(ConnectError::unimplemented("there are no runs here"))
     }
 }

@@ -12,18 +12,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{App, ListRequest, list_request};
+use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 use futures::StreamExt;
 use futures::stream;
 use tokio::sync::watch;
 
 use super::state::{Quirks, State, StateError, Target};
+use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::{AppId, Digest, LiveApp, Scope};
-use crate::port::{Clock, ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Update, Updates};
+use crate::port::{Clock, ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
 
 pub use fault::{Behaviour, Effect, Fault};
-use world::{Outcome, World};
+use world::{Outcome, TaskRun, World};
 
 /// Apps on a page, as the real client asks for them.
 const PAGE: u32 = 100;
@@ -68,6 +70,16 @@ impl Simulator {
 
     pub fn set_logs(&self, app: &str, lines: impl IntoIterator<Item = impl Into<String>>) {
         self.world().logs.insert(app.to_owned(), lines.into_iter().map(Into::into).collect());
+    }
+
+    /// A run that happened after all others.
+    pub fn add_run(&self, task: &str, version: &str, run: Run) {
+        self.world().runs.push(TaskRun { task: task.to_owned(), version: version.to_owned(), run });
+    }
+
+    /// An artifact newer than all others.
+    pub fn add_artifact(&self, artifact: Artifact) {
+        self.world().artifacts.push(artifact);
     }
 
     pub fn inject(&self, fault: Fault) {
@@ -345,6 +357,22 @@ impl ControlPlane for Simulator {
         };
         let call = (app.name.to_string(), String::new());
         self.call("DataProxyService/CreateDownloadLink", Some(app), call, work).await
+    }
+
+    async fn run(&self, _: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {
+        let (method, subject) = match choice {
+            RunChoice::Run(name) => ("RunService/GetRunDetails", name.clone()),
+            RunChoice::Task { name, .. } => ("RunService/ListRuns", name.clone()),
+        };
+        let choice = choice.clone();
+        self.call(method, None, (subject, String::new()), move |world, _| Ok(world.find_run(&choice))).await
+    }
+
+    async fn artifact(&self, scope: &Scope, artifact: &ArtifactRef) -> Result<Option<Artifact>, RpcError> {
+        let call = (artifact.name.clone(), String::new());
+        let (scope, artifact) = (scope.clone(), artifact.clone());
+        let work = move |world: &mut World, _| Ok(world.find_artifact(&scope, &artifact));
+        self.call("ArtifactService/GetArtifact", None, call, work).await
     }
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use flyte_schema::flyteidl2::artifact::Artifact;
 use jiff::Timestamp;
 
 use super::{Behaviour, Call, Effect, Fault};
-use crate::model::AppId;
-use crate::port::Update;
+use crate::model::parameter::{Artifact as ArtifactRef, RunChoice, TaskVersion};
+use crate::model::{AppId, Scope};
+use crate::port::{Run, Update};
 use crate::server::runtime::{Observation, RuntimeEvent};
 use crate::server::state::{Cause, Change, State, Target};
 
@@ -24,6 +26,17 @@ pub struct World {
     pub crashed: bool,
     pub uploads: BTreeMap<String, Bytes>,
     pub logs: BTreeMap<String, Vec<String>>,
+    /// Oldest first.
+    pub runs: Vec<TaskRun>,
+    /// Oldest first.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A run, and of what.
+pub struct TaskRun {
+    pub task: String,
+    pub version: String,
+    pub run: Run,
 }
 
 /// What a watch does next.
@@ -46,7 +59,40 @@ impl World {
             crashed: false,
             uploads: BTreeMap::new(),
             logs: BTreeMap::new(),
+            runs: Vec::new(),
+            artifacts: Vec::new(),
         }
+    }
+
+    /// The newest version of a task is that of its last run here.
+    pub fn find_run(&self, choice: &RunChoice) -> Option<Run> {
+        let found = match choice {
+            RunChoice::Run(name) => self.runs.iter().find(|it| it.run.name == *name),
+            RunChoice::Task { name, version } => {
+                let of_task = || self.runs.iter().rev().filter(|it| it.task == *name);
+                let wanted = match version {
+                    TaskVersion::Any => None,
+                    TaskVersion::Exact(version) => Some(version),
+                    TaskVersion::Latest => Some(&of_task().next()?.version),
+                };
+                let fits = |it: &&TaskRun| wanted.is_none_or(|wanted| it.version == *wanted);
+                of_task().filter(fits).find(|it| Run::has_succeeded(it.run.phase))
+            }
+        };
+        found.map(|it| it.run.clone())
+    }
+
+    pub fn find_artifact(&self, scope: &Scope, asked: &ArtifactRef) -> Option<Artifact> {
+        let project = asked.project.as_ref().unwrap_or(&scope.project);
+        let domain = asked.domain.as_ref().unwrap_or(&scope.domain);
+        let fits = |it: &&Artifact| {
+            let id = &it.artifact_id;
+            id.name.name == asked.name
+                && id.name.project == *project
+                && id.name.domain == *domain
+                && asked.version.as_ref().is_none_or(|version| id.version == *version)
+        };
+        self.artifacts.iter().rev().find(fits).cloned()
     }
 
     /// Gives an app its address.

@@ -12,7 +12,7 @@ use flyte::bundle::{Bundle, BundleSet};
 use flyte::desired::{LowerOptions, lower};
 use flyte::diagnostic::{Diagnostics, Severity, Style, render};
 use flyte::manifest;
-use flyte::model::parameter::{ArtifactVersion, ParameterKind, Resolved};
+use flyte::model::parameter::{ArtifactVersion, ParameterKind, Pin, Resolved};
 use flyte::model::{AppName, BundleRef, Digest};
 use flyte::port::memory::MemoryFiles;
 use flyte::resolve::{Selection, resolve};
@@ -118,7 +118,8 @@ fn resolved(case: &Case) -> BTreeMap<String, Resolved> {
             name: text("name"),
             version: version.to_owned(),
         });
-        Some((parameter["name"].as_str()?.to_owned(), Resolved { value, kind, artifact }))
+        let origin = artifact.map_or(Pin::Run { run: "r".to_owned(), task: None }, Pin::Artifact);
+        Some((parameter["name"].as_str()?.to_owned(), Resolved { value, kind, origin }))
     };
     parameters.filter_map(resolved).collect()
 }
