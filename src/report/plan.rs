@@ -41,7 +41,7 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         text.push_str(&content);
         text.push('\n');
     };
-    if matches!(app.verb, Verb::Create | Verb::Update) {
+    if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
         let by_file = app.code.is_some() || app.bundle.is_some();
         let fields: Vec<&FieldChange> =
             app.fields.iter().filter(|field| !(by_file && field.is_code()) && !field.is_boilerplate()).collect();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
 
+mod adopt;
 mod client;
 mod import;
 mod process;

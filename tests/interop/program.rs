@@ -58,6 +58,12 @@ impl ControlPlane {
         control_plane
     }
 
+    /// Runs `flyte` in a directory, with this control plane as its embedded one.
+    #[track_caller]
+    pub fn flyte(&self, directory: &Path, args: &[&str]) -> Finished {
+        flyte(self.home.path(), directory, args)
+    }
+
     /// As the SDK wants it.
     pub fn endpoint(&self) -> String {
         format!("dns:///{}", self.address)

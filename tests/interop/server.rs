@@ -18,20 +18,20 @@ const WITHIN: Duration = Duration::from_secs(120);
 /// How long a log is followed before its app is deleted.
 const VIEWED: Duration = Duration::from_secs(3);
 
-const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 
 /// Of the password: apps do not tell it itself.
 const PASSWORD_SHA256: &str = "4104d36f8da2c254349f85836793ebe029e0c957063a34c91c2e9203187b5631";
 
 /// A user of the SDK in their project, with a control plane.
-struct User {
+pub struct User {
     python: Python,
     directory: TempDir,
-    control_plane: ControlPlane,
+    pub control_plane: ControlPlane,
 }
 
 impl User {
-    fn of(profile: &str) -> Self {
+    pub fn of(profile: &str) -> Self {
         let python = Python::with(Packages::Sdk);
         let control_plane = ControlPlane::start(profile);
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -46,20 +46,20 @@ impl User {
         Self { python, directory, control_plane }
     }
 
-    fn home(&self) -> &Path {
+    pub fn home(&self) -> &Path {
         self.directory.path()
     }
 
     /// A command of the SDK's own `flyte`.
     #[track_caller]
-    fn flyte(&self, args: &[&str]) -> Finished {
+    pub fn flyte(&self, args: &[&str]) -> Finished {
         let mut command = self.python.script("flyte_command.py", self.home());
         command.args(args);
         succeed(command, WITHIN)
     }
 
     #[track_caller]
-    fn deploy(&self) -> Finished {
+    pub fn deploy(&self) -> Finished {
         self.flyte(&["deploy", "--version", "v1", "apps.py", "frontend"])
     }
 

@@ -15,6 +15,8 @@ static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\blast seen: .*", "last seen: [status]"),
         (r"(-\d{5})-[0-9a-f]{5}\b", "$1-[replica]"),
         (r"\(os error \d+\)", "(os error [number])"),
+        // Told only where it was long enough to notice.
+        (r" The longest wait was [^\n]*\.", ""),
         (r"\b\d+(\.\d+)? ?(ms|s)\b", "[duration]"),
     ]
     .into_iter()
