@@ -44,7 +44,7 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
         let by_file = app.code.is_some() || app.bundle.is_some();
         let fields: Vec<&FieldChange> =
-            app.fields.iter().filter(|field| !(by_file && field.is_code()) && !field.is_boilerplate()).collect();
+            app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect();
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
         for field in fields {
             line(field_text(plan, app, field, key_width, paint));
