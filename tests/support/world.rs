@@ -15,7 +15,7 @@ use flyte::server::simulator::Simulator;
 use flyte::server::state::Profile;
 
 /// Where the manifest tree lies in the memory files.
-pub const ROOT: &str = "/work/tree";
+pub const ROOT: &str = "/tree";
 
 pub struct World {
     pub files: MemoryFiles,
