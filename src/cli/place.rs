@@ -4,11 +4,9 @@ use super::context::Context;
 use super::failure::{Failure, Result};
 use crate::manifest::LoadError;
 use crate::model::Scope;
+use crate::model::target::Connection;
 use crate::pipeline;
 use crate::resolve::Target;
-
-/// The target that needs no table.
-const LOCAL: &str = "local";
 
 /// A project and domain on a control plane.
 #[derive(Debug, Clone)]
@@ -35,8 +33,8 @@ impl Endpoint {
         let host = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, rest)| rest).trim_start_matches('/');
         let name = crate::import::word(host.split([':', '/', '.']).next().unwrap_or(host));
         // `local` is the embedded one.
-        let name = if name == LOCAL { "remote".to_owned() } else { name };
-        Some(Target { name, endpoint: Some(endpoint), insecure: self.insecure })
+        let name = if name == Target::LOCAL { "remote".to_owned() } else { name };
+        Some(Target { name, connection: Some(Connection::open(endpoint, self.insecure)) })
     }
 }
 
@@ -56,7 +54,7 @@ pub fn place(context: &Context, endpoint: Option<&Endpoint>) -> Result<Place> {
         (Some(target), ..) => target,
         (None, None, Some(place)) => place.target.clone(),
         (None, Some(name), Some(place)) if place.target.name == name => place.target.clone(),
-        (None, None | Some(LOCAL), _) => Target { name: LOCAL.to_owned(), endpoint: None, insecure: false },
+        (None, None | Some(Target::LOCAL), _) => Target::local(),
         (None, Some(name), _) => {
             return Err(Failure::new(format!("no manifest here declares the target `{name}`"))
                 .help("name the control plane with --endpoint"));

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
-use crate::client::{Client, ClientConfig};
+use crate::client::Client;
+use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
@@ -42,18 +43,17 @@ impl UserTargets {
             }
             (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
         };
-        Ok(Arc::new(Client::new(ClientConfig { endpoint: running.endpoint, insecure: true })?))
+        Ok(Arc::new(Client::new(&Connection::open(running.endpoint, true))?))
     }
 }
 
 #[async_trait]
 impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        let connected = match &target.endpoint {
+        let connected = match &target.connection {
             None => self.embedded(access).await,
-            Some(endpoint) => {
-                let config = ClientConfig { endpoint: endpoint.clone(), insecure: target.insecure };
-                Client::new(config).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
+            Some(connection) => {
+                Client::new(connection).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
             }
         };
         connected.map_err(|error| unreachable(&target.name, error.as_ref()))

@@ -25,6 +25,7 @@ use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
+use crate::model::target::Connection;
 use crate::model::{AppId, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 use call::{Kind, call};
@@ -34,15 +35,6 @@ use transport::{Channel, http_client};
 
 /// Apps on a page.
 const PAGE: u32 = 100;
-
-/// Where a control plane is and how it is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientConfig {
-    /// `dns:///host`, `host:port`, `https://host` or `http://host`.
-    pub endpoint: String,
-    /// Plain HTTP where the endpoint does not name a scheme. Default false.
-    pub insecure: bool,
-}
 
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +58,10 @@ pub struct Client {
 impl Client {
     /// # Errors
     /// [`ClientError::Endpoint`] for an address that is none.
-    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
-        let base = endpoint::base(&config.endpoint, config.insecure)?;
+    pub fn new(connection: &Connection) -> Result<Self, ClientError> {
+        let base = endpoint::base(&connection.endpoint, connection.insecure)?;
         let http = http_client(&base)?;
-        Ok(Self { endpoint: config.endpoint, channel: Channel::new(base, http) })
+        Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, http) })
     }
 
     /// The place that serves an operation. `None`: it is not told.

@@ -52,7 +52,7 @@ async fn serve(profile: Profile) -> Served {
     let hub = Hub::start(setup, clock.clone()).await.unwrap();
     let services = services(&hub, None).unwrap();
     tokio::spawn(async move { axum::serve(listener, services).await });
-    let client = Client::new(ClientConfig { endpoint: endpoint.clone(), insecure: true }).unwrap();
+    let client = Client::new(&Connection::open(&endpoint, true)).unwrap();
     Served { client, hub, clock, endpoint, _directory: directory }
 }
 
@@ -315,14 +315,14 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
         .fallback(page);
     tokio::spawn(async move { axum::serve(listener, router).await });
     let ask = |endpoint: String| async move {
-        let client = Client::new(ClientConfig { endpoint, insecure: true }).unwrap();
+        let client = Client::new(&Connection::open(endpoint, true)).unwrap();
         client.get(&id("a")).await.unwrap_err()
     };
     let error = ask(format!("http://{address}")).await;
     assert!(error.message.contains("text/html"), "{error}");
     let error = ask(format!("http://{address}/away")).await;
     assert!(error.message.contains("sso.example.com"), "{error}");
-    let client = Client::new(ClientConfig { endpoint: format!("http://{address}/slow"), insecure: true }).unwrap();
+    let client = Client::new(&Connection::open(format!("http://{address}/slow"), true)).unwrap();
     let error = client.create(app("a", "true", STOPPED)).await.unwrap_err();
     assert!(error.is_outcome_unknown(), "a proxy that gave up does not know what the server did: {error}");
     let error = ask("http://127.0.0.1:1".to_owned()).await;

@@ -11,7 +11,7 @@ fn options() -> Options {
     Options {
         name: "shop".to_owned(),
         scope: Scope { org: String::new(), project: "p".to_owned(), domain: "d".to_owned() },
-        target: Target { name: "local".to_owned(), endpoint: None, insecure: false },
+        target: Target::local(),
         heading: "h".to_owned(),
         hints: BTreeMap::new(),
     }

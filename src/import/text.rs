@@ -88,9 +88,13 @@ fn head(options: &Options) -> String {
     }
     set("project", &scope.project);
     set("domain", &scope.domain);
-    if let Some(endpoint) = &target.endpoint {
-        text.push_str(&format!("\n[target.{}]\nendpoint = {}\n", key(&target.name), Value::from(endpoint.as_str())));
-        if target.insecure {
+    if let Some(connection) = &target.connection {
+        text.push_str(&format!(
+            "\n[target.{}]\nendpoint = {}\n",
+            key(&target.name),
+            Value::from(connection.endpoint.as_str())
+        ));
+        if connection.insecure {
             text.push_str("insecure = true\n");
         }
         text.push_str("default = true\n");

@@ -10,6 +10,7 @@ pub mod quantity;
 pub mod resources;
 pub mod sensitive;
 pub mod spec;
+pub mod target;
 mod version;
 
 pub use app::{

@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::manifest::suggest::did_you_mean;
 use crate::manifest::{Manifest, Node, Table};
 use crate::model::Scope;
+use crate::model::target::Connection;
 
 /// One choice, and what made it.
 #[derive(Debug, Clone)]
@@ -36,9 +37,6 @@ impl Chosen {
         })
     }
 }
-
-/// The name of the embedded control plane's target.
-const LOCAL: &str = "local";
 
 pub fn choose(
     manifest: &Manifest,
@@ -101,7 +99,7 @@ fn default_target(targets: &Table, findings: &mut Vec<Diagnostic>) -> Choice {
             origin: Origin::Text { span: mark.span, layer: Layer::Root },
             mistaken: false,
         },
-        None => Choice { value: Some(LOCAL.to_owned()), origin: Origin::Default, mistaken: false },
+        None => Choice { value: Some(Target::LOCAL.to_owned()), origin: Origin::Default, mistaken: false },
     }
 }
 
@@ -112,11 +110,11 @@ fn target(
     filling: &mut Filling,
     findings: &mut Vec<Diagnostic>,
 ) -> Target {
-    let name = choice.value.clone().unwrap_or_else(|| LOCAL.to_owned());
+    let name = choice.value.clone().unwrap_or_else(|| Target::LOCAL.to_owned());
     let targets = manifest.root_document().table.table("target");
-    let unknown = Target { name: name.clone(), endpoint: None, insecure: false };
+    let unknown = Target { name: name.clone(), connection: None };
     let Some(entry) = targets.entry(&name) else {
-        if name != LOCAL && !manifest.incomplete {
+        if name != Target::LOCAL && !manifest.incomplete {
             findings.push(unknown_target(&name, choice, targets));
         }
         return unknown;
@@ -126,15 +124,13 @@ fn target(
     if let Some(node) = &mut endpoint {
         variables.fill_node(node, filling);
     }
-    Target {
-        name,
-        endpoint: endpoint.and_then(|node| node.as_text().map(str::to_owned)),
-        insecure: table.get("insecure").and_then(Node::as_boolean).unwrap_or(false),
-    }
+    let insecure = table.get("insecure").and_then(Node::as_boolean).unwrap_or(false);
+    let endpoint = endpoint.and_then(|node| node.as_text().map(str::to_owned));
+    Target { name, connection: endpoint.map(|endpoint| Connection::open(endpoint, insecure)) }
 }
 
 fn unknown_target(name: &str, choice: &Choice, targets: &Table) -> Diagnostic {
-    let names = || targets.entries.iter().map(|entry| entry.key.as_str()).chain([LOCAL]);
+    let names = || targets.entries.iter().map(|entry| entry.key.as_str()).chain([Target::LOCAL]);
     let help = match did_you_mean(name, names()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Graph;
 use crate::diagnostic::{Diagnostics, Span};
+use crate::model::target::Connection;
 use crate::model::{App, AppName, Scope};
 
 /// The choices made outside the manifest: flags, and the environment as it was at the start.
@@ -27,13 +28,20 @@ pub struct Target {
     /// `local` is the embedded control plane.
     pub name: String,
     /// `None` for `local`.
-    pub endpoint: Option<String>,
-    pub insecure: bool,
+    pub connection: Option<Connection>,
 }
 
 impl Target {
+    /// The name of the embedded control plane's target, which needs no table.
+    pub const LOCAL: &str = "local";
+
+    /// The embedded control plane.
+    pub fn local() -> Self {
+        Self { name: Self::LOCAL.to_owned(), connection: None }
+    }
+
     pub fn is_local(&self) -> bool {
-        self.endpoint.is_none()
+        self.connection.is_none()
     }
 }
 

@@ -60,7 +60,7 @@ pub fn project(apps: impl IntoIterator<Item = App>) -> Project {
     Project {
         owner: "shop".to_owned(),
         scope: Scope { org: "acme".to_owned(), project: "proj".to_owned(), domain: "development".to_owned() },
-        target: Target { name: "local".to_owned(), endpoint: None, insecure: false },
+        target: Target::local(),
         root: PathBuf::from("/w"),
         declared: apps.keys().cloned().collect(),
         graph: Graph::new(edges.collect()).unwrap(),

@@ -23,7 +23,7 @@ fn options(app: &App) -> Options {
     Options {
         name: "imported".to_owned(),
         scope: Scope { org: id.org.clone(), project: id.project.clone(), domain: id.domain.clone() },
-        target: Target { name: "local".to_owned(), endpoint: None, insecure: false },
+        target: Target::local(),
         heading: "imported".to_owned(),
         hints: Default::default(),
     }

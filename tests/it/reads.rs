@@ -45,8 +45,10 @@ fn run(desk: &Desk, line: &str) -> Ran {
 
 fn snapshot(desk: &Desk) -> [BTreeMap<String, Vec<u8>>; 2] {
     let mut state = files(&desk.state).unwrap();
-    // The index that SQLite keeps beside its log: readers mark their place in it.
-    state.remove("server.db-shm");
+    if desk.is_running() {
+        // The index that SQLite keeps beside its log: readers mark their place in it.
+        state.remove("server.db-shm");
+    }
     [files(&desk.tree).unwrap(), state]
 }
 

@@ -11,8 +11,9 @@ use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::{consent, directories};
-use crate::client::{Client, ClientConfig};
+use crate::client::Client;
 use crate::model::Scope;
+use crate::model::target::Connection;
 use crate::report::Table;
 use crate::server::daemon::{self, DaemonError, Running, ServerConfig};
 use crate::server::state::Profile;
@@ -214,8 +215,7 @@ async fn secret(context: &Context, state: &Path, command: &SecretCommand) -> Res
         SecretCommand::List => None,
     };
     let running = daemon::start_detached(&env::current_exe()?, state, None, None).await?;
-    let client = Client::new(ClientConfig { endpoint: running.endpoint, insecure: true })
-        .map_err(|error| Failure::from_error(&error))?;
+    let client = Client::new(&Connection::open(running.endpoint, true)).map_err(|error| Failure::from_error(&error))?;
     if let Some((name, value)) = value {
         client.set_secret(&scope, name, &value).await?;
         let text = format!("set {name} for {}\n", whom(&scope));

@@ -22,9 +22,10 @@ use flyte_schema::flyteidl2::workflow::{
 };
 use serde_json::{Value, json};
 
-use crate::client::{Client, ClientConfig};
+use crate::client::Client;
 use crate::model::Scope;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice, TaskVersion};
+use crate::model::target::Connection;
 use crate::port::ControlPlane as _;
 
 #[derive(Default)]
@@ -154,7 +155,7 @@ async fn start(cluster: String) -> (Arc<Runs>, String) {
 }
 
 fn client(endpoint: String) -> Client {
-    Client::new(ClientConfig { endpoint, insecure: true }).unwrap()
+    Client::new(&Connection::open(endpoint, true)).unwrap()
 }
 
 fn scope() -> Scope {

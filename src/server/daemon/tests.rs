@@ -5,7 +5,8 @@ use flyte_schema::flyteidl2::core::Container;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
-use crate::client::{Client, ClientConfig};
+use crate::client::Client;
+use crate::model::target::Connection;
 use crate::model::{AppId, AppName, LiveApp, Scope, State as Phase};
 use crate::port::ControlPlane;
 
@@ -74,7 +75,7 @@ async fn started_found_killed_started_stopped() {
     let second = ServerConfig { directory: directory.clone(), port: None, profile: None, detach: false, journal: None };
     assert!(matches!(run(second, oneshot::channel().0).await, Err(DaemonError::AlreadyRuns(_))));
 
-    let client = Client::new(ClientConfig { endpoint: running.endpoint.clone(), insecure: true }).unwrap();
+    let client = Client::new(&Connection::open(&running.endpoint, true)).unwrap();
     let scope = Scope { org: String::new(), project: "shop".into(), domain: "dev".into() };
     let id = scope.app(&AppName::new("web").unwrap());
     client.create(app()).await.unwrap();

@@ -116,6 +116,10 @@ impl Hub {
         self.workers.close();
         self.runtime.shutdown().await;
         self.ingress.shutdown();
+        // What still holds the hub would close the database at some later time, and files would change under a reader.
+        if let Err(error) = self.store.settle() {
+            tracing::warn!(%error, "the database keeps its log");
+        }
     }
 
     /// # Errors

@@ -142,6 +142,14 @@ impl Store {
         }
     }
 
+    /// Brings everything into the one file of the database, so that reading it needs no other file and makes none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; nothing is lost by it.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        Ok(self.connection().pragma_update(None, "journal_mode", "delete")?)
+    }
+
     pub fn directory(&self) -> &Path {
         &self.directory
     }
