@@ -6,20 +6,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::apply::{self, Options, Outcome};
+use crate::apply::{self, OnRecord, Options, Outcome};
 use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, InvalidName, LiveApp, Scope};
 use crate::pins::{self, PinError, Unresolved};
-use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
+use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused, Verb};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
 use crate::records::Records;
 use crate::release::{self, ReleaseSet};
 use crate::report::Report;
-use crate::resolve::{self, Project, Selection, Target};
+use crate::resolve::{self, Project, ReleaseStore, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -34,16 +34,29 @@ pub struct Request {
     pub label: Option<String>,
 }
 
-/// A plan together with the target it was made for.
+/// A plan together with where it leads.
 pub struct Planned {
     pub plan: Plan,
-    target: Target,
+    way: Way,
 }
 
-/// A plan somebody agreed to, together with its target: what [`apply`] takes.
+/// A plan somebody agreed to, together with where it leads: what [`apply`] takes.
 pub struct Approved {
     plan: ApprovedPlan,
+    way: Way,
+}
+
+/// What a plan was made for, and what was on record then.
+struct Way {
     target: Target,
+    store: ReleaseStore,
+    released: ReleaseSet,
+}
+
+impl Way {
+    fn of(project: &Project, released: ReleaseSet) -> Self {
+        Self { target: project.target.clone(), store: project.releases.clone(), released }
+    }
 }
 
 /// One app of a status.
@@ -102,8 +115,9 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &released, &live);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
-    Ok(Planned { plan, target: project.target })
+    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    plan.commit = desired.commit;
+    Ok(Planned { plan, way: Way::of(&project, released) })
 }
 
 impl From<PinError> for Error {
@@ -119,7 +133,7 @@ impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
-        Ok(Approved { plan: self.plan.approve(consent)?, target: self.target })
+        Ok(Approved { plan: self.plan.approve(consent)?, way: self.way })
     }
 }
 
@@ -139,9 +153,14 @@ impl Approved {
 /// # Errors
 /// The control plane cannot be reached or started: nothing was written. What fails later is in the report.
 pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Result<Report, Error> {
-    let control_plane = ports.targets.connect(&approved.target, Access::Write).await?;
-    let outcome = apply::apply(&approved.plan, ports, control_plane, options).await;
-    Ok(Report::new(&approved.plan, outcome))
+    let control_plane = ports.targets.connect(&approved.way.target, Access::Write).await?;
+    let plan = approved.plan.plan();
+    let records = open(ports, &approved.way.store, &plan.scope, &plan.owner).await;
+    let on_record = OnRecord { records: &records, released: &approved.way.released };
+    let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
+    let mut report = Report::new(&approved.plan, outcome);
+    report.no_way_back = no_way_back(ports, &approved.way, &report).await;
+    Ok(report)
 }
 
 /// The meaning of a manifest, for the profile and apps selected.
@@ -196,8 +215,9 @@ pub fn pack(ports: &Ports, project: &Project) -> Result<BundleSet, Error> {
 pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = pack(ports, project)?;
     let resolved = pins::look_up(ports, project).await?;
-    let options =
-        LowerOptions { label: request.label.clone(), source_link: ports.files.source_link(&project.root), resolved };
+    let commit = ports.files.commit(&project.root);
+    let source_link = commit.as_ref().and_then(|commit| ports.files.source_link(&project.root, commit));
+    let options = LowerOptions { label: request.label.clone(), commit, source_link, resolved };
     let desired = desired::lower(project, &bundles, &options)?;
     Ok((bundles, desired))
 }
@@ -233,7 +253,8 @@ pub async fn operate(
     operation: Operation,
     names: &[String],
 ) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
+    let mut project = load(ports.files.as_ref(), request)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
@@ -241,7 +262,7 @@ pub async fn operate(
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    Ok(Planned { plan, target: project.target })
+    Ok(Planned { plan, way: Way::of(&project, released) })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -286,8 +307,38 @@ async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<Liv
 /// # Errors
 /// The store cannot be opened.
 pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
-    let store = ports.releases.open(&project.releases).await?;
-    Ok(Records::new(store, &project.scope, &project.owner, ports.files.clone()))
+    open(ports, &project.releases, &project.scope, &project.owner).await
+}
+
+async fn open(ports: &Ports, store: &ReleaseStore, scope: &Scope, owner: &str) -> Result<Records, StoreError> {
+    let store = ports.releases.open(store).await?;
+    Ok(Records::new(store, scope, owner, ports.files.clone()))
+}
+
+/// What was replaced and could not be brought back: its release is not on record, or its code is gone.
+async fn no_way_back(ports: &Ports, way: &Way, report: &Report) -> Vec<String> {
+    let mut told = Vec::new();
+    let replaced = report.plan.apps.iter().filter(|app| {
+        app.verb == Verb::Update && report.apps.iter().any(|result| result.name == app.name && result.was_written())
+    });
+    for app in replaced {
+        let Some(before) = app.live.as_ref().and_then(|live| live.version.as_ref()) else { continue };
+        let known = way.released.apps.get(&app.name).and_then(|known| known.current());
+        let why = match (way.released.last(&app.name), known) {
+            (Some(last), Some(entry)) if entry.mark() == Some(before) => {
+                let address = last.code.as_ref().and_then(|code| code.address.as_deref());
+                match address {
+                    Some(address) if ports.targets.has_bundle(&way.target, address).await == Some(false) => {
+                        "its code is no longer stored"
+                    }
+                    _ => continue,
+                }
+            }
+            _ => "it is not on record",
+        };
+        told.push(format!("`{}` cannot be rolled back to {before}: {why}", app.name));
+    }
+    told
 }
 
 /// What was last applied. Nothing depends on it: what cannot be read becomes a warning.

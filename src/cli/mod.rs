@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the edge towards the user: environment, files and time are its matter")]
 
+mod actor;
 mod answer;
 mod args;
 mod command;

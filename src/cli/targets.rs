@@ -13,6 +13,7 @@ use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
+use crate::server::bundles;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
@@ -57,6 +58,11 @@ impl Targets for UserTargets {
             }
         };
         connected.map_err(|error| unreachable(&target.name, error.as_ref()))
+    }
+
+    async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
+        // Other control planes offer the code of what runs, and no other.
+        target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
     }
 }
 
