@@ -12,14 +12,14 @@ mod resources;
 pub mod sample;
 mod settings;
 mod vars;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use graph::{Cycle, Graph};
 pub use project::{Layer, Origin, Project, Selection, Setting, Target};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes};
-use crate::manifest::suggest::did_you_mean;
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;
