@@ -9,13 +9,15 @@ use std::sync::Arc;
 use crate::apply::{self, Options, Outcome};
 use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostics, Invalid};
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
+use crate::records::Records;
+use crate::release::{self, ReleaseSet};
 use crate::report::Report;
 use crate::resolve::{self, Project, Selection, Target};
 
@@ -93,11 +95,12 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// # Errors
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
+    let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let mut changes = diff::diff(&project, &desired, &live);
+    let mut changes = diff::diff(&project, &desired, &released, &live);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     Ok(Planned { plan, target: project.target })
@@ -204,11 +207,12 @@ pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Resul
 /// # Errors
 /// As [`plan`]; also a name that is not among them.
 pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
-    let project = load(ports.files.as_ref(), request)?;
+    let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let changes = diff::diff(&project, &desired, &live);
+    let changes = diff::diff(&project, &desired, &released, &live);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default());
     let of = |app: &plan::AppPlan| AppStatus {
         name: app.name.clone(),
@@ -283,6 +287,36 @@ fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
     let apps = control_plane.list(&project.scope).await?;
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
+}
+
+/// What is on record of a manifest.
+///
+/// # Errors
+/// The store cannot be opened.
+pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
+    let store = ports.releases.open(&project.releases).await?;
+    Ok(Records::new(store, &project.scope, &project.owner, ports.files.clone()))
+}
+
+/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
+async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
+    let read = async { records(ports, project).await?.read().await };
+    let (set, found) = match read.await {
+        Ok(set) => {
+            let warn = |warning: &release::Warning| {
+                Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
+            };
+            let found: Vec<Diagnostic> = set.warnings.iter().map(warn).collect();
+            (set, found)
+        }
+        Err(error) => {
+            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
+            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
+            (ReleaseSet::default(), vec![finding.help(help)])
+        }
+    };
+    project.diagnostics.list.extend(found);
+    set
 }
 
 /// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.
