@@ -27,21 +27,22 @@ pub struct Page {
 
 /// Declares the codes, and one page for each: `pages/NAME.md`.
 macro_rules! codes {
-    ($($constant:ident $name:literal $title:literal)*) => {
+    ($($group:literal: $($constant:ident $name:literal $title:literal)*;)*) => {
         /// Every code, as a constant.
         pub mod codes {
             use super::Code;
-            $(#[doc = $title] pub const $constant: Code = Code(concat!("manifest::", $name));)*
+            $($(#[doc = $title] pub const $constant: Code = Code(concat!($group, "::", $name));)*)*
         }
 
         /// Every page, in the order of codes.
         pub static PAGES: &[Page] = &[
-            $(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*
+            $($(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*)*
         ];
     };
 }
 
 codes! {
+"manifest":
     BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"
     BAD_DURATION "bad_duration" "a duration that cannot be read"
@@ -82,7 +83,10 @@ codes! {
     UNRESOLVED_PARAMETER "unresolved_parameter" "a run output or an artifact that cannot be looked up"
     UNUSED_PROFILE "unused_profile" "a profile that changes nothing"
     UNUSED_VARIABLE "unused_variable" "a variable that nothing uses"
-    WRONG_TYPE "wrong_type" "a value of another type than the key takes"
+    WRONG_TYPE "wrong_type" "a value of another type than the key takes";
+"plan":
+    STALE_PLAN "stale_plan" "a saved plan that does not hold any more"
+    UNUSABLE_PLAN_FILE "unusable_plan_file" "a file that is no plan, or not as it was written";
 }
 
 /// The page of a code, given with or without the leading `flyte::`.

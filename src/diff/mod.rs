@@ -2,12 +2,14 @@
 
 mod code;
 mod field;
+mod flat;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use code::CodeChange;
 pub use field::{FieldChange, conceal, endpoint_name, walk};
+pub use flat::{Flat, differing};
 pub use unknown::carry_unknown;
 
 use serde_json::{Map, Value};

@@ -3,6 +3,7 @@
 mod app;
 mod choose;
 mod draft;
+mod environment;
 mod graph;
 mod merge;
 mod parameters;
@@ -15,6 +16,7 @@ mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use environment::environment;
 pub use graph::{Cycle, Graph};
 pub use project::{Layer, Origin, Project, Selection, Setting, Target};
 
