@@ -87,6 +87,9 @@ codes! {
     UNUSED_PROFILE "unused_profile" "a profile that changes nothing"
     UNUSED_VARIABLE "unused_variable" "a variable that nothing uses"
     WRONG_TYPE "wrong_type" "a value of another type than the key takes";
+"plan":
+    STALE_PLAN "stale_plan" "a saved plan that does not hold any more"
+    UNUSABLE_PLAN_FILE "unusable_plan_file" "a file that is no plan, or not as it was written";
 "release":
     NO_STORE "no_store" "a store of releases that does not answer"
     UNREADABLE_RECORD "unreadable_record" "something on record that cannot be read";

@@ -2,6 +2,7 @@
 
 mod code;
 mod field;
+mod flat;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 pub use code::CodeChange;
 pub use field::{FieldChange, conceal, endpoint_name, walk};
+pub use flat::{Flat, differing};
 pub use unknown::carry_unknown;
 
 use serde_json::{Map, Value};

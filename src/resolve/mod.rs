@@ -3,6 +3,7 @@
 mod app;
 mod choose;
 mod draft;
+mod environment;
 mod graph;
 mod merge;
 mod parameters;
@@ -16,6 +17,7 @@ mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use environment::environment;
 pub use graph::{Cycle, Graph};
 pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Target};
 
