@@ -3,17 +3,24 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
-use std::path::PathBuf;
+mod saved;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use saved::restore;
+
 use crate::apply::{self, OnRecord, Options, Outcome};
-use crate::bundle::{self, BundleError, BundleSet};
+use crate::bundle::{self, Bundle, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp, Scope};
+use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
+use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused, Verb};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
 use crate::records::Records;
@@ -34,11 +41,19 @@ pub struct Request {
     pub label: Option<String>,
 }
 
-/// A plan together with where it leads.
+/// A plan together with what it was made on.
 pub struct Planned {
     pub plan: Plan,
-    way: Way,
+    project: Project,
+    released: ReleaseSet,
+    live: LiveSet,
+    request: Request,
+    environment: Environment,
+    pins: Pins,
 }
+
+/// What `[vars]` names, with its values.
+type Environment = BTreeMap<String, Option<String>>;
 
 /// A plan somebody agreed to, together with where it leads: what [`apply`] takes.
 pub struct Approved {
@@ -51,12 +66,6 @@ struct Way {
     target: Target,
     store: ReleaseStore,
     released: ReleaseSet,
-}
-
-impl Way {
-    fn of(project: &Project, released: ReleaseSet) -> Self {
-        Self { target: project.target.clone(), store: project.releases.clone(), released }
-    }
 }
 
 /// One app of a status.
@@ -91,6 +100,10 @@ pub enum Error {
     NotDeployed { name: AppName },
     #[error("`{name}` is no app name: {source}")]
     Name { name: String, source: InvalidName },
+    #[error(transparent)]
+    PlanFile(#[from] PlanFileError),
+    #[error(transparent)]
+    Stale(#[from] Stale),
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -108,8 +121,11 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// # Errors
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
-    let mut project = load(ports.files.as_ref(), request)?;
-    let (_, desired) = lower(ports, &project, request).await?;
+    let manifest = read_manifest(ports.files.as_ref(), request)?;
+    let mut project = meaning(&manifest, request)?;
+    let bundles = pack(ports, &project)?;
+    let pins = pins::look_up(ports, &project).await?;
+    let desired = lower_with(ports, &project, request, &bundles, &pins)?;
     let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
@@ -117,7 +133,8 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     plan.commit = desired.commit;
-    Ok(Planned { plan, way: Way::of(&project, released) })
+    let environment = resolve::environment(&manifest, &request.selection);
+    Ok(Planned { plan, project, released, live, request: request.clone(), environment, pins })
 }
 
 impl From<PinError> for Error {
@@ -133,7 +150,33 @@ impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
-        Ok(Approved { plan: self.plan.approve(consent)?, way: self.way })
+        let plan = self.plan.approve(consent)?;
+        let (target, store) = (self.project.target, self.project.releases);
+        Ok(Approved { plan, way: Way { target, store, released: self.released } })
+    }
+
+    /// The plan as it is kept in a file, to be applied later by [`restore`].
+    pub fn stored(&self) -> StoredPlan {
+        let basis = Basis {
+            project: &self.project,
+            selection: &self.request.selection,
+            policy: self.request.policy,
+            label: self.request.label.as_deref(),
+            environment: &self.environment,
+            pins: &self.pins,
+            live: &self.live,
+        };
+        StoredPlan::new(&self.plan, &basis)
+    }
+
+    /// The app whose code a file would be packed with, were it there. Absolute.
+    ///
+    /// # Errors
+    /// As [`pack`].
+    pub fn packs(&self, ports: &Ports, path: &Path) -> Result<Option<AppName>, Error> {
+        let bundles = pack(ports, &self.project)?;
+        let has = |bundle: &Bundle| bundle.files.iter().any(|file| bundle.root.join(&file.path) == path);
+        Ok(bundles.by_app.into_iter().find(|(_, bundle)| has(bundle)).map(|(app, _)| app))
     }
 }
 
@@ -168,8 +211,11 @@ pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Res
 /// # Errors
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
-    let manifest = read_manifest(files, request)?;
-    let project = resolve::resolve(&manifest, &request.selection)?;
+    meaning(&read_manifest(files, request)?, request)
+}
+
+fn meaning(manifest: &Manifest, request: &Request) -> Result<Project, Error> {
+    let project = resolve::resolve(manifest, &request.selection)?;
     let (root, scope) = (project.root.display(), &project.scope);
     tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
     Ok(project)
@@ -214,19 +260,29 @@ pub fn pack(ports: &Ports, project: &Project) -> Result<BundleSet, Error> {
 /// A source cannot be read or packed, a run output or an artifact cannot be pinned.
 pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = pack(ports, project)?;
-    let resolved = pins::look_up(ports, project).await?;
-    let commit = ports.files.commit(&project.root);
-    let source_link = commit.as_ref().and_then(|commit| ports.files.source_link(&project.root, commit));
-    let options = LowerOptions { label: request.label.clone(), commit, source_link, resolved };
-    let desired = desired::lower(project, &bundles, &options)?;
+    let pins = pins::look_up(ports, project).await?;
+    let desired = lower_with(ports, project, request, &bundles, &pins)?;
     Ok((bundles, desired))
 }
 
-/// How each declared app stands: desired, live and drift.
+fn lower_with(
+    ports: &Ports,
+    project: &Project,
+    request: &Request,
+    bundles: &BundleSet,
+    pins: &Pins,
+) -> Result<DesiredSet, Error> {
+    let commit = ports.files.commit(&project.root);
+    let source_link = commit.as_ref().and_then(|commit| ports.files.source_link(&project.root, commit));
+    let options = LowerOptions { label: request.label.clone(), commit, source_link, resolved: pins.clone() };
+    Ok(desired::lower(project, bundles, &options)?)
+}
+
+/// How each declared app stands: desired, live and drift. No names: all of them, and what is declared no more.
 ///
 /// # Errors
-/// As [`plan`].
-pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
+/// As [`plan`]; also a name that is not among them.
+pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
     let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
     let released = released(ports, &mut project).await;
@@ -239,7 +295,12 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
         plan: app.clone(),
         live: live.apps.get(&app.name).cloned(),
     };
-    let apps = plan.apps.iter().map(of).collect();
+    let shown = || plan.apps.iter().map(|app| &app.name);
+    if let Some(unknown) = names.iter().find(|name| shown().all(|shown| shown.as_str() != *name)) {
+        return Err(no_such_app(unknown, shown()));
+    }
+    let asked = |app: &&plan::AppPlan| names.is_empty() || names.iter().any(|name| name == app.name.as_str());
+    let apps = plan.apps.iter().filter(asked).map(of).collect();
     Ok((plan, apps))
 }
 
@@ -262,7 +323,8 @@ pub async fn operate(
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    Ok(Planned { plan, way: Way::of(&project, released) })
+    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, released, live, request, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -290,11 +352,14 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
         if there {
             return Ok(parsed);
         }
-        let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
-        let suggestion = project.declared.iter().chain(live.apps.keys()).find(close).map(ToString::to_string);
-        Err(Error::NoSuchApp { name: name.clone(), suggestion })
+        Err(no_such_app(name, project.declared.iter().chain(live.apps.keys())))
     };
     names.iter().map(parse).collect()
+}
+
+fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> Error {
+    let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
+    Error::NoSuchApp { name: name.to_owned(), suggestion: there.find(close).map(ToString::to_string) }
 }
 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {

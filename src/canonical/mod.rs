@@ -20,7 +20,7 @@ pub mod rules;
 use crate::model::{Digest, Fingerprint, Marks, quantity, spec};
 
 /// The format of version digests. A change of it gives every app a new version.
-const FORMAT: &str = "flyte canonical spec 1\n";
+pub const FORMAT: u32 = 1;
 
 /// The greatest size of decoded parameters in bytes.
 const MAX_PARAMETERS: u64 = 1 << 20;
@@ -75,7 +75,7 @@ pub fn canonical(app: &App) -> Value {
 
 /// The digest of a value: the same whatever the order of members.
 pub fn digest(value: &Value) -> Digest {
-    let mut text = FORMAT.to_owned();
+    let mut text = format!("flyte canonical spec {FORMAT}\n");
     write_sorted(value, &mut text);
     Digest::of(text.as_bytes())
 }

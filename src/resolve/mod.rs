@@ -3,6 +3,7 @@
 mod app;
 mod choose;
 mod draft;
+mod environment;
 mod graph;
 mod merge;
 mod parameters;
@@ -12,14 +13,15 @@ mod resources;
 pub mod sample;
 mod settings;
 mod vars;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use environment::environment;
 pub use graph::{Cycle, Graph};
 pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Target};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes};
-use crate::manifest::suggest::did_you_mean;
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;

@@ -23,7 +23,7 @@ const BORDERS: &[(&str, &[&str])] = &[
         &["bundle", "canonical", "desired", "diagnostic", "diff", "manifest", "model", "port", "resolve", "schema"],
     ),
     ("readiness", &["model"]),
-    ("plan", &["bundle", "canonical", "diagnostic", "diff", "model", "readiness", "resolve"]),
+    ("plan", &["bundle", "canonical", "desired", "diagnostic", "diff", "model", "readiness", "resolve"]),
     ("apply", &["bundle", "canonical", "diff", "model", "plan", "port", "readiness", "records", "release"]),
     ("report", &["apply", "bundle", "diagnostic", "diff", "model", "plan", "port", "release"]),
     (

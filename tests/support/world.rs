@@ -24,6 +24,8 @@ pub struct World {
     pub heard: Arc<Heard>,
     /// What is on record.
     pub releases: MemoryReleases,
+    /// The text of the plan file, where one was saved.
+    pub saved: Mutex<String>,
 }
 
 /// Events, with the seconds since the clock began.
@@ -62,6 +64,7 @@ impl World {
             simulator,
             heard: Arc::default(),
             releases: MemoryReleases::default(),
+            saved: Mutex::default(),
         }
     }
 
@@ -91,6 +94,24 @@ impl World {
 
     pub async fn plan(&self, request: &Request) -> Result<Planned, Error> {
         pipeline::plan(&self.ports(), request).await
+    }
+
+    /// Plans, and keeps the text that would be the plan file.
+    pub async fn save(&self, request: &Request) -> Result<Planned, Error> {
+        let planned = self.plan(request).await?;
+        *self.saved.lock().unwrap() = planned.stored().to_text();
+        Ok(planned)
+    }
+
+    /// The plan in the plan file again.
+    pub async fn restore(&self, request: &Request) -> Result<Planned, Error> {
+        let text = self.saved.lock().unwrap().clone();
+        pipeline::restore(&self.ports(), request, &text).await
+    }
+
+    pub async fn apply_saved(&self, request: &Request, options: &Options) -> Result<Report, Error> {
+        let approved = self.restore(request).await?.approve(Consent::given())?;
+        pipeline::apply(&self.ports(), &approved, options).await
     }
 
     pub async fn apply(&self, request: &Request, options: &Options) -> Result<Report, Error> {
