@@ -3,28 +3,35 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
+mod history;
+mod on_record;
+mod rollback;
 mod saved;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
+pub use on_record::records;
+pub use rollback::{Rollback, RollbackError, rollback};
 pub use saved::restore;
 
+use on_record::{no_way_back, open, released};
+
 use crate::apply::{self, OnRecord, Options, Outcome};
-use crate::bundle::{self, Bundle, BundleError, BundleSet};
+use crate::bundle::{self, Bundle, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
+use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, InvalidName, LiveApp, Scope};
+use crate::model::{AppId, AppName, BundleRef, InvalidName, LiveApp, spec};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
-use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused, Verb};
+use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
-use crate::records::Records;
-use crate::release::{self, ReleaseSet};
+use crate::release::ReleaseSet;
 use crate::report::Report;
 use crate::resolve::{self, Project, ReleaseStore, Selection, Target};
 
@@ -104,6 +111,10 @@ pub enum Error {
     PlanFile(#[from] PlanFileError),
     #[error(transparent)]
     Stale(#[from] Stale),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -367,67 +378,8 @@ async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<Liv
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
 }
 
-/// What is on record of a manifest.
-///
-/// # Errors
-/// The store cannot be opened.
-pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
-    open(ports, &project.releases, &project.scope, &project.owner).await
-}
-
-async fn open(ports: &Ports, store: &ReleaseStore, scope: &Scope, owner: &str) -> Result<Records, StoreError> {
-    let store = ports.releases.open(store).await?;
-    Ok(Records::new(store, scope, owner, ports.files.clone()))
-}
-
-/// What was replaced and could not be brought back: its release is not on record, or its code is gone.
-async fn no_way_back(ports: &Ports, way: &Way, report: &Report) -> Vec<String> {
-    let mut told = Vec::new();
-    let replaced = report.plan.apps.iter().filter(|app| {
-        app.verb == Verb::Update && report.apps.iter().any(|result| result.name == app.name && result.was_written())
-    });
-    for app in replaced {
-        let Some(before) = app.live.as_ref().and_then(|live| live.version.as_ref()) else { continue };
-        let known = way.released.apps.get(&app.name).and_then(|known| known.current());
-        let why = match (way.released.last(&app.name), known) {
-            (Some(last), Some(entry)) if entry.mark() == Some(before) => {
-                let address = last.code.as_ref().and_then(|code| code.address.as_deref());
-                match address {
-                    Some(address) if ports.targets.has_bundle(&way.target, address).await == Some(false) => {
-                        "its code is no longer stored"
-                    }
-                    _ => continue,
-                }
-            }
-            _ => "it is not on record",
-        };
-        told.push(format!("`{}` cannot be rolled back to {before}: {why}", app.name));
-    }
-    told
-}
-
-/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
-async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
-    let read = async { records(ports, project).await?.read().await };
-    let (set, found) = match read.await {
-        Ok(set) => {
-            let warn = |warning: &release::Warning| {
-                Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
-            };
-            let found: Vec<Diagnostic> = set.warnings.iter().map(warn).collect();
-            (set, found)
-        }
-        Err(error) => {
-            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
-            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
-            (ReleaseSet::default(), vec![finding.help(help)])
-        }
-    };
-    project.diagnostics.list.extend(found);
-    set
-}
-
-/// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.
+/// Finds out which files changed: from the lists of bundles packed here before or on record, else from the live bundle
+/// itself.
 async fn name_changed_files(
     ports: &Ports,
     control_plane: &dyn ControlPlane,
@@ -435,13 +387,14 @@ async fn name_changed_files(
     changes: &mut ChangeSet,
 ) {
     for change in &mut changes.apps {
-        let (Some(old), Some(new)) = (change.live.as_ref().and_then(LiveApp::bundle), &change.desired.bundle) else {
-            continue;
+        let old = change.live.as_ref().and_then(LiveApp::bundle);
+        let new = spec::bundle(&change.desired.spec.0);
+        let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
+        let becomes = match &change.desired.bundle {
+            Some(bundle) => Some(bundle.files.clone()),
+            None => files_on_record(ports, project, new).await,
         };
-        if old == new.digest {
-            continue;
-        }
-        let known = match bundle::recall(ports.files.as_ref(), old) {
+        let known = match files_on_record(ports, project, old).await {
             Some(files) => Some(files),
             None => {
                 let id = project.scope.app(change.name());
@@ -449,9 +402,16 @@ async fn name_changed_files(
                 content.and_then(|content| bundle::list_archive(&content).ok())
             }
         };
-        if let Some(files) = known {
-            let files = bundle::compare(&files, &new.files);
-            change.code = Some(CodeChange { old, new: new.digest, files });
+        if let (Some(known), Some(becomes)) = (known, becomes) {
+            change.code = Some(CodeChange { old, new, files: bundle::compare(&known, &becomes) });
         }
+    }
+}
+
+/// The files of a bundle that was packed here before, or is on record.
+async fn files_on_record(ports: &Ports, project: &Project, bundle: BundleRef) -> Option<Vec<BundleFile>> {
+    match bundle::recall(ports.files.as_ref(), bundle) {
+        Some(files) => Some(files),
+        None => records(ports, project).await.ok()?.files(bundle).await.ok()?,
     }
 }

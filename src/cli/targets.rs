@@ -71,6 +71,12 @@ impl Targets for UserTargets {
         // Other control planes offer the code of what runs, and no other.
         target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
     }
+
+    async fn remove_bundle(&self, target: &Target, address: &str) {
+        if target.is_local() {
+            bundles::remove(&self.state, address);
+        }
+    }
 }
 
 /// An error before the first call.

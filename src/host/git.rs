@@ -30,11 +30,16 @@ pub fn source_link(directory: &Path, commit: &Commit) -> Option<String> {
 }
 
 /// What git says. It may not write: not even its index.
-fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
+pub fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
+    output(directory, arguments).map(|output| String::from_utf8_lossy(&output).trim().to_owned())
+}
+
+/// The same to the letter.
+pub fn output(directory: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let mut command = Command::new("git");
     command.arg("-C").arg(directory).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then_some(output.stdout)
 }
 
 /// The address without what only git needs, and without anybody's credentials.

@@ -49,4 +49,7 @@ pub trait Targets: Send + Sync {
     async fn has_bundle(&self, _target: &Target, _address: &str) -> Option<bool> {
         None
     }
+
+    /// Removes a code bundle, where this program may. One that cannot be removed stays.
+    async fn remove_bundle(&self, _target: &Target, _address: &str) {}
 }
