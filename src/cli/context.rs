@@ -81,7 +81,7 @@ impl Context {
             clock: Arc::new(SystemClock),
             targets: Arc::new(UserTargets::new(directories::state()?)),
             events,
-            releases: Arc::new(RealStores),
+            releases: Arc::new(RealStores::new(environment())),
         })
     }
 

@@ -36,7 +36,7 @@ use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
-pub use network::{NetworkError, Timeouts};
+pub use network::{NetworkError, Timeouts, install_cryptography};
 pub use secret::SecretName;
 use transport::Channel;
 

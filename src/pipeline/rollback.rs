@@ -13,7 +13,7 @@ use crate::pins::Pins;
 use crate::plan;
 use crate::port::{Access, Ports};
 use crate::records::Records;
-use crate::release::{self, AppReleases, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
+use crate::release::{self, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
 use crate::resolve::{Graph, Project};
 
 /// How long an app may take to become ready that is no longer declared.

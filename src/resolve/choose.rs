@@ -1,7 +1,7 @@
 //! The choices for the whole manifest: owner, organisation, project, domain, target.
 
 use super::vars::{Filling, Variables};
-use super::{Layer, Origin, Selection, Target, way};
+use super::{Layer, Origin, ReleaseStore, Selection, Target, releases, way};
 use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
 use crate::manifest::check::{Phase, check_table};
 use crate::manifest::{Manifest, Node, Table};
@@ -25,6 +25,9 @@ pub struct Chosen {
     pub domain: Choice,
     pub target_name: Choice,
     pub target: Target,
+    pub releases: ReleaseStore,
+    /// As written, with where.
+    pub release_settings: Vec<(&'static str, Choice)>,
 }
 
 impl Chosen {
@@ -74,7 +77,8 @@ pub fn choose(
         target_name = default_target(root.table("target"), findings);
     }
     let target = target(manifest, &target_name, variables, filling, selection, findings);
-    Chosen { name, org, project, domain, target_name, target }
+    let (releases, release_settings) = releases::store(manifest, variables, filling);
+    Chosen { name, org, project, domain, target_name, target, releases, release_settings }
 }
 
 /// The table marked `default = true`, or `local`.

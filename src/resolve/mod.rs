@@ -8,6 +8,7 @@ mod graph;
 mod merge;
 mod parameters;
 mod project;
+mod releases;
 mod resources;
 #[cfg(test)]
 pub mod sample;
@@ -25,9 +26,6 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes,
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;
-
-/// Where releases are on record unless a manifest says otherwise, below its root.
-const RELEASES: &str = ".flyte/releases";
 
 /// What the manifest means under `selection`.
 ///
@@ -81,7 +79,7 @@ fn project(
         owner: draft.chosen.name.value.clone().unwrap_or_default(),
         scope,
         target: draft.chosen.target.clone(),
-        releases: ReleaseStore::Directory(manifest.root.join(RELEASES)),
+        releases: draft.chosen.releases.clone(),
         root: manifest.root.clone(),
         apps,
         declared,

@@ -10,6 +10,8 @@ mod invariants;
 mod json_schema;
 mod reads;
 mod real;
+mod releases;
 mod saved;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
