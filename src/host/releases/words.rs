@@ -20,7 +20,9 @@ pub fn error(address: &str, doing: &str, what: &str, error: &Error) -> StoreErro
         _ if has(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "redential", "169.254."]) => {
             Some(credentials(scheme).to_owned())
         }
-        Error::PermissionDenied { .. } => {
+        _ if matches!(error, Error::PermissionDenied { .. })
+            || has(&["AccessDenied", "403", "AuthorizationPermission"]) =>
+        {
             Some(format!("allow {} on {place} to these credentials", right(scheme, doing)))
         }
         Error::Generic { .. } => {
