@@ -27,21 +27,31 @@ pub struct Page {
 
 /// Declares the codes, and one page for each: `pages/NAME.md`.
 macro_rules! codes {
-    ($($constant:ident $name:literal $title:literal)*) => {
+    ($([$area:ident] $($constant:ident $name:literal $title:literal)*)*) => {
         /// Every code, as a constant.
         pub mod codes {
             use super::Code;
-            $(#[doc = $title] pub const $constant: Code = Code(concat!("manifest::", $name));)*
+            $($(#[doc = $title] pub const $constant: Code = Code(concat!(stringify!($area), "::", $name));)*)*
         }
 
         /// Every page, in the order of codes.
         pub static PAGES: &[Page] = &[
-            $(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*
+            $($(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*)*
         ];
     };
 }
 
 codes! {
+    [config]
+    BAD_API_KEY "bad_api_key" "an API key that cannot be read"
+    INCOMPLETE_AUTH "incomplete_auth" "a way to log in that lacks something"
+    NO_ENDPOINT "no_endpoint" "a configuration that names no control plane"
+    NOT_YAML "not_yaml" "a configuration file that is not YAML"
+    UNKNOWN_SETTING "unknown_setting" "a key that the configuration does not know"
+    UNREADABLE_CONFIG "unreadable_config" "a configuration file that cannot be read"
+    WRONG_SETTING "wrong_setting" "a value of the configuration that means nothing"
+
+    [manifest]
     BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"
     BAD_DURATION "bad_duration" "a duration that cannot be read"

@@ -57,6 +57,19 @@ pub enum AuthKind {
     Passthrough,
 }
 
+impl Auth {
+    pub fn kind(&self) -> AuthKind {
+        match self {
+            Self::None => AuthKind::None,
+            Self::Pkce => AuthKind::Pkce,
+            Self::DeviceFlow => AuthKind::Device,
+            Self::ClientCredentials { .. } => AuthKind::ClientCredentials,
+            Self::Command { .. } => AuthKind::Command,
+            Self::Passthrough { .. } => AuthKind::Passthrough,
+        }
+    }
+}
+
 impl AuthKind {
     pub const ALL: [Self; 6] =
         [Self::None, Self::Pkce, Self::Device, Self::ClientCredentials, Self::Command, Self::Passthrough];
