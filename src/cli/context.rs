@@ -48,13 +48,13 @@ impl Context {
         let directory = env::current_dir()?;
         Ok(Request {
             manifest: manifest::normal(&directory.join(manifest)),
-            directory: Some(directory.clone()),
+            directory: Some(directory),
             selection: Selection {
                 profile: self.global.profile.clone(),
                 target: self.global.target.clone(),
                 endpoint: self.global.endpoint.clone(),
                 insecure: self.global.insecure,
-                config: self.config(&directory),
+                config: self.config()?,
                 org: self.global.org.clone(),
                 project: self.global.project.clone(),
                 domain: self.global.domain.clone(),
@@ -66,13 +66,17 @@ impl Context {
         })
     }
 
-    /// The SDK's configuration, as it is found from a directory.
-    fn config(&self, directory: &Path) -> Config {
+    /// The SDK's configuration, as it is found from the working directory.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn config(&self) -> Result<Config> {
+        let directory = env::current_dir()?;
         let environment = environment();
         let home = environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        let directories = Directories { working: directory.to_owned(), home };
+        let directories = Directories { working: directory.clone(), home };
         let asked_for = self.global.config.as_ref().map(|path| directory.join(path));
-        config::read(&self.files(), &environment, &directories, asked_for.as_deref())
+        Ok(config::read(&self.files(), &environment, &directories, asked_for.as_deref()))
     }
 
     /// The real file system, with the cache where there is a place for it.
