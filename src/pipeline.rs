@@ -301,15 +301,24 @@ async fn name_changed_files(
         }
         let known = match bundle::recall(ports.files.as_ref(), old) {
             Some(files) => Some(files),
-            None => {
-                let id = project.scope.app(change.name());
-                let content = control_plane.download_bundle(&id).await.ok().flatten();
-                content.and_then(|content| bundle::list_archive(&content).ok())
-            }
+            None => list_live_bundle(ports, control_plane, &project.scope.app(change.name())).await,
         };
         if let Some(files) = known {
             let files = bundle::compare(&files, &new.files);
             change.code = Some(CodeChange { old, new: new.digest, files });
         }
     }
+}
+
+/// The files in the bundle of a live app, as far as it can be had and read.
+async fn list_live_bundle(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    id: &AppId,
+) -> Option<Vec<bundle::BundleFile>> {
+    let mut draft = ports.files.draft().ok()?;
+    if !control_plane.download_bundle(id, &mut *draft).await.ok()? {
+        return None;
+    }
+    bundle::list_archive(draft.finish().ok()?.open().ok()?).ok()
 }

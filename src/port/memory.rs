@@ -1,13 +1,15 @@
 //! Twins of the ports for tests: a tree of files in memory, a clock that need not wait.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use super::{Clock, Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 use crate::model::Digest;
 
 /// A tree of files in memory. A directory is whatever a file lies below; what begins with `#!` is executable.
@@ -36,6 +38,14 @@ impl Files for MemoryFiles {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Bytes::from(self.read(path)?).open()
+    }
+
+    fn draft(&self) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(MemoryDraft::default()))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -73,6 +83,25 @@ impl Files for MemoryFiles {
 
     fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
         files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
+    }
+}
+
+#[derive(Default)]
+struct MemoryDraft(Vec<u8>);
+
+impl Write for MemoryDraft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Draft for MemoryDraft {
+    fn finish(self: Box<Self>) -> io::Result<Arc<dyn Content>> {
+        Ok(Arc::new(Bytes::from(self.0)))
     }
 }
 

@@ -7,9 +7,9 @@ mod files;
 pub mod memory;
 
 pub use clock::Clock;
-pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
+pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
-pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 use std::sync::Arc;
 
