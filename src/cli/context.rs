@@ -11,6 +11,7 @@ use super::directories;
 use super::failure::{Failure, Result};
 use super::targets::UserTargets;
 use super::terminal::Terminal;
+use crate::client::Timeouts;
 use crate::host::{Cache, RealFiles, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
@@ -79,9 +80,14 @@ impl Context {
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(UserTargets::new(directories::state()?)),
+            targets: Arc::new(UserTargets::new(directories::state()?).within(self.timeouts())),
             events,
         })
+    }
+
+    /// How long calls may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.global.timeout.map_or_else(Timeouts::default, Timeouts::of_calls)
     }
 
     /// Colours are taken out again where they are not wanted.

@@ -79,6 +79,11 @@ impl Client {
         Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, network) })
     }
 
+    /// Whether certificates are not checked.
+    pub fn trusts_anyone(&self) -> bool {
+        self.channel.network.trusts_anyone
+    }
+
     /// The place that serves an operation. `None`: it is not told.
     async fn select(
         &self,
