@@ -12,7 +12,7 @@ use super::failure::{Failure, Result};
 use super::targets::UserTargets;
 use super::terminal::Terminal;
 use crate::client::Timeouts;
-use crate::host::{Cache, RealFiles, SystemClock};
+use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
 use crate::plan::Policy;
@@ -82,6 +82,7 @@ impl Context {
             clock: Arc::new(SystemClock),
             targets: Arc::new(UserTargets::new(directories::state()?).within(self.timeouts())),
             events,
+            releases: Arc::new(RealStores),
         })
     }
 
