@@ -13,7 +13,7 @@ use futures::stream::{self, Stream};
 use http::header::{CONTENT_LENGTH, HOST, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 
-use super::answer::{Told, retry_after};
+use super::answer::{Told, retry_after, shown};
 use super::network::{Network, place};
 use super::text::excerpt;
 use super::trouble::{Trouble, seconds};
@@ -115,11 +115,6 @@ fn address(url: &str) -> Result<Uri, Trouble> {
     })
 }
 
-/// What of a signed address may be shown.
-fn shown(address: &Uri) -> String {
-    format!("{}{}", place(address), address.path())
-}
-
 /// Those the control plane asks for, and what each kind of store wants to know. Nothing that tells who we are.
 fn headers(location: &CreateUploadLocationResponse, parcel: &Parcel) -> Result<HeaderMap, Trouble> {
     let mut headers = HeaderMap::new();
@@ -190,7 +185,7 @@ async fn refusal(response: reqwest::Response, address: &Uri) -> Failure {
     let status = parts.status;
     if status.is_redirection() {
         let to = parts.headers.get(LOCATION).and_then(|to| to.to_str().ok()?.parse::<Uri>().ok());
-        let to = to.filter(|to| to.host().is_some()).map_or_else(|| "elsewhere".to_owned(), |to| shown(&to));
+        let to = to.map_or_else(|| "elsewhere".to_owned(), |to| shown(&to));
         let message = format!("{} redirects to {to}, which is not followed", shown(address));
         return Trouble::new(RpcCode::FailedPrecondition, Delivery::Answered, message)
             .help("the control plane's store is set up with another address or region than it has")
