@@ -22,7 +22,7 @@ use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
 use crate::records::Records;
 use crate::release::{self, ReleaseSet};
 use crate::report::Report;
@@ -81,8 +81,8 @@ pub enum Error {
     Unresolved(#[from] Unresolved),
     #[error(transparent)]
     Lower(#[from] LowerError),
-    #[error("the control plane did not answer as it should: {0}")]
-    Rpc(#[from] RpcError),
+    #[error("{}", rpc_words(.0))]
+    Rpc(RpcError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
@@ -126,6 +126,19 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     let environment = resolve::environment(&manifest, &request.selection);
     Ok(Planned { plan, project, live, request: request.clone(), environment, pins })
+}
+
+fn rpc_words(error: &RpcError) -> String {
+    match error.delivery {
+        Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
+    }
+}
+
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
 }
 
 impl From<PinError> for Error {
@@ -408,15 +421,24 @@ async fn name_changed_files(
         }
         let known = match bundle::recall(ports.files.as_ref(), old) {
             Some(files) => Some(files),
-            None => {
-                let id = project.scope.app(change.name());
-                let content = control_plane.download_bundle(&id).await.ok().flatten();
-                content.and_then(|content| bundle::list_archive(&content).ok())
-            }
+            None => list_live_bundle(ports, control_plane, &project.scope.app(change.name())).await,
         };
         if let Some(files) = known {
             let files = bundle::compare(&files, &new.files);
             change.code = Some(CodeChange { old, new: new.digest, files });
         }
     }
+}
+
+/// The files in the bundle of a live app, as far as it can be had and read.
+async fn list_live_bundle(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    id: &AppId,
+) -> Option<Vec<bundle::BundleFile>> {
+    let mut draft = ports.files.draft().ok()?;
+    if !control_plane.download_bundle(id, &mut *draft).await.ok()? {
+        return None;
+    }
+    bundle::list_archive(draft.finish().ok()?.open().ok()?).ok()
 }
