@@ -76,7 +76,7 @@ impl Context {
         let environment = environment();
         let home = environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let directories = Directories { working: directory.clone(), home };
-        let asked_for = self.global.config.as_ref().map(|path| directory.join(path));
+        let asked_for = self.global.config.as_ref().map(|path| manifest::normal(&directory.join(path)));
         Ok(config::read(&self.files(), &environment, &directories, asked_for.as_deref()))
     }
 

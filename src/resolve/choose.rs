@@ -204,7 +204,7 @@ impl Chooser<'_> {
             // The rules told of it.
             Ok(None) => None,
             Err(lacking) => {
-                self.unconfigured.push(way::incomplete(&way.parts, lacking));
+                self.unconfigured.extend(way::incomplete(&way.parts, lacking));
                 None
             }
         };
