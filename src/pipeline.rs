@@ -30,10 +30,10 @@ use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
 use crate::release::ReleaseSet;
 use crate::report::Report;
-use crate::resolve::{self, Project, ReleaseStore, Selection, Target};
+use crate::resolve::{self, Place, Project, ReleaseStore, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -96,8 +96,8 @@ pub enum Error {
     Unresolved(#[from] Unresolved),
     #[error(transparent)]
     Lower(#[from] LowerError),
-    #[error("the control plane did not answer as it should: {0}")]
-    Rpc(#[from] RpcError),
+    #[error("{}", rpc_words(.0))]
+    Rpc(RpcError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
@@ -146,6 +146,19 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     plan.commit = desired.commit;
     let environment = resolve::environment(&manifest, &request.selection);
     Ok(Planned { plan, project, released, live, request: request.clone(), environment, pins })
+}
+
+fn rpc_words(error: &RpcError) -> String {
+    match error.delivery {
+        Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
+    }
+}
+
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
 }
 
 impl From<PinError> for Error {
@@ -230,6 +243,19 @@ fn meaning(manifest: &Manifest, request: &Request) -> Result<Project, Error> {
     let (root, scope) = (project.root.display(), &project.scope);
     tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
     Ok(project)
+}
+
+/// The target and the scope that flags, the manifest around and the SDK's configuration choose.
+///
+/// # Errors
+/// A manifest is there and has mistakes; the SDK's configuration is needed and wrong.
+pub fn place(files: &dyn Files, request: &Request) -> Result<Place, Error> {
+    let manifest = match read_manifest(files, request) {
+        Ok(manifest) => Some(manifest),
+        Err(LoadError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(resolve::place(manifest.as_ref(), &request.selection)?)
 }
 
 /// Every finding about a manifest, under every profile.
@@ -399,16 +425,25 @@ async fn name_changed_files(
         };
         let known = match files_on_record(ports, project, old).await {
             Some(files) => Some(files),
-            None => {
-                let id = project.scope.app(change.name());
-                let content = control_plane.download_bundle(&id).await.ok().flatten();
-                content.and_then(|content| bundle::list_archive(&content).ok())
-            }
+            None => list_live_bundle(ports, control_plane, &project.scope.app(change.name())).await,
         };
         if let (Some(known), Some(becomes)) = (known, becomes) {
             change.code = Some(CodeChange { old, new, files: bundle::compare(&known, &becomes) });
         }
     }
+}
+
+/// The files in the bundle of a live app, as far as it can be had and read.
+async fn list_live_bundle(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    id: &AppId,
+) -> Option<Vec<bundle::BundleFile>> {
+    let mut draft = ports.files.draft().ok()?;
+    if !control_plane.download_bundle(id, &mut *draft).await.ok()? {
+        return None;
+    }
+    bundle::list_archive(draft.finish().ok()?.open().ok()?).ok()
 }
 
 /// The files of a bundle that was packed here before, or is on record.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{RealFiles, git};
 use crate::model::{Commit, Digest};
-use crate::port::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use crate::port::{Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 /// Links that are followed before a path is given up.
 const MAX_LINKS: usize = 40;
@@ -196,6 +196,17 @@ impl Files for CommitFiles {
             Some(Node::Blob { object, .. }) => self.blob(object),
             Some(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        match self.find(path)? {
+            None => self.real.open(path),
+            Some(_) => Ok(Box::new(io::Cursor::new(self.read(path)?))),
+        }
+    }
+
+    fn draft(&self) -> io::Result<Box<dyn Draft>> {
+        self.real.draft()
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -4,6 +4,7 @@
 mod cache;
 mod clock;
 mod commit;
+mod draft;
 mod files;
 mod git;
 mod hashes;

@@ -16,7 +16,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let stored = StoredPlan::read(text)?;
     refuse(stored.tool().into_iter().chain(stored.choices(&request.selection)).collect())?;
     let request = Request {
-        selection: stored.choices.selection(request.selection.environment.clone()),
+        selection: stored.choices.selection(&request.selection),
         policy: stored.policy,
         label: stored.label.clone(),
         ..request.clone()

@@ -6,6 +6,7 @@
 mod adopt;
 mod bucket;
 mod client;
+mod configuration;
 mod import;
 mod process;
 mod program;

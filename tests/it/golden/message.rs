@@ -48,8 +48,8 @@ pub fn sent(case: &Case) -> Result<App, Refusal> {
         Bundle { digest: BundleRef(Digest::of(b"code")), ..Bundle::new("/golden".into(), Vec::new(), Vec::new()) };
     let by_app = address.iter().map(|_| (name.clone(), Arc::new(bundle.clone()))).collect();
     let options = LowerOptions {
-        commit: None,
         label: Some(version),
+        commit: None,
         source_link: source_link(case),
         resolved: BTreeMap::from([(name.clone(), resolved(case))]),
     };
