@@ -137,7 +137,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let bundles = pack(ports, &project)?;
     let pins = pins::look_up(ports, &project).await?;
     let desired = lower_with(ports, &project, request, &bundles, &pins)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &released, &live);
@@ -322,7 +322,7 @@ fn lower_with(
 pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
     let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let changes = diff::diff(&project, &desired, &released, &live);
@@ -352,7 +352,7 @@ pub async fn operate(
     names: &[String],
 ) -> Result<Planned, Error> {
     let mut project = load(ports.files.as_ref(), request)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &DesiredSet::default()).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
@@ -413,7 +413,10 @@ async fn name_changed_files(
     changes: &mut ChangeSet,
 ) {
     for change in &mut changes.apps {
-        let old = change.live.as_ref().and_then(LiveApp::bundle);
+        let old = match &change.taken {
+            Some(taken) => taken.code.as_ref().map(|code| code.digest),
+            None => change.live.as_ref().and_then(LiveApp::bundle),
+        };
         let new = spec::bundle(&change.desired.spec.0);
         let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
         let becomes = match &change.desired.bundle {

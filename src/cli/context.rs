@@ -99,7 +99,7 @@ impl Context {
             clock: Arc::new(SystemClock),
             targets: Arc::new(UserTargets::new(directories::state()?).within(self.timeouts())),
             events,
-            releases: Arc::new(RealStores),
+            releases: Arc::new(RealStores::new(environment())),
         })
     }
 

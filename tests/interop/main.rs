@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
 
 mod adopt;
+mod bucket;
 mod client;
 mod configuration;
 mod import;

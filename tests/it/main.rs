@@ -11,6 +11,8 @@ mod json_schema;
 mod network;
 mod reads;
 mod real;
+mod releases;
 mod saved;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
