@@ -3,6 +3,7 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
+mod code;
 mod saved;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use crate::apply::{self, Options, Outcome};
 use crate::bundle::{self, Bundle, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
-use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
+use crate::diff::{self, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp};
 use crate::pins::Pins;
@@ -37,6 +38,8 @@ pub struct Request {
     pub policy: Policy,
     /// `--version`: a name for the versions of this run.
     pub label: Option<String>,
+    /// Whether the plan shows changed code line by line; what is not here is fetched.
+    pub code_text: bool,
 }
 
 /// A plan together with what it was made on.
@@ -119,7 +122,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &live);
-    name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
+    code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     let environment = resolve::environment(&manifest, &request.selection);
     Ok(Planned { plan, project, live, request: request.clone(), environment, pins })
@@ -335,33 +338,4 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
     let apps = control_plane.list(&project.scope).await?;
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
-}
-
-/// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.
-async fn name_changed_files(
-    ports: &Ports,
-    control_plane: &dyn ControlPlane,
-    project: &Project,
-    changes: &mut ChangeSet,
-) {
-    for change in &mut changes.apps {
-        let (Some(old), Some(new)) = (change.live.as_ref().and_then(LiveApp::bundle), &change.desired.bundle) else {
-            continue;
-        };
-        if old == new.digest {
-            continue;
-        }
-        let known = match bundle::recall(ports.files.as_ref(), old) {
-            Some(files) => Some(files),
-            None => {
-                let id = project.scope.app(change.name());
-                let content = control_plane.download_bundle(&id).await.ok().flatten();
-                content.and_then(|content| bundle::list_archive(&content).ok())
-            }
-        };
-        if let Some(files) = known {
-            let files = bundle::compare(&files, &new.files);
-            change.code = Some(CodeChange { old, new: new.digest, files });
-        }
-    }
 }

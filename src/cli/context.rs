@@ -59,6 +59,7 @@ impl Context {
             },
             policy: Policy::default(),
             label: None,
+            code_text: false,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Plan and outcome as text and as JSON.
 
+mod code;
 mod json;
 mod outcome;
 mod paint;

@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
+use super::code;
 use super::paint::Paint;
-use super::words::{bytes, count, note, reason};
-use crate::bundle::{FileChange, FileChangeKind};
+use super::words::{note, reason};
 use crate::diff::FieldChange;
+use crate::model::AppName;
 use crate::plan::{AppPlan, Counts, Plan, Verb};
-
-/// How many changed files are named before the rest is counted.
-const FILES_SHOWN: usize = 20;
 
 /// The whole plan. Empty plans are one line.
 pub fn plan_text(plan: &Plan, paint: Paint) -> String {
@@ -49,13 +47,21 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         for field in fields {
             line(field_text(plan, app, field, key_width, paint));
         }
-        code(app, paint).into_iter().for_each(&mut line);
+        code::lines(app, shown_at(plan, app), paint).into_iter().for_each(&mut line);
     }
     for remark in &app.notes {
         let told = note(remark);
         line(if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) });
     }
     text
+}
+
+/// The first app with the same change of code: its lines are shown there.
+pub(super) fn shown_at<'a>(plan: &'a Plan, app: &AppPlan) -> Option<&'a AppName> {
+    let code = app.code.as_ref()?;
+    let same =
+        |other: &&AppPlan| other.code.as_ref().is_some_and(|other| (other.old, other.new) == (code.old, code.new));
+    plan.apps.iter().find(same).map(|first| &first.name).filter(|name| **name != app.name)
 }
 
 fn symbol(app: &AppPlan, paint: Paint) -> String {
@@ -151,32 +157,6 @@ fn value(value: &Value) -> String {
             format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),
-    }
-}
-
-fn code(app: &AppPlan, paint: Paint) -> Vec<String> {
-    let Some(change) = &app.code else {
-        let Some(bundle) = app.bundle.as_ref().filter(|_| app.changes_code()) else { return Vec::new() };
-        let size = bundle.files.iter().map(|file| file.size).sum();
-        return vec![format!("code  {}, {}", count(bundle.files.len(), "file"), bytes(size))];
-    };
-    let mut lines = vec![format!("code  {} changed", count(change.files.len(), "file"))];
-    lines.extend(change.files.iter().take(FILES_SHOWN).map(|file| format!("  {}", file_text(file, paint))));
-    if let Some(more) = change.files.len().checked_sub(FILES_SHOWN).filter(|more| *more > 0) {
-        lines.push(format!("  and {more} more; `flyte bundle {}` lists every file", app.name));
-    }
-    lines
-}
-
-fn file_text(file: &FileChange, paint: Paint) -> String {
-    let size = |size: Option<u64>| size.map_or(String::new(), bytes);
-    match file.kind {
-        FileChangeKind::Added => paint.good(format!("+ {}  {}", file.path, size(file.new_size))),
-        FileChangeKind::Removed => paint.bad(format!("- {}", file.path)),
-        FileChangeKind::Mode => paint.change(format!("~ {}  executable bit", file.path)),
-        FileChangeKind::Changed => {
-            paint.change(format!("~ {}  {} → {}", file.path, size(file.old_size), size(file.new_size)))
-        }
     }
 }
 

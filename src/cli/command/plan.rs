@@ -17,6 +17,10 @@ pub struct Args {
     #[arg(long)]
     detailed_exitcode: bool,
 
+    /// Show changed code line by line; old code that is not on this machine is fetched
+    #[arg(long)]
+    diff: bool,
+
     /// Save the plan to FILE, for `flyte apply FILE`, which runs exactly that or nothing
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     out: Option<PathBuf>,
@@ -68,6 +72,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let mut request = context.request(&args.scope.apps)?;
     request.policy = args.scope.policy.policy();
     request.label.clone_from(&args.scope.policy.version);
+    request.code_text = args.diff;
     let ports = context.ports()?;
     let planned = context.wait(async { Ok(pipeline::plan(&ports, &request).await?) })?;
     let saved = match &args.out {
