@@ -15,7 +15,7 @@ pub use saved::restore;
 use crate::apply::{self, Options, Outcome};
 use crate::bundle::{self, Bundle, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostics, Invalid};
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp};
@@ -23,7 +23,9 @@ use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
+use crate::records::Records;
+use crate::release::{self, ReleaseSet};
 use crate::report::Report;
 use crate::resolve::{self, Project, Selection, Target};
 
@@ -115,13 +117,14 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let manifest = read_manifest(ports.files.as_ref(), request)?;
-    let project = meaning(&manifest, request)?;
+    let mut project = meaning(&manifest, request)?;
     let bundles = pack(ports, &project)?;
     let pins = pins::look_up(ports, &project).await?;
     let desired = lower_with(ports, &project, request, &bundles, &pins)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let mut changes = diff::diff(&project, &desired, &live);
+    let mut changes = diff::diff(&project, &desired, &released, &live);
     code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
     let environment = resolve::environment(&manifest, &request.selection);
@@ -261,23 +264,29 @@ fn lower_with(
     Ok(desired::lower(project, bundles, &options)?)
 }
 
-/// How each declared app stands: desired, live and drift.
+/// How each declared app stands: desired, live and drift. No names: all of them, and what is declared no more.
 ///
 /// # Errors
-/// As [`plan`].
-pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
-    let project = load(ports.files.as_ref(), request)?;
+/// As [`plan`]; also a name that is not among them.
+pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
+    let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let changes = diff::diff(&project, &desired, &live);
+    let changes = diff::diff(&project, &desired, &released, &live);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default());
     let of = |app: &plan::AppPlan| AppStatus {
         name: app.name.clone(),
         plan: app.clone(),
         live: live.apps.get(&app.name).cloned(),
     };
-    let apps = plan.apps.iter().map(of).collect();
+    let shown = || plan.apps.iter().map(|app| &app.name);
+    if let Some(unknown) = names.iter().find(|name| shown().all(|shown| shown.as_str() != *name)) {
+        return Err(no_such_app(unknown, shown()));
+    }
+    let asked = |app: &&plan::AppPlan| names.is_empty() || names.iter().any(|name| name == app.name.as_str());
+    let apps = plan.apps.iter().filter(asked).map(of).collect();
     Ok((plan, apps))
 }
 
@@ -328,14 +337,47 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
         if there {
             return Ok(parsed);
         }
-        let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
-        let suggestion = project.declared.iter().chain(live.apps.keys()).find(close).map(ToString::to_string);
-        Err(Error::NoSuchApp { name: name.clone(), suggestion })
+        Err(no_such_app(name, project.declared.iter().chain(live.apps.keys())))
     };
     names.iter().map(parse).collect()
+}
+
+fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> Error {
+    let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
+    Error::NoSuchApp { name: name.to_owned(), suggestion: there.find(close).map(ToString::to_string) }
 }
 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
     let apps = control_plane.list(&project.scope).await?;
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
+}
+
+/// What is on record of a manifest.
+///
+/// # Errors
+/// The store cannot be opened.
+pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
+    let store = ports.releases.open(&project.releases).await?;
+    Ok(Records::new(store, &project.scope, &project.owner, ports.files.clone()))
+}
+
+/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
+async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
+    let read = async { records(ports, project).await?.read().await };
+    let (set, found) = match read.await {
+        Ok(set) => {
+            let warn = |warning: &release::Warning| {
+                Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
+            };
+            let found: Vec<Diagnostic> = set.warnings.iter().map(warn).collect();
+            (set, found)
+        }
+        Err(error) => {
+            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
+            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
+            (ReleaseSet::default(), vec![finding.help(help)])
+        }
+    };
+    project.diagnostics.list.extend(found);
+    set
 }

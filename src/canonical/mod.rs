@@ -132,12 +132,17 @@ fn lift_options(spec: &mut Map<String, Value>) {
     }
 }
 
-/// Parameters by name. `None` when they are not as `fserve` takes them.
-fn decode(transport: &str) -> Option<Value> {
+/// What is encoded behind `--parameters`. `None` when it is not as `fserve` takes it.
+pub fn transported(transport: &str) -> Option<Value> {
     let bytes = STANDARD.decode(transport).ok()?;
     let mut text = String::new();
     GzDecoder::new(bytes.as_slice()).take(MAX_PARAMETERS).read_to_string(&mut text).ok()?;
-    let value: Value = serde_json::from_str(&text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Parameters by name.
+fn decode(transport: &str) -> Option<Value> {
+    let value = transported(transport)?;
     let entry = |item: &Value| {
         let (name, mut parameter) = rules::by_name(item);
         if let Some(members) = parameter.as_object_mut() {

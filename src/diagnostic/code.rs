@@ -59,6 +59,7 @@ codes! {
     DUPLICATE_KEY "duplicate_key" "a key or table that is written twice"
     DUPLICATE_VARIABLE "duplicate_variable" "an environment variable that is set twice"
     INVALID_VALUE "invalid_value" "a value that is not one of those allowed"
+    LITERAL_SECRET "literal_secret" "a secret that is written down where its place should be named"
     MIN_OVER_MAX "min_over_max" "a minimum above its maximum"
     MISSING_ENVIRONMENT "missing_environment" "an environment variable that is not set"
     MISSING_FILE "missing_file" "a path or glob that finds nothing"
@@ -69,7 +70,9 @@ codes! {
     NOTHING_TO_RUN "nothing_to_run" "an app that says neither what to run nor in which image"
     OUT_OF_RANGE "out_of_range" "a number or text outside its limits"
     OUTSIDE_ROOT "outside_root" "a path that leads out of the workspace"
+    PLAIN_CREDENTIALS "plain_credentials" "credentials that travel without encryption"
     RESERVED_PORT "reserved_port" "a port that belongs to the platform"
+    RESERVED_TARGET "reserved_target" "a target whose name has a meaning of its own"
     RESERVED_VARIABLE "reserved_variable" "an environment variable that is set by flyte or the platform"
     SYNTAX "syntax" "text that is not TOML"
     TOO_LARGE "too_large" "a manifest beyond the limits"
@@ -87,6 +90,9 @@ codes! {
 "plan":
     STALE_PLAN "stale_plan" "a saved plan that does not hold any more"
     UNUSABLE_PLAN_FILE "unusable_plan_file" "a file that is no plan, or not as it was written";
+"release":
+    NO_STORE "no_store" "a store of releases that does not answer"
+    UNREADABLE_RECORD "unreadable_record" "something on record that cannot be read";
 }
 
 /// The page of a code, given with or without the leading `flyte::`.

@@ -3,6 +3,7 @@
 //! [`load`] reads every text of a workspace and notes what is wrong with each on its own. What the texts mean
 //! together is decided by [`crate::resolve`], which reports both.
 
+mod address;
 pub mod check;
 mod faults;
 pub mod format;
@@ -12,7 +13,6 @@ mod parse;
 mod paths;
 pub mod pod;
 pub mod rules;
-pub mod suggest;
 mod value;
 mod wording;
 mod workspace;

@@ -1,12 +1,12 @@
 //! The choices for the whole manifest: owner, organisation, project, domain, target.
 
 use super::vars::{Filling, Variables};
-use super::{Layer, Origin, Selection, Target};
-use crate::diagnostic::{Diagnostic, Span, codes};
-use crate::manifest::suggest::did_you_mean;
+use super::{Layer, Origin, Selection, Target, way};
+use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
+use crate::manifest::check::{Phase, check_table};
 use crate::manifest::{Manifest, Node, Table};
 use crate::model::Scope;
-use crate::model::target::Connection;
+use crate::schema::{Schema, TableType};
 
 /// One choice, and what made it.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub fn choose(
     if target_name.value.is_none() {
         target_name = default_target(root.table("target"), findings);
     }
-    let target = target(manifest, &target_name, variables, filling, findings);
+    let target = target(manifest, &target_name, variables, filling, selection, findings);
     Chosen { name, org, project, domain, target_name, target }
 }
 
@@ -108,6 +108,7 @@ fn target(
     choice: &Choice,
     variables: &Variables,
     filling: &mut Filling,
+    selection: &Selection,
     findings: &mut Vec<Diagnostic>,
 ) -> Target {
     let name = choice.value.clone().unwrap_or_else(|| Target::LOCAL.to_owned());
@@ -120,13 +121,16 @@ fn target(
         return unknown;
     };
     let Some(table) = entry.node.as_table() else { return unknown };
-    let mut endpoint = table.get("endpoint").cloned();
-    if let Some(node) = &mut endpoint {
-        variables.fill_node(node, filling);
-    }
-    let insecure = table.get("insecure").and_then(Node::as_boolean).unwrap_or(false);
-    let endpoint = endpoint.and_then(|node| node.as_text().map(str::to_owned));
-    Target { name, connection: endpoint.map(|endpoint| Connection::open(endpoint, insecure)) }
+    let mut table = table.clone();
+    variables.fill(&mut table, filling);
+    findings.extend(check_table(&mut table, kind(), &format!("target.{name}"), Phase::Filled));
+    let parts = way::of_table(&table, &manifest.root, &selection.environment);
+    // What is lacking was told by the rules.
+    Target { name, connection: parts.connection().unwrap_or_default() }
+}
+
+fn kind() -> &'static TableType {
+    Schema::load().table("target").expect("the schema defines it")
 }
 
 fn unknown_target(name: &str, choice: &Choice, targets: &Table) -> Diagnostic {

@@ -13,18 +13,21 @@ mod resources;
 pub mod sample;
 mod settings;
 mod vars;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use environment::environment;
 pub use graph::{Cycle, Graph};
-pub use project::{Layer, Origin, Project, Selection, Setting, Target};
+pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Target};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes};
-use crate::manifest::suggest::did_you_mean;
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;
+
+/// Where releases are on record unless a manifest says otherwise, below its root.
+const RELEASES: &str = ".flyte/releases";
 
 /// What the manifest means under `selection`.
 ///
@@ -78,6 +81,7 @@ fn project(
         owner: draft.chosen.name.value.clone().unwrap_or_default(),
         scope,
         target: draft.chosen.target.clone(),
+        releases: ReleaseStore::Directory(manifest.root.join(RELEASES)),
         root: manifest.root.clone(),
         apps,
         declared,

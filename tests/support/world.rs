@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use flyte::apply::Options;
 use flyte::pipeline::{self, Error, Planned, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::port::memory::{MemoryFiles, VirtualClock};
+use flyte::port::memory::{MemoryFiles, MemoryReleases, VirtualClock};
 use flyte::port::{Access, Clock, ControlPlane, Event, Events, Ports, RpcError, Targets};
 use flyte::report::Report;
 use flyte::resolve::{Selection, Target};
@@ -22,6 +22,8 @@ pub struct World {
     pub clock: Arc<VirtualClock>,
     pub simulator: Simulator,
     pub heard: Arc<Heard>,
+    /// What is on record.
+    pub releases: MemoryReleases,
     /// The text of the plan file, where one was saved.
     pub saved: Mutex<String>,
 }
@@ -56,7 +58,14 @@ impl World {
     pub fn new(profile: Profile) -> Self {
         let clock = Arc::new(VirtualClock::default());
         let simulator = Simulator::new(profile.quirks(), clock.clone());
-        Self { files: MemoryFiles::default(), clock, simulator, heard: Arc::default(), saved: Mutex::default() }
+        Self {
+            files: MemoryFiles::default(),
+            clock,
+            simulator,
+            heard: Arc::default(),
+            releases: MemoryReleases::default(),
+            saved: Mutex::default(),
+        }
     }
 
     /// Replaces the tree with a copy of a real directory.
@@ -79,6 +88,7 @@ impl World {
             clock: self.clock.clone() as Arc<dyn Clock>,
             targets: Arc::new(Simulated(self.simulator.clone())),
             events: self.heard.clone(),
+            releases: Arc::new(self.releases.clone()),
         }
     }
 
