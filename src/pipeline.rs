@@ -18,7 +18,7 @@ use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, Digest, InvalidName, LiveApp};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
@@ -50,9 +50,13 @@ pub struct Planned {
     project: Project,
     live: LiveSet,
     request: Request,
+    texts: Texts,
     environment: Environment,
     pins: Pins,
 }
+
+/// The texts of a manifest, by their digests.
+type Texts = BTreeMap<String, Digest>;
 
 /// What `[vars]` names, with its values.
 type Environment = BTreeMap<String, Option<String>>;
@@ -127,8 +131,9 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let mut changes = diff::diff(&project, &desired, &released, &live);
     code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let texts = plan::stored::texts(&manifest.sources);
     let environment = resolve::environment(&manifest, &request.selection);
-    Ok(Planned { plan, project, live, request: request.clone(), environment, pins })
+    Ok(Planned { plan, project, live, request: request.clone(), texts, environment, pins })
 }
 
 impl From<PinError> for Error {
@@ -154,6 +159,7 @@ impl Planned {
             selection: &self.request.selection,
             policy: self.request.policy,
             label: self.request.label.as_deref(),
+            texts: &self.texts,
             environment: &self.environment,
             pins: &self.pins,
             live: &self.live,
@@ -308,8 +314,8 @@ pub async fn operate(
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
-    Ok(Planned { plan, project, live, request, environment, pins })
+    let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, live, request, texts, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.

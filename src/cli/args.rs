@@ -85,6 +85,25 @@ pub enum Color {
     Never,
 }
 
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    /// As `--json`
+    Json,
+    /// A page of markdown that fits into a comment, also added to the job's summary; findings as annotations
+    Github,
+}
+
+/// The flag behind [`Format`], of commands that CI runs.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatFlag {
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    pub format: Format,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a starter flyte.toml for this directory
@@ -136,6 +155,17 @@ impl Command {
     /// Whether it runs the embedded control plane in this process.
     pub fn is_server(&self) -> bool {
         matches!(self, Self::Local(args) if args.name() == "local serve")
+    }
+
+    /// How it is to print, where it says so itself.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Validate(args) => args.format.format,
+            Self::Plan(args) => args.format.format,
+            Self::Apply(args) => args.format.format,
+            Self::Deploy(args) => args.format.format,
+            _ => Format::Text,
+        }
     }
 
     /// The name under which a JSON document presents itself.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flyte_schema::flyteidl2::dataproxy::{
     ArtifactType, CreateDownloadLinkRequest, CreateUploadLocationRequest, CreateUploadLocationResponse,
     create_download_link_request,
@@ -20,6 +20,8 @@ use crate::port::{Delivery, RpcCode, RpcError};
 
 /// How long a signed address stays good.
 const EXPIRES_IN: Duration = Duration::from_secs(900);
+/// The greatest size of what is fetched, in bytes: 256 MiB. What is larger is not worth a look at its lines.
+const MAX_TRANSFER: u64 = 256 << 20;
 /// The longest one transfer may take.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 /// Waits between attempts of a transfer.
@@ -141,11 +143,36 @@ async fn attempt(request: reqwest::RequestBuilder) -> Result<Bytes, Failure> {
     let response = request.send().await.map_err(lost)?;
     let status = response.status();
     if status.is_success() {
-        return response.bytes().await.map_err(lost);
+        return whole(response).await.map_err(|error| error.map_or_else(too_large, lost));
     }
     let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
     let body = response.text().await.unwrap_or_default();
     Err(refusal(status, &body, asked.map(Duration::from_secs)))
+}
+
+/// The body, unless it is too large: `Err(None)`.
+async fn whole(mut response: reqwest::Response) -> Result<Bytes, Option<reqwest::Error>> {
+    let mut body = BytesMut::new();
+    if response.content_length().is_some_and(|length| length > MAX_TRANSFER) {
+        return Err(None);
+    }
+    while let Some(chunk) = response.chunk().await? {
+        if (body.len() + chunk.len()) as u64 > MAX_TRANSFER {
+            return Err(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn too_large() -> Failure {
+    Failure {
+        code: RpcCode::ResourceExhausted,
+        message: format!("it has more than {MAX_TRANSFER} bytes"),
+        delivery: Delivery::Answered,
+        again: false,
+        wait: None,
+    }
 }
 
 fn refusal(status: StatusCode, body: &str, asked: Option<Duration>) -> Failure {
@@ -183,4 +210,32 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::network::Network;
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_fetched() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", MAX_TRANSFER + 1);
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // Nothing comes: whoever waited for it would wait for ever.
+            std::future::pending::<()>().await;
+        });
+        let connection = crate::model::target::Connection::open(format!("http://{address}"), true);
+        let network = Network::new(&connection, crate::client::network::Timeouts::default()).unwrap();
+        let base = format!("http://{address}").parse().unwrap();
+        let failure = attempt(network.to(&base).get(format!("http://{address}/bundle"))).await.err().unwrap();
+        assert_eq!((failure.code, failure.again), (RpcCode::ResourceExhausted, false));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest};
 use crate::pins::{self, Pins};
+use crate::plan;
 use crate::plan::stored::{Stale, StoredPlan};
 use crate::port::{Access, Ports};
 use crate::resolve::{self, Project};
@@ -23,7 +24,8 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     };
     let manifest = read_manifest(ports.files.as_ref(), &request)?;
     let environment = resolve::environment(&manifest, &request.selection);
-    refuse(stored.texts(&manifest.sources, &environment))?;
+    let texts = plan::stored::texts(&manifest.sources);
+    refuse(stored.texts(&texts, &environment))?;
     let project = meaning(&manifest, &request)?;
     refuse(stored.target(&project))?;
 
@@ -39,7 +41,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     stale.extend(stored.live(&live));
     refuse(stale)?;
     let plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
-    Ok(Planned { plan, project, live, request, environment, pins })
+    Ok(Planned { plan, project, live, request, texts, environment, pins })
 }
 
 fn refuse(stale: Vec<crate::plan::stored::Staleness>) -> Result<(), Stale> {

@@ -40,9 +40,7 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         text.push('\n');
     };
     if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
-        let by_file = app.code.is_some() || app.bundle.is_some();
-        let fields: Vec<&FieldChange> =
-            app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect();
+        let fields = shown_fields(app);
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
         for field in fields {
             line(field_text(plan, app, field, key_width, paint));
@@ -56,6 +54,15 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     text
 }
 
+/// The fields that are told one by one: not what nobody wrote, and not the code where it is told by file.
+pub(super) fn shown_fields(app: &AppPlan) -> Vec<&FieldChange> {
+    if !matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
+        return Vec::new();
+    }
+    let by_file = app.code.is_some() || app.bundle.is_some();
+    app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect()
+}
+
 /// The first app with the same change of code: its lines are shown there.
 pub(super) fn shown_at<'a>(plan: &'a Plan, app: &AppPlan) -> Option<&'a AppName> {
     let code = app.code.as_ref()?;
@@ -65,21 +72,34 @@ pub(super) fn shown_at<'a>(plan: &'a Plan, app: &AppPlan) -> Option<&'a AppName>
 }
 
 fn symbol(app: &AppPlan, paint: Paint) -> String {
+    let symbol = format!("  {}", symbol_of(app));
     match app.verb {
-        Verb::Create => paint.good("  +"),
-        Verb::Update if app.drifted => paint.bad("  !"),
-        Verb::Update => paint.change("  ~"),
-        Verb::Activate => paint.good("  ↑"),
-        Verb::Deactivate => paint.change("  ↓"),
-        Verb::Delete => paint.bad("  -"),
-        Verb::Unchanged => paint.dim("  ="),
-        Verb::Orphan => paint.change("  ?"),
-        Verb::Refused => paint.bad("  x"),
+        Verb::Create | Verb::Activate => paint.good(symbol),
+        Verb::Update if app.drifted => paint.bad(symbol),
+        Verb::Update | Verb::Deactivate | Verb::Orphan => paint.change(symbol),
+        Verb::Delete | Verb::Refused => paint.bad(symbol),
+        Verb::Unchanged => paint.dim(symbol),
     }
 }
 
-fn headline(app: &AppPlan, paint: Paint) -> String {
-    let verb = match app.verb {
+/// One character for what happens to an app.
+pub(super) fn symbol_of(app: &AppPlan) -> &'static str {
+    match app.verb {
+        Verb::Create => "+",
+        Verb::Update if app.drifted => "!",
+        Verb::Update => "~",
+        Verb::Activate => "↑",
+        Verb::Deactivate => "↓",
+        Verb::Delete => "-",
+        Verb::Unchanged => "=",
+        Verb::Orphan => "?",
+        Verb::Refused => "x",
+    }
+}
+
+/// What happens to an app.
+pub(super) fn verb_word(verb: Verb) -> &'static str {
+    match verb {
         Verb::Create => "create",
         Verb::Update => "update",
         Verb::Activate => "activate",
@@ -88,22 +108,28 @@ fn headline(app: &AppPlan, paint: Paint) -> String {
         Verb::Unchanged => "unchanged",
         Verb::Orphan => "no longer declared",
         Verb::Refused => "refused",
-    };
+    }
+}
+
+/// `old → new`, or the one there is.
+pub(super) fn version_words(app: &AppPlan) -> Option<String> {
     let old = app.live.as_ref().and_then(|live| live.version.clone());
     let new = app.version.as_ref().map(|version| version.mark());
-    let versions = match (old, new, app.verb) {
-        (Some(old), Some(new), Verb::Update) if old != new => format!(" {old} → {new}"),
-        (Some(old), None, _) => format!(" {old}"),
-        (None, Some(new), _) | (Some(_), Some(new), _) => format!(" {new}"),
-        (None, None, _) => String::new(),
-    };
+    match (old, new, app.verb) {
+        (Some(old), Some(new), Verb::Update) if old != new => Some(format!("{old} → {new}")),
+        (old, new, _) => new.or(old),
+    }
+}
+
+fn headline(app: &AppPlan, paint: Paint) -> String {
+    let versions = version_words(app).map_or(String::new(), |versions| format!(" {versions}"));
     let reasons: Vec<String> = app.reasons.iter().map(reason).collect();
     let why = if reasons.is_empty() || app.verb == Verb::Orphan {
         String::new()
     } else {
         format!(": {}", reasons.join(", "))
     };
-    format!("{verb}{}{why}", paint.dim(versions))
+    format!("{}{}{why}", verb_word(app.verb), paint.dim(versions))
 }
 
 fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, paint: Paint) -> String {
@@ -124,31 +150,27 @@ fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, pai
 
 /// A list by element: what stays is not repeated.
 fn elements(old: &[Value], new: &[Value], paint: Paint) -> String {
-    let show = |change: similar::ChangeTag, item: &Value| match change {
-        similar::ChangeTag::Equal => None,
-        similar::ChangeTag::Delete => Some(paint.bad(format!("- {}", value(item)))),
-        similar::ChangeTag::Insert => Some(paint.good(format!("+ {}", value(item)))),
+    let show = |(sign, item): (char, &Value)| match sign {
+        '-' => paint.bad(format!("- {}", value(item))),
+        _ => paint.good(format!("+ {}", value(item))),
     };
+    changed_elements(old, new).into_iter().map(show).collect::<Vec<_>>().join(" ")
+}
+
+/// The elements that go, with `-`, and those that come, with `+`.
+pub(super) fn changed_elements<'a>(old: &'a [Value], new: &'a [Value]) -> Vec<(char, &'a Value)> {
     let (left, right): (Vec<String>, Vec<String>) =
         (old.iter().map(Value::to_string).collect(), new.iter().map(Value::to_string).collect());
     let operations = similar::capture_diff_slices(similar::Algorithm::Myers, &left, &right);
-    let mut shown = Vec::new();
-    for operation in &operations {
-        for item in &old[operation.old_range()] {
-            if operation.tag() != similar::DiffTag::Equal {
-                shown.extend(show(similar::ChangeTag::Delete, item));
-            }
-        }
-        for item in &new[operation.new_range()] {
-            if operation.tag() != similar::DiffTag::Equal {
-                shown.extend(show(similar::ChangeTag::Insert, item));
-            }
-        }
+    let mut changed = Vec::new();
+    for operation in operations.iter().filter(|operation| operation.tag() != similar::DiffTag::Equal) {
+        changed.extend(old[operation.old_range()].iter().map(|item| ('-', item)));
+        changed.extend(new[operation.new_range()].iter().map(|item| ('+', item)));
     }
-    shown.join(" ")
+    changed
 }
 
-fn value(value: &Value) -> String {
+pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) if text.starts_with("(sensitive #") => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(self::value).collect::<Vec<_>>().join(", ")),
@@ -161,6 +183,26 @@ fn value(value: &Value) -> String {
 }
 
 fn summary(plan: &Plan, paint: Paint) -> String {
+    let (head, counts) = summary_parts(plan);
+    let head = match (plan.apps.is_empty(), plan.only_waits(), plan.is_empty()) {
+        (true, ..) => return format!("{head}."),
+        (_, true, _) => paint.change(format!("{head}:")),
+        (_, _, true) => paint.good(format!("{head}:")),
+        _ => paint.bold("Plan:"),
+    };
+    format!("{head} {counts}.")
+}
+
+/// The counts in one sentence without its stop.
+pub(super) fn sentence(plan: &Plan) -> String {
+    match summary_parts(plan) {
+        (head, counts) if counts.is_empty() => head.to_lowercase(),
+        ("", counts) => counts,
+        (head, counts) => format!("{}: {counts}", head.to_lowercase()),
+    }
+}
+
+fn summary_parts(plan: &Plan) -> (&'static str, String) {
     let Counts { create, update, activate, deactivate, delete, unchanged, orphan, refused } = plan.counts();
     let told = [
         (create, "to create"),
@@ -173,14 +215,11 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         (unchanged, "unchanged"),
     ];
     let parts: Vec<String> = told.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if plan.apps.is_empty() {
-        return "Nothing is declared, and nothing of this manifest runs.".into();
-    }
-    if plan.only_waits() {
-        return format!("{} {}.", paint.change("Nothing to do but to wait:"), parts.join(", "));
-    }
-    if plan.is_empty() {
-        return format!("{} {}.", paint.good("Nothing to do:"), parts.join(", "));
-    }
-    format!("{} {}.", paint.bold("Plan:"), parts.join(", "))
+    let head = match (plan.apps.is_empty(), plan.only_waits(), plan.is_empty()) {
+        (true, ..) => "Nothing is declared, and nothing of this manifest runs",
+        (_, true, _) => "Nothing to do but to wait",
+        (_, _, true) => "Nothing to do",
+        _ => "",
+    };
+    (head, parts.join(", "))
 }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod generated;
+mod github;
 mod golden;
 mod import;
 mod invariants;

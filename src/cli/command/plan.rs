@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use crate::cli::answer::Answer;
+use crate::cli::args::FormatFlag;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
+use crate::cli::github;
 use crate::cli::plan_file;
 use crate::pipeline;
 use crate::plan::Policy;
@@ -27,6 +29,9 @@ pub struct Args {
 
     #[command(flatten)]
     scope: Scope,
+
+    #[command(flatten)]
+    pub format: FormatFlag,
 }
 
 /// What plan and apply are narrowed to and allowed to do.
@@ -93,6 +98,13 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         });
     }
     let mut answer = Answer::text(text).document(report::plan_json(&plan));
+    if context.terminal.github {
+        answer = answer.page(report::github::plan_markdown(&plan));
+        if plan.counts().refused > 0 {
+            let apps = report::count(plan.counts().refused, "app");
+            context.terminal.complain(&github::of_step("plan", &format!("{apps} refused: nothing can be applied")));
+        }
+    }
     if args.out.is_some() {
         answer = answer.with("saved", saved);
     }
