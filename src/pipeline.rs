@@ -7,13 +7,13 @@ mod code;
 mod saved;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use saved::restore;
 
 use crate::apply::{self, Options, Outcome};
-use crate::bundle::{self, Bundle, BundleError, BundleSet};
+use crate::bundle::{self, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, LiveSet};
@@ -21,13 +21,13 @@ use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, Digest, InvalidName, LiveApp};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
-use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
+use crate::plan::stored::{PlanFileError, Stale};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
 use crate::records::Records;
 use crate::release::{self, ReleaseSet};
 use crate::report::Report;
-use crate::resolve::{self, Project, Selection, Target};
+use crate::resolve::{self, Place, Project, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -88,8 +88,8 @@ pub enum Error {
     Unresolved(#[from] Unresolved),
     #[error(transparent)]
     Lower(#[from] LowerError),
-    #[error("the control plane did not answer as it should: {0}")]
-    Rpc(#[from] RpcError),
+    #[error("{}", rpc_words(.0))]
+    Rpc(RpcError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
@@ -136,6 +136,19 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     Ok(Planned { plan, project, live, request: request.clone(), texts, environment, pins })
 }
 
+fn rpc_words(error: &RpcError) -> String {
+    match error.delivery {
+        Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
+    }
+}
+
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
+}
+
 impl From<PinError> for Error {
     fn from(error: PinError) -> Self {
         match error {
@@ -150,31 +163,6 @@ impl Planned {
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
         Ok(Approved { plan: self.plan.approve(consent)?, target: self.project.target })
-    }
-
-    /// The plan as it is kept in a file, to be applied later by [`restore`].
-    pub fn stored(&self) -> StoredPlan {
-        let basis = Basis {
-            project: &self.project,
-            selection: &self.request.selection,
-            policy: self.request.policy,
-            label: self.request.label.as_deref(),
-            texts: &self.texts,
-            environment: &self.environment,
-            pins: &self.pins,
-            live: &self.live,
-        };
-        StoredPlan::new(&self.plan, &basis)
-    }
-
-    /// The app whose code a file would be packed with, were it there. Absolute.
-    ///
-    /// # Errors
-    /// As [`pack`].
-    pub fn packs(&self, ports: &Ports, path: &Path) -> Result<Option<AppName>, Error> {
-        let bundles = pack(ports, &self.project)?;
-        let has = |bundle: &Bundle| bundle.files.iter().any(|file| bundle.root.join(&file.path) == path);
-        Ok(bundles.by_app.into_iter().find(|(_, bundle)| has(bundle)).map(|(app, _)| app))
     }
 }
 
@@ -212,6 +200,19 @@ fn meaning(manifest: &Manifest, request: &Request) -> Result<Project, Error> {
     let (root, scope) = (project.root.display(), &project.scope);
     tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
     Ok(project)
+}
+
+/// The target and the scope that flags, the manifest around and the SDK's configuration choose.
+///
+/// # Errors
+/// A manifest is there and has mistakes; the SDK's configuration is needed and wrong.
+pub fn place(files: &dyn Files, request: &Request) -> Result<Place, Error> {
+    let manifest = match read_manifest(files, request) {
+        Ok(manifest) => Some(manifest),
+        Err(LoadError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(resolve::place(manifest.as_ref(), &request.selection)?)
 }
 
 /// Every finding about a manifest, under every profile.

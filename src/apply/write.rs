@@ -126,8 +126,12 @@ impl<'a> Writer<'a> {
         let files = self.ports.files.clone();
         let owned = bundle.clone();
         let packed = tokio::task::spawn_blocking(move || bundle::archive(files.as_ref(), &owned)).await;
-        let content = packed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-        let sent = self.control_plane.upload(self.scope, &bundle.digest.file_name(), content).await;
+        let parcel = match packed {
+            Ok(Ok(parcel)) => parcel,
+            Ok(Err(error)) => return Err(failed(with_causes(&error))),
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let sent = self.control_plane.upload(self.scope, &parcel).await;
         // An upload is repeatable and nothing refers to it yet, so no answer is the same as a refusal.
         let address = sent.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?;
         self.addresses.lock().await.insert(bundle.digest, address);
@@ -266,6 +270,11 @@ impl<'a> Writer<'a> {
             }
         }
     }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// Whether a read may be newer than the write. A server without revisions that drops the spec of a stopped app shows

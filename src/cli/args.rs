@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -10,6 +11,7 @@ use super::command::{
     render, schema, status, validate,
 };
 use super::exit;
+use crate::manifest::format::duration;
 
 /// Declares apps and their dependencies in flyte.toml, shows what would change, and applies it in order.
 #[derive(Debug, Parser)]
@@ -41,9 +43,22 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
-    /// The control plane: `local`, or a `[target.NAME]` of the manifest
+    /// The control plane: `local`, `config` (the one of the Flyte SDK's configuration), or a `[target.NAME]` of the
+    /// manifest
     #[arg(long, global = true, value_name = "NAME")]
     pub target: Option<String>,
+
+    /// A control plane at this address, in place of --target: `dns:///host`, `https://host`, `http://host:port`
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "target")]
+    pub endpoint: Option<String>,
+
+    /// Speak plain HTTP to the control plane, and send it no credentials
+    #[arg(long, global = true)]
+    pub insecure: bool,
+
+    /// The configuration file of the Flyte SDK [default: the one the SDK takes]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
 
     /// Apply a `[profile.NAME]` of the manifest
     #[arg(long, global = true, value_name = "NAME")]
@@ -60,6 +75,10 @@ pub struct Global {
     /// The organisation, in place of the manifest's
     #[arg(long, global = true, value_name = "NAME")]
     pub org: Option<String>,
+
+    /// How long a call to the control plane may take, as `30s` or `2m` [default: 15s to read, 30s to write]
+    #[arg(long, global = true, value_name = "TIME", env = "FLYTE_TIMEOUT", hide_env_values = true, value_parser = timeout)]
+    pub timeout: Option<Duration>,
 
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -78,6 +97,12 @@ pub struct Global {
     pub json: bool,
 }
 
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = duration(text).map_err(|fault| format!("{}: {}", fault.label, fault.help))?;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
+    if allowed.contains(&time) { Ok(time) } else { Err("between 100ms and 1h".to_owned()) }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     Auto,
@@ -90,16 +115,16 @@ pub enum Color {
 pub enum Format {
     #[default]
     Text,
-    /// As `--json`
     Json,
-    /// A page of markdown that fits into a comment, also added to the job's summary; findings as annotations
+    // Comments of the doc kind would turn the help of every command into its long form.
     Github,
 }
 
 /// The flag behind [`Format`], of commands that CI runs.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct FormatFlag {
-    /// How to print the result
+    /// `json` is the same as --json; `github` is a page of markdown for a comment, added to the job's summary as well, with
+    /// findings as annotations
     #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
     pub format: Format,
 }

@@ -195,7 +195,10 @@ impl From<pipeline::Error> for Failure {
             Error::Load(LoadError::NotFound(_)) => {
                 failure.help("`flyte init` writes one; `-C DIR` or `--manifest FILE` names another place")
             }
-            Error::Rpc(rpc) => failure.help_if(after_rpc(&rpc)),
+            Error::Rpc(rpc) => match &rpc.help {
+                Some(help) => failure.help(help),
+                None => failure.help_if(after_rpc(&rpc)),
+            },
             Error::NoSuchApp { suggestion, .. } => failure.help(match suggestion {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`flyte status` lists the apps".into(),
@@ -256,6 +259,9 @@ fn after_rpc(error: &RpcError) -> Option<&'static str> {
             "is it running, and is the address right? `flyte config show` prints the target, `flyte local status` tells \
              of the embedded control plane",
         ),
+        RpcCode::DeadlineExceeded => {
+            Some("is it overloaded, or the network slow? `--timeout 1m` (FLYTE_TIMEOUT) gives it longer")
+        }
         _ => None,
     }
 }

@@ -68,6 +68,27 @@ impl<T, O> Sourced<T, O> {
 }
 
 impl<O> Parts<O> {
+    /// These where they are set, else those. A way to log in replaces the other as a whole.
+    #[must_use]
+    pub fn over(self, under: Self) -> Self {
+        let own = self.kind.is_some();
+        Self {
+            endpoint: self.endpoint.or(under.endpoint),
+            insecure: self.insecure.or(under.insecure),
+            insecure_skip_verify: self.insecure_skip_verify.or(under.insecure_skip_verify),
+            ca_file: self.ca_file.or(under.ca_file),
+            proxy: self.proxy.or(under.proxy),
+            kind: self.kind.or(under.kind),
+            client_id: self.client_id.or(under.client_id.filter(|_| !own)),
+            secret: self.secret.or(under.secret.filter(|_| !own)),
+            command: self.command.or(under.command.filter(|_| !own)),
+            variable: self.variable.or(under.variable.filter(|_| !own)),
+            scopes: self.scopes.or(under.scopes),
+            keep_tokens: self.keep_tokens.or(under.keep_tokens),
+            org: self.org.or(under.org),
+        }
+    }
+
     /// The same with other origins.
     pub fn map_origin<P>(self, map: impl Fn(O) -> P) -> Parts<P> {
         fn each<T, O, P>(part: Part<T, O>, map: &impl Fn(O) -> P) -> Part<T, P> {

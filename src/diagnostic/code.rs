@@ -42,6 +42,14 @@ macro_rules! codes {
 }
 
 codes! {
+"config":
+    BAD_API_KEY "bad_api_key" "an API key that cannot be read"
+    INCOMPLETE_AUTH "incomplete_auth" "a way to log in that lacks something"
+    NO_ENDPOINT "no_endpoint" "a configuration that names no control plane"
+    NOT_YAML "not_yaml" "a configuration file that is not YAML"
+    UNKNOWN_SETTING "unknown_setting" "a key that the configuration does not know"
+    UNREADABLE_CONFIG "unreadable_config" "a configuration file that cannot be read"
+    WRONG_SETTING "wrong_setting" "a value of the configuration that means nothing";
 "manifest":
     BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
-use crate::model::{AppName, LiveApp, Marks};
+use crate::model::{AppName, BundleRef, LiveApp, Marks};
 use crate::release::{Release, ReleaseSet};
 use crate::resolve::Project;
 use crate::schema::Schema;
@@ -49,6 +49,8 @@ pub enum Owner {
 pub struct ChangeSet {
     pub apps: Vec<AppChange>,
     pub orphans: Vec<Orphan>,
+    /// Where the code of live apps of ours lies: it need not be sent again.
+    pub stored: BTreeMap<BundleRef, String>,
 }
 
 /// One declared app against what runs under its name.
@@ -111,7 +113,9 @@ pub fn diff(project: &Project, desired: &DesiredSet, released: &ReleaseSet, live
         let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
         orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
     }
-    ChangeSet { apps, orphans }
+    let stored = live.apps.values().filter(|app| app.owner().as_ref() == Some(&project.owner));
+    let stored = stored.filter_map(|app| Some((app.bundle()?, app.bundle_address()?.to_owned()))).collect();
+    ChangeSet { apps, orphans, stored }
 }
 
 fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppChange {

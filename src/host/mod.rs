@@ -3,6 +3,7 @@
 
 mod cache;
 mod clock;
+mod draft;
 mod files;
 mod git;
 mod hashes;

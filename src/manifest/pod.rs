@@ -90,7 +90,7 @@ pub fn template(manifest: &Manifest, directory: &Path, node: &Node) -> Result<Op
         Value::Text(text) => from_file(manifest, directory, text, node.span).map(Some),
         Value::Table(table) => {
             let json = match table.get("pod_spec") {
-                Some(spec) => to_json(spec),
+                Some(spec) => spec.value.to_json(),
                 None => Some(Json::Null),
             };
             let Some(json) = json else { return Ok(None) };
@@ -248,20 +248,4 @@ fn containers(spec: &Map<String, Json>, span: Span) -> Result<(), Vec<Diagnostic
         }
     }
     Ok(())
-}
-
-/// A value as JSON. `None` where something in it is mistaken.
-pub fn to_json(node: &Node) -> Option<Json> {
-    Some(match &node.value {
-        Value::Text(text) => text.as_str().into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Float(text) => text.parse::<f64>().ok()?.into(),
-        Value::Boolean(value) => (*value).into(),
-        Value::List(nodes) => nodes.iter().map(to_json).collect::<Option<Vec<_>>>()?.into(),
-        Value::Table(table) => {
-            let members = table.entries.iter().map(|entry| Some((entry.key.clone(), to_json(&entry.node)?)));
-            Json::Object(members.collect::<Option<Map<_, _>>>()?)
-        }
-        Value::Datetime(_) | Value::Mistaken => return None,
-    })
 }

@@ -1,18 +1,23 @@
 //! What changed in the code: from bundles packed or fetched here before, else from the live bundle itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::bundle::{self, Bundle, BundleFile, FileChange, FileChangeKind};
 use crate::diff::{Budget, ChangeSet, ChangedFile, CodeChange, Content, MAX_FILE, compare_contents};
 use crate::model::{AppId, BundleRef, Digest, LiveApp};
-use crate::port::{ControlPlane, Files, Ports};
+use crate::port::{Content as Archive, ControlPlane, Draft, Files, Ports};
 use crate::resolve::Project;
+
+/// The greatest size of an archive that is fetched to be compared, in bytes: 256 MiB.
+const MAX_DOWNLOAD: u64 = 256 << 20;
 
 /// The old side of a comparison.
 struct Old {
     files: Vec<BundleFile>,
     /// `None`: only the list is known.
-    archive: Option<Vec<u8>>,
+    archive: Option<Arc<dyn Archive>>,
 }
 
 /// Finds out which files changed, and in how many lines where both contents are here. With `text` the lines themselves
@@ -65,10 +70,10 @@ async fn find(
         (list, archive) => {
             let archive = match archive {
                 Some(archive) => Some(archive),
-                None => control_plane.download_bundle(app).await.ok().flatten().map(|content| content.to_vec()),
+                None => download(files, control_plane, app).await,
             };
             // What is fetched may be something else than was asked for.
-            let learned = archive.and_then(|archive| Some((bundle::learn(files, bundle, &archive)?, archive)));
+            let learned = archive.and_then(|archive| Some((bundle::learn(files, bundle, archive.as_ref())?, archive)));
             match learned {
                 Some((list, archive)) => Some(Old { files: list, archive: Some(archive) }),
                 None => list.map(|list| Old { files: list, archive: None }),
@@ -77,11 +82,40 @@ async fn find(
     }
 }
 
+/// The live bundle, unless the server has none or it is too large.
+async fn download(files: &dyn Files, control_plane: &dyn ControlPlane, app: &AppId) -> Option<Arc<dyn Archive>> {
+    let mut capped = Capped { draft: files.draft().ok()?, left: MAX_DOWNLOAD };
+    let is_there = control_plane.download_bundle(app, &mut capped).await.ok()?;
+    if is_there { capped.draft.finish().ok() } else { None }
+}
+
+/// A temporary file that takes no more than it should.
+struct Capped {
+    draft: Box<dyn Draft>,
+    left: u64,
+}
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.draft.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.draft.flush()
+    }
+}
+
 fn compare_files(files: &dyn Files, old: &Old, new: &Bundle, salt: &str, budget: &mut Budget) -> Vec<ChangedFile> {
     let changed = bundle::compare(&old.files, &new.files);
     let wanted: BTreeSet<&str> = changed.iter().map(|file| file.path.as_str()).collect();
     let archive = old.archive.as_ref();
-    let before = archive.map(|archive| bundle::read_archive(archive, &wanted, MAX_FILE).unwrap_or_default());
+    let read_all = |archive: &Arc<dyn Archive>| {
+        let content = archive.open().ok()?;
+        bundle::read_archive(content, &wanted, MAX_FILE).ok()
+    };
+    let before = archive.and_then(read_all);
     let digests: BTreeMap<&str, Digest> = new.files.iter().map(|file| (file.path.as_str(), file.digest)).collect();
     let compare = |file: FileChange| {
         let too_large = [file.old_size, file.new_size].into_iter().flatten().any(|size| size > MAX_FILE);

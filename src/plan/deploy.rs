@@ -18,7 +18,7 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
 pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy) -> Plan {
-    let mut planner = Planner::default();
+    let mut planner = Planner { stored: changes.stored.clone(), ..Planner::default() };
     for change in &changes.apps {
         let app = planner.app(change, policy, project);
         planner.apps.push(app);
@@ -43,6 +43,8 @@ struct Planner {
     /// The last step of each app.
     last: BTreeMap<AppName, StepId>,
     uploads: BTreeMap<BundleRef, StepId>,
+    /// Where bundles lie that need no upload.
+    stored: BTreeMap<BundleRef, String>,
     /// Apps that will not run after the plan.
     stopped: BTreeSet<AppName>,
 }
@@ -91,7 +93,14 @@ impl Planner {
     fn write(&mut self, change: &AppChange, verb: Verb, active: bool) {
         let desired = &change.desired;
         let state = if active { DesiredState::DESIRED_STATE_ACTIVE } else { DesiredState::DESIRED_STATE_STOPPED };
-        let spec = || Box::new(desired.spec.clone().with_desired_state(state));
+        let spec = || {
+            let spec = desired.spec.clone().with_desired_state(state);
+            let address = spec.bundle().and_then(|bundle| self.stored.get(&bundle));
+            Box::new(match address {
+                Some(address) => spec.clone().with_bundle_address(address),
+                None => spec,
+            })
+        };
         let action = match verb {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
@@ -119,10 +128,11 @@ impl Planner {
         change.desired.depends_on.iter().filter_map(of).collect()
     }
 
-    /// The upload of the app's bundle, unless the live app runs the same one. Apps with equal bundles share it.
+    /// The upload of the app's bundle, unless a live app of ours runs the same one. Apps with equal bundles share it.
     fn upload(&mut self, change: &AppChange) -> Option<After> {
         let bundle = change.desired.bundle.as_ref()?;
-        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+        let runs = change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest);
+        if runs || self.stored.contains_key(&bundle.digest) {
             return None;
         }
         let step = match self.uploads.get(&bundle.digest) {

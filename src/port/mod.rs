@@ -8,9 +8,9 @@ pub mod memory;
 mod releases;
 
 pub use clock::Clock;
-pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
+pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
-pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 pub use releases::{ReleaseStores, Releases, StoreError};
 
 use std::sync::Arc;

@@ -62,6 +62,8 @@ pub struct Choices {
     pub org: Option<String>,
     pub project: Option<String>,
     pub domain: Option<String>,
+    pub endpoint: Option<String>,
+    pub insecure: bool,
     pub apps: Vec<String>,
 }
 
@@ -170,13 +172,16 @@ impl Choices {
             org: selection.org.clone(),
             project: selection.project.clone(),
             domain: selection.domain.clone(),
+            endpoint: selection.endpoint.clone(),
+            insecure: selection.insecure,
             apps: selection.apps.clone(),
         }
     }
 
-    /// The same choices in another environment.
-    pub fn selection(&self, environment: BTreeMap<String, String>) -> Selection {
-        let Self { profile, target, org, project, domain, apps } = self.clone();
-        Selection { profile, target, org, project, domain, apps, environment }
+    /// The same choices where and when `now` was made: in its environment, with its configuration.
+    pub fn selection(&self, now: &Selection) -> Selection {
+        let Self { profile, target, org, project, domain, endpoint, insecure, apps } = self.clone();
+        let (config, environment) = (now.config.clone(), now.environment.clone());
+        Selection { profile, target, org, project, domain, endpoint, insecure, config, apps, environment }
     }
 }
