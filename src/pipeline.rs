@@ -4,30 +4,37 @@
 //! Nothing above `apply` writes outside the local cache.
 
 mod code;
+mod history;
+mod on_record;
+mod rollback;
 mod saved;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
+pub use on_record::records;
+pub use rollback::{Rollback, RollbackError, rollback};
 pub use saved::restore;
 
-use crate::apply::{self, Options, Outcome};
-use crate::bundle::{self, BundleError, BundleSet};
+use on_record::{no_way_back, open, released};
+
+use crate::apply::{self, OnRecord, Options, Outcome};
+use crate::bundle::{self, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
+use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, Digest, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, BundleRef, Digest, InvalidName, LiveApp};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{PlanFileError, Stale};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
-use crate::records::Records;
-use crate::release::{self, ReleaseSet};
+use crate::release::ReleaseSet;
 use crate::report::Report;
-use crate::resolve::{self, Place, Project, Selection, Target};
+use crate::resolve::{self, Place, Project, ReleaseStore, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +55,7 @@ pub struct Request {
 pub struct Planned {
     pub plan: Plan,
     project: Project,
+    released: ReleaseSet,
     live: LiveSet,
     request: Request,
     texts: Texts,
@@ -61,10 +69,17 @@ type Texts = BTreeMap<String, Digest>;
 /// What `[vars]` names, with its values.
 type Environment = BTreeMap<String, Option<String>>;
 
-/// A plan somebody agreed to, together with its target: what [`apply`] takes.
+/// A plan somebody agreed to, together with where it leads: what [`apply`] takes.
 pub struct Approved {
     plan: ApprovedPlan,
+    way: Way,
+}
+
+/// What a plan was made for, and what was on record then.
+struct Way {
     target: Target,
+    store: ReleaseStore,
+    released: ReleaseSet,
 }
 
 /// One app of a status.
@@ -103,6 +118,10 @@ pub enum Error {
     PlanFile(#[from] PlanFileError),
     #[error(transparent)]
     Stale(#[from] Stale),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -130,10 +149,11 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &released, &live);
     code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    plan.commit = desired.commit;
     let texts = plan::stored::texts(&manifest.sources);
     let environment = resolve::environment(&manifest, &request.selection);
-    Ok(Planned { plan, project, live, request: request.clone(), texts, environment, pins })
+    Ok(Planned { plan, project, released, live, request: request.clone(), texts, environment, pins })
 }
 
 fn rpc_words(error: &RpcError) -> String {
@@ -162,7 +182,9 @@ impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
-        Ok(Approved { plan: self.plan.approve(consent)?, target: self.project.target })
+        let plan = self.plan.approve(consent)?;
+        let (target, store) = (self.project.target, self.project.releases);
+        Ok(Approved { plan, way: Way { target, store, released: self.released } })
     }
 }
 
@@ -182,9 +204,14 @@ impl Approved {
 /// # Errors
 /// The control plane cannot be reached or started: nothing was written. What fails later is in the report.
 pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Result<Report, Error> {
-    let control_plane = ports.targets.connect(&approved.target, Access::Write).await?;
-    let outcome = apply::apply(&approved.plan, ports, control_plane, options).await;
-    Ok(Report::new(&approved.plan, outcome))
+    let control_plane = ports.targets.connect(&approved.way.target, Access::Write).await?;
+    let plan = approved.plan.plan();
+    let records = open(ports, &approved.way.store, &plan.scope, &plan.owner).await;
+    let on_record = OnRecord { records: &records, released: &approved.way.released };
+    let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
+    let mut report = Report::new(&approved.plan, outcome);
+    report.no_way_back = no_way_back(ports, &approved.way, &report).await;
+    Ok(report)
 }
 
 /// The meaning of a manifest, for the profile and apps selected.
@@ -266,8 +293,9 @@ fn lower_with(
     bundles: &BundleSet,
     pins: &Pins,
 ) -> Result<DesiredSet, Error> {
-    let source_link = ports.files.source_link(&project.root);
-    let options = LowerOptions { label: request.label.clone(), source_link, resolved: pins.clone() };
+    let commit = ports.files.commit(&project.root);
+    let source_link = commit.as_ref().and_then(|commit| ports.files.source_link(&project.root, commit));
+    let options = LowerOptions { label: request.label.clone(), commit, source_link, resolved: pins.clone() };
     Ok(desired::lower(project, bundles, &options)?)
 }
 
@@ -307,7 +335,8 @@ pub async fn operate(
     operation: Operation,
     names: &[String],
 ) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
+    let mut project = load(ports.files.as_ref(), request)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
@@ -316,7 +345,7 @@ pub async fn operate(
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
     let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
-    Ok(Planned { plan, project, live, request, texts, environment, pins })
+    Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -359,32 +388,10 @@ async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<Liv
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
 }
 
-/// What is on record of a manifest.
-///
-/// # Errors
-/// The store cannot be opened.
-pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
-    let store = ports.releases.open(&project.releases).await?;
-    Ok(Records::new(store, &project.scope, &project.owner, ports.files.clone()))
-}
-
-/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
-async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
-    let read = async { records(ports, project).await?.read().await };
-    let (set, found) = match read.await {
-        Ok(set) => {
-            let warn = |warning: &release::Warning| {
-                Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
-            };
-            let found: Vec<Diagnostic> = set.warnings.iter().map(warn).collect();
-            (set, found)
-        }
-        Err(error) => {
-            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
-            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
-            (ReleaseSet::default(), vec![finding.help(help)])
-        }
-    };
-    project.diagnostics.list.extend(found);
-    set
+/// The files of a bundle that was packed here before, or is on record.
+async fn files_on_record(ports: &Ports, project: &Project, bundle: BundleRef) -> Option<Vec<BundleFile>> {
+    match bundle::recall(ports.files.as_ref(), bundle) {
+        Some(files) => Some(files),
+        None => records(ports, project).await.ok()?.files(bundle).await.ok()?,
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man, plan,
-    render, schema, status, validate,
+    activate, apply, bundle, completions, config, delete, deploy, explain, graph, history, import, init, local, logs,
+    man, plan, render, rollback, schema, status, validate, versions,
 };
 use super::exit;
 use crate::manifest::format::duration;
@@ -147,6 +147,12 @@ pub enum Command {
     Activate(activate::Args),
     /// Stop apps, dependents first
     Deactivate(activate::Args),
+    /// What was applied, activated, deleted and rolled back, by whom and when
+    History(history::Args),
+    /// Bring a release of before back whole: spec, code, image
+    Rollback(rollback::Args),
+    /// The versions of an app on record, and which runs
+    Versions(versions::Args),
     /// Print the log of an app
     Logs(logs::Args),
     /// Delete apps, dependents first
@@ -204,6 +210,9 @@ impl Command {
             Self::Status(_) => "status",
             Self::Activate(_) => "activate",
             Self::Deactivate(_) => "deactivate",
+            Self::History(_) => "history",
+            Self::Rollback(_) => "rollback",
+            Self::Versions(args) => args.name(),
             Self::Logs(_) => "logs",
             Self::Delete(_) => "delete",
             Self::Render(_) => "render",

@@ -14,6 +14,7 @@ use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
+use crate::server::bundles;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
@@ -68,6 +69,17 @@ impl Targets for UserTargets {
                 }
                 Ok(Arc::new(client))
             }
+        }
+    }
+
+    async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
+        // Other control planes offer the code of what runs, and no other.
+        target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
+    }
+
+    async fn remove_bundle(&self, target: &Target, address: &str) {
+        if target.is_local() {
+            bundles::remove(&self.state, address);
         }
     }
 }

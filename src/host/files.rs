@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::TemporaryFile;
 use super::{Cache, hashes};
-use crate::model::Digest;
+use crate::model::{Commit, Digest};
 use crate::port::{Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 /// [`Files`] over the system's, with a cache or without.
@@ -33,8 +33,12 @@ impl Files for RealFiles {
         })
     }
 
-    fn source_link(&self, directory: &Path) -> Option<String> {
-        super::git::source_link(directory)
+    fn commit(&self, directory: &Path) -> Option<Commit> {
+        super::git::commit(directory)
+    }
+
+    fn source_link(&self, directory: &Path, commit: &Commit) -> Option<String> {
+        super::git::source_link(directory, commit)
     }
 
     fn read_text(&self, path: &Path) -> io::Result<String> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest};
+use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest, released};
 use crate::bundle::Bundle;
 use crate::model::AppName;
 use crate::pins::{self, Pins};
@@ -57,12 +57,13 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let environment = resolve::environment(&manifest, &request.selection);
     let texts = plan::stored::texts(&manifest.sources);
     refuse(stored.texts(&texts, &environment))?;
-    let project = meaning(&manifest, &request)?;
+    let mut project = meaning(&manifest, &request)?;
     refuse(stored.target(&project))?;
 
     let bundles = pack(ports, &project)?;
     let pins = pinned(ports, &project, &stored).await?;
     let desired = lower_with(ports, &project, &request, &bundles, &pins)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);
@@ -72,7 +73,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     stale.extend(stored.live(&live));
     refuse(stale)?;
     let plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
-    Ok(Planned { plan, project, live, request, texts, environment, pins })
+    Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }
 
 fn refuse(stale: Vec<crate::plan::stored::Staleness>) -> Result<(), Stale> {

@@ -30,6 +30,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),
+        commit: None,
         apps: planner.apps,
         steps: planner.steps,
         diagnostics: project.diagnostics.clone(),
@@ -69,6 +70,8 @@ impl Planner {
             code: change.code.clone(),
             notes: Vec::new(),
             drifted: change.drifted && change.owner == Owner::Us,
+            activation: Some(desired.activation),
+            restores: desired.restores,
             bundle: desired.bundle.clone(),
             version: Some(desired.version.clone()),
             live: change.live.as_ref().map(summary),
@@ -105,6 +108,12 @@ impl Planner {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
             Verb::Activate => Action::Activate,
+            Verb::Unchanged if change.unrecorded => {
+                let expects =
+                    change.live.as_ref().map_or(Precondition::None, |live| Precondition::Same(fingerprint(&live.0)));
+                self.push(change.name(), Action::Record, Vec::new(), expects, Gate::Open);
+                return;
+            }
             _ => return,
         };
         let gate =
@@ -192,6 +201,8 @@ impl Planner {
                 code: None,
                 notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
                 drifted: false,
+                activation: None,
+                restores: None,
                 bundle: None,
                 version: None,
                 live: Some(summary(&orphan.live)),
@@ -229,7 +240,8 @@ impl Planner {
                     *other.name() == step.app
                         && other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name())
                 };
-                !matches!(step.action, Action::Upload(_)) && changes.apps.iter().any(|other| needs(&other))
+                !matches!(step.action, Action::Upload(_) | Action::Record)
+                    && changes.apps.iter().any(|other| needs(&other))
             };
             let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
             let note = if waiting.is_empty() { Note::Awaited } else { Note::AwaitedFirst };
@@ -280,12 +292,16 @@ fn change_owner(change: &AppChange) -> Option<String> {
 
 fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
     match verb {
+        Verb::Create if change.desired.restores.is_some() => return vec![Reason::RolledBack],
         Verb::Create => return vec![Reason::New],
         Verb::Activate => return vec![Reason::Inactive],
         Verb::Update => {}
         _ => return Vec::new(),
     }
     let mut reasons = Vec::new();
+    if change.desired.restores.is_some() {
+        reasons.push(Reason::RolledBack);
+    }
     if change.owner != Owner::Us {
         reasons.push(Reason::Adopted { from: owner_name(&change.owner) });
     } else if change.drifted {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::Digest;
+use crate::model::{Commit, Digest};
 
 /// What a path leads to, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +131,13 @@ pub trait Files: Send + Sync {
     /// taken before.
     fn digests(&self, root: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>>;
 
-    /// Where people read the source that a directory is a clean copy of, by commit. `None` where there is no such place.
-    fn source_link(&self, _directory: &Path) -> Option<String> {
+    /// The commit that a directory is a copy of. `None` where it is in no work tree.
+    fn commit(&self, _directory: &Path) -> Option<Commit> {
+        None
+    }
+
+    /// Where people read the source that a directory is a clean copy of. `None` where there is no such place.
+    fn source_link(&self, _directory: &Path, _commit: &Commit) -> Option<String> {
         None
     }
 

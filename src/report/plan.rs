@@ -190,7 +190,12 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         (_, _, true) => paint.good(format!("{head}:")),
         _ => paint.bold("Plan:"),
     };
-    format!("{head} {counts}.")
+    let unrecorded = match plan.unrecorded() {
+        0 => String::new(),
+        1 => " The release of one app is not on record; apply adds it.".to_owned(),
+        n => format!(" The releases of {n} apps are not on record; apply adds them."),
+    };
+    format!("{head} {counts}.{unrecorded}")
 }
 
 /// The counts in one sentence without its stop.

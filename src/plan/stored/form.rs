@@ -137,6 +137,7 @@ pub enum StoredAction {
     Activate,
     Deactivate,
     Delete,
+    Record,
     Verify,
 }
 
