@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
 
 mod architecture;
+mod ci;
 mod generated;
 mod github;
 mod golden;
