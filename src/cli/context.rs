@@ -64,6 +64,7 @@ impl Context {
             },
             policy: Policy::default(),
             label: None,
+            code_text: false,
         })
     }
 
