@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man, plan,
-    render, schema, status, validate,
+    activate, apply, auth, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man,
+    plan, render, schema, status, validate,
 };
 use super::exit;
 
@@ -119,6 +119,8 @@ pub enum Command {
     Schema(schema::Args),
     /// Write a manifest from the live apps of a project and domain, or from a Python file
     Import(import::Args),
+    /// Log in to the control plane, log out, who am I
+    Auth(auth::Args),
     /// Effective settings and where they come from
     Config(config::Args),
     /// The embedded control plane of this machine
@@ -157,6 +159,7 @@ impl Command {
             Self::Explain(_) => "explain",
             Self::Schema(_) => "schema",
             Self::Import(_) => "import",
+            Self::Auth(args) => args.name(),
             Self::Config(_) => "config show",
             Self::Local(args) => args.name(),
             Self::Completions(_) => "completions",

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use super::args::Global;
 use super::directories;
 use super::failure::{Failure, Result};
-use super::targets::UserTargets;
+use super::person::User;
+use super::targets::{UserTargets, surroundings};
 use super::terminal::Terminal;
+use crate::client::auth::Surroundings;
 use crate::host::{Cache, RealFiles, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
@@ -79,9 +81,18 @@ impl Context {
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(UserTargets::new(directories::state()?)),
+            targets: Arc::new(UserTargets::new(directories::state()?).with_person(Arc::new(User(self.terminal)))),
             events,
         })
+    }
+
+    /// Where log-ins happen and are kept.
+    ///
+    /// # Errors
+    /// There is no place for them.
+    pub fn surroundings(&self) -> Result<Surroundings> {
+        let person = Arc::new(User(self.terminal));
+        Ok(Surroundings { person, ..surroundings(&directories::state()?) })
     }
 
     /// Colours are taken out again where they are not wanted.

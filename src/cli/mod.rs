@@ -12,6 +12,7 @@ mod exit;
 mod failure;
 mod handoff;
 mod interrupt;
+mod person;
 mod place;
 mod progress;
 mod python;
@@ -86,6 +87,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
         Command::Explain(args) => at::explain::run(args, context.paint()),
         Command::Schema(args) => at::schema::run(args),
         Command::Import(args) => at::import::run(context, args),
+        Command::Auth(args) => at::auth::run(context, args),
         Command::Config(args) => at::config::run(context, args),
         Command::Local(args) => at::local::run(context, args),
         Command::Completions(args) => at::completions::run(args),

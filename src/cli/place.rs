@@ -38,6 +38,18 @@ impl Endpoint {
     }
 }
 
+/// The control plane of the manifest around, or the one that --target names. Without either: the embedded one.
+///
+/// # Errors
+/// The manifest has mistakes; the target is not declared.
+pub fn target(context: &Context) -> Result<Target> {
+    match (pipeline::load(&context.files(), &context.request(&[])?), context.global.target.as_deref()) {
+        (Ok(project), _) => Ok(project.target),
+        (Err(pipeline::Error::Load(LoadError::NotFound(_))), None | Some(Target::LOCAL)) => Ok(Target::local()),
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
 /// # Errors
 /// Neither flags nor a manifest say the project, the domain or the target.
 pub fn place(context: &Context, endpoint: Option<&Endpoint>) -> Result<Place> {

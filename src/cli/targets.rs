@@ -1,14 +1,17 @@
 //! The control planes of this user: the embedded one in their state directory, others at their addresses.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::context::environment;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
-use crate::client::Client;
+use crate::client::auth::{Person, Surroundings};
+use crate::client::{Client, ClientError};
+use crate::host::Cache;
 use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
@@ -19,12 +22,28 @@ use crate::server::daemon;
 #[derive(Debug, Clone)]
 pub struct UserTargets {
     state: PathBuf,
+    surroundings: Surroundings,
+}
+
+/// The place of log-ins, with nobody to ask. `state` is the directory of what must be kept.
+pub fn surroundings(state: &Path) -> Surroundings {
+    let environment = environment();
+    let cache = Cache::of_user(&environment).map(|cache| cache.directory().to_owned());
+    Surroundings { environment, state: Some(state.to_owned()), cache, ..Surroundings::default() }
 }
 
 impl UserTargets {
-    /// `state` is the directory of the embedded control plane.
+    /// `state` is the directory of the embedded control plane and of log-ins. Nobody is asked to log in.
     pub fn new(state: PathBuf) -> Self {
-        Self { state }
+        let surroundings = surroundings(&state);
+        Self { state, surroundings }
+    }
+
+    /// With somebody who may be asked to log in.
+    #[must_use]
+    pub fn with_person(mut self, person: Arc<dyn Person>) -> Self {
+        self.surroundings.person = person;
+        self
     }
 
     /// The control planes of the user of this process: see FLYTE_STATE_DIR.
@@ -53,7 +72,8 @@ impl Targets for UserTargets {
         let connected = match &target.connection {
             None => self.embedded(access).await,
             Some(connection) => {
-                Client::new(connection).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
+                let client = Client::at(connection, &self.surroundings);
+                client.map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
             }
         };
         connected.map_err(|error| unreachable(&target.name, error.as_ref()))
@@ -61,11 +81,15 @@ impl Targets for UserTargets {
 }
 
 /// An error before the first call.
-fn unreachable(target: &str, error: &dyn Error) -> RpcError {
+fn unreachable(target: &str, error: &(dyn Error + 'static)) -> RpcError {
     RpcError {
         method: format!("connecting to `{target}`"),
         code: RpcCode::Unavailable,
         message: chain(error).join(": "),
+        help: match error.downcast_ref() {
+            Some(ClientError::Auth(error)) => error.help(),
+            _ => String::new(),
+        },
         request_id: String::new(),
         delivery: Delivery::NotSent,
     }

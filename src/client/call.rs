@@ -3,13 +3,17 @@
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use connectrpc::client::CallOptions;
 use connectrpc::{ConnectError, ErrorCode};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, DATE};
 
+use super::auth::{AuthError, Authenticator, Credential};
+use super::data::with_causes;
+use super::transport::Channel;
 use crate::port::{Delivery, RpcCode, RpcError};
 
 /// What may be repeated.
@@ -21,33 +25,156 @@ pub enum Kind {
     Write,
 }
 
-/// Makes a call, up to four times where its kind allows. `attempt` sends it once.
+/// Makes a call, up to four times where its kind allows. `attempt` sends it once. A call that is refused for want of a
+/// good token was not carried out, and is made once more with a new one.
 ///
 /// # Errors
-/// That of the last attempt.
-pub async fn call<T, F>(method: &str, kind: Kind, attempt: impl Fn(CallOptions) -> F) -> Result<T, RpcError>
+/// That of the last attempt, or why there is no token.
+pub async fn call<T, F>(
+    channel: &Channel,
+    method: &str,
+    kind: Kind,
+    attempt: impl Fn(CallOptions) -> F,
+) -> Result<T, RpcError>
 where
     F: Future<Output = Result<T, ConnectError>>,
 {
-    let request_id = request_id();
+    let id = request_id();
+    let caller = Caller { authenticator: channel.authenticator.as_ref(), method, request_id: &id };
+    let credential = caller.credential().await?;
+    let refused = match attempts(method, kind, &id, credential.as_ref(), &attempt).await {
+        Err(refused) if caller.may_renew(&refused, credential.as_ref()) => refused,
+        other => return other.map_err(|error| rpc_error(method, &id, &error)),
+    };
+    let Some(credential) = caller.renew(credential.as_ref()).await? else { return Err(caller.refusal(&refused).await) };
+    match attempts(method, kind, &id, Some(&credential), &attempt).await {
+        Ok(answer) => Ok(answer),
+        Err(refused) => Err(caller.refusal(&refused).await),
+    }
+}
+
+/// The same without a token, for what must be known before there is one.
+///
+/// # Errors
+/// That of the last attempt.
+pub async fn anonymous<T, F>(method: &str, kind: Kind, attempt: impl Fn(CallOptions) -> F) -> Result<T, RpcError>
+where
+    F: Future<Output = Result<T, ConnectError>>,
+{
+    let id = request_id();
+    attempts(method, kind, &id, None, &attempt).await.map_err(|error| rpc_error(method, &id, &error))
+}
+
+async fn attempts<T, F>(
+    method: &str,
+    kind: Kind,
+    request_id: &str,
+    credential: Option<&Credential>,
+    attempt: &impl Fn(CallOptions) -> F,
+) -> Result<T, ConnectError>
+where
+    F: Future<Output = Result<T, ConnectError>>,
+{
     let send = || {
-        let options = CallOptions::default().with_header("x-request-id", request_id.as_str());
-        let reply = attempt(options);
-        let (begun, request_id) = (Instant::now(), &request_id);
+        let reply = attempt(options(request_id, credential));
+        let begun = Instant::now();
         async move {
             let reply = reply.await;
             let (milliseconds, code) =
                 (begun.elapsed().as_millis(), reply.as_ref().err().map(|error| code(error.code)));
             tracing::info!(method, request_id, milliseconds, error = code.map(tracing::field::display), "call");
-            reply.map_err(|error| (never_sent(&error), rpc_error(method, request_id, &error)))
+            reply
         }
     };
-    let again = |(never_sent, error): &(bool, RpcError)| match kind {
-        Kind::Read => error.is_transient(),
-        Kind::Write => *never_sent,
+    let again = |error: &ConnectError| match kind {
+        Kind::Read => rpc_error(method, request_id, error).is_transient(),
+        Kind::Write => never_sent(error),
     };
-    send.retry(waits()).when(again).await.map_err(|(_, error)| error)
+    send.retry(waits()).when(again).await
 }
+
+/// The headers of a call.
+pub fn options(request_id: &str, credential: Option<&Credential>) -> CallOptions {
+    let options = CallOptions::default().with_header("x-request-id", request_id);
+    match credential {
+        Some(credential) => options.with_header(credential.header.clone(), credential.value.clone()),
+        None => options,
+    }
+}
+
+/// Who makes one call.
+pub struct Caller<'a> {
+    pub authenticator: Option<&'a Arc<Authenticator>>,
+    pub method: &'a str,
+    pub request_id: &'a str,
+}
+
+impl Caller<'_> {
+    /// # Errors
+    /// There is no token: nothing was sent.
+    pub async fn credential(&self) -> Result<Option<Credential>, RpcError> {
+        match self.authenticator {
+            None => Ok(None),
+            Some(authenticator) => {
+                authenticator.credential().await.map_err(|error| self.without_token(&error, Delivery::NotSent))
+            }
+        }
+    }
+
+    /// Whether a new token may be what is wanted. Other refusals, such as an unknown error, never start a log-in.
+    pub fn may_renew(&self, refused: &ConnectError, sent: Option<&Credential>) -> bool {
+        let for_want_of_one = refused.code == ErrorCode::PermissionDenied && sent.is_none();
+        self.authenticator.is_some() && (refused.code == ErrorCode::Unauthenticated || for_want_of_one)
+    }
+
+    /// # Errors
+    /// There is no other token: the call was refused.
+    pub async fn renew(&self, refused: Option<&Credential>) -> Result<Option<Credential>, RpcError> {
+        match self.authenticator {
+            None => Ok(None),
+            Some(authenticator) => {
+                authenticator.renew(refused).await.map_err(|error| self.without_token(&error, Delivery::Answered))
+            }
+        }
+    }
+
+    /// A refusal, with what may be wrong with the token.
+    pub async fn refusal(&self, refused: &ConnectError) -> RpcError {
+        let mut error = rpc_error(self.method, self.request_id, refused);
+        if let (RpcCode::Unauthenticated, Some(authenticator)) = (error.code, self.authenticator) {
+            let date = refused.response_headers().get(DATE).and_then(|date| date.to_str().ok());
+            let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
+            match authenticator.reason(date).await {
+                Some(reason) => {
+                    error.message = format!("{}: {}", error.message, reason.what);
+                    error.help = reason.help.to_owned();
+                }
+                None => error.help = REFUSED.to_owned(),
+            }
+        }
+        error
+    }
+
+    fn without_token(&self, error: &AuthError, delivery: Delivery) -> RpcError {
+        let code = match error {
+            AuthError::Unreachable { .. } | AuthError::Busy { .. } => RpcCode::Unavailable,
+            AuthError::Discovery(cause) => cause.code,
+            _ => RpcCode::Unauthenticated,
+        };
+        RpcError {
+            method: self.method.to_owned(),
+            code,
+            message: with_causes(error),
+            help: error.help(),
+            request_id: self.request_id.to_owned(),
+            delivery,
+        }
+    }
+}
+
+/// What to do where a token is refused that shows no fault.
+const REFUSED: &str = "the control plane does not accept this token: `flyte auth login` gets another; a token from a \
+     variable or a command must be replaced there; `flyte auth whoami` tells whom it is for";
 
 /// 0.2, 0.4, 0.8 s, each up to twice as long.
 pub fn waits() -> ExponentialBuilder {
@@ -73,6 +200,7 @@ pub fn rpc_error(method: &str, request_id: &str, error: &ConnectError) -> RpcErr
         method: method.to_owned(),
         code: code(error.code),
         message: message(error),
+        help: String::new(),
         request_id: request_id.to_owned(),
         delivery: delivery(error),
     }

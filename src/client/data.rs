@@ -41,7 +41,7 @@ pub async fn upload(channel: &Channel, scope: &Scope, file_name: &str, content: 
         ..Default::default()
     };
     let data = channel.data();
-    let location = call("DataProxyService/CreateUploadLocation", Kind::Read, |options| {
+    let location = call(channel, "DataProxyService/CreateUploadLocation", Kind::Read, |options| {
         let (data, request) = (data.clone(), request.clone());
         async move { Ok(data.create_upload_location_with_options(request, options).await?.into_owned()) }
     })
@@ -78,7 +78,7 @@ pub async fn download(channel: &Channel, app: &AppId) -> Result<Option<Bytes>, R
         expires_in: buffa_types::google::protobuf::Duration::from_secs(EXPIRES_IN.as_secs().cast_signed()).into(),
         ..Default::default()
     };
-    let answer = call("DataProxyService/CreateDownloadLink", Kind::Read, |options| {
+    let answer = call(channel, "DataProxyService/CreateDownloadLink", Kind::Read, |options| {
         let (data, request) = (data.clone(), request.clone());
         async move { Ok(data.create_download_link_with_options(request, options).await?.into_owned()) }
     })
@@ -107,6 +107,7 @@ async fn transfer(method: Method, request: impl Fn() -> reqwest::RequestBuilder)
                     method: format!("{method} of a code bundle"),
                     code: failure.code,
                     message: failure.message,
+                    help: String::new(),
                     request_id: String::new(),
                     delivery: failure.delivery,
                 });
@@ -169,7 +170,7 @@ fn refusal(status: StatusCode, body: &str, asked: Option<Duration>) -> Failure {
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

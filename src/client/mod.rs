@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the client is an edge: waiting for an answer is its matter")]
 
+pub mod auth;
 mod call;
 mod data;
 mod endpoint;
@@ -12,6 +13,7 @@ mod stream;
 mod tests;
 mod transport;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +22,7 @@ use flyte_schema::flyteidl2::app::{
     App, CreateRequest, DeleteRequest, GetRequest, ListRequest, UpdateRequest, list_request,
 };
 use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::auth::{UserInfoRequest, UserInfoResponse};
 use flyte_schema::flyteidl2::cluster::{SelectClusterRequest, select_cluster_request};
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 
@@ -28,6 +31,7 @@ use crate::model::spec::identifier;
 use crate::model::target::Connection;
 use crate::model::{AppId, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
+use auth::{AuthError, Authenticator, Surroundings};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 pub use secret::SecretName;
@@ -43,6 +47,8 @@ pub enum ClientError {
     Endpoint(#[from] EndpointError),
     #[error("the HTTP client cannot be set up")]
     Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
 }
 
 /// A control plane over Connect RPC. Cheap to clone.
@@ -56,12 +62,42 @@ pub struct Client {
 }
 
 impl Client {
+    /// Where nobody is to be asked and no token is to be kept.
+    ///
     /// # Errors
     /// [`ClientError::Endpoint`] for an address that is none.
     pub fn new(connection: &Connection) -> Result<Self, ClientError> {
+        Self::at(connection, &Surroundings::default())
+    }
+
+    /// The same with a place to keep tokens in, and perhaps somebody to ask.
+    ///
+    /// # Errors
+    /// [`ClientError::Endpoint`] for an address that is none; [`ClientError::Auth`] for one that no token may be sent to.
+    pub fn at(connection: &Connection, surroundings: &Surroundings) -> Result<Self, ClientError> {
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
         let http = http_client(&base)?;
-        Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, http) })
+        let authenticator = Authenticator::new(connection, &base, http.clone(), surroundings)?;
+        let channel = Channel::new(base, http, authenticator);
+        Ok(Self { endpoint: connection.endpoint.clone(), channel })
+    }
+
+    /// The log-in of its calls. `None` where they need none.
+    pub fn authenticator(&self) -> Option<&Arc<Authenticator>> {
+        self.channel.authenticator.as_ref()
+    }
+
+    /// Who the server takes the caller for.
+    ///
+    /// # Errors
+    /// As the server refuses it.
+    pub async fn user_info(&self) -> Result<UserInfoResponse, RpcError> {
+        let identity = self.channel.identity();
+        call(&self.channel, "IdentityService/UserInfo", Kind::Read, |options| {
+            let identity = identity.clone();
+            async move { Ok(identity.user_info_with_options(UserInfoRequest::default(), options).await?.into_owned()) }
+        })
+        .await
     }
 
     /// The place that serves an operation. `None`: it is not told.
@@ -74,7 +110,7 @@ impl Client {
         let clusters = self.channel.clusters();
         let request =
             SelectClusterRequest { operation: operation.into(), resource: Some(resource), ..Default::default() };
-        let answer = call(method, Kind::Read, |options| {
+        let answer = call(&self.channel, method, Kind::Read, |options| {
             let (clusters, request) = (clusters.clone(), request.clone());
             async move { Ok(clusters.select_cluster_with_options(request, options).await?.into_owned()) }
         })
@@ -87,6 +123,7 @@ impl Client {
             method: method.to_owned(),
             code: RpcCode::Internal,
             message,
+            help: String::new(),
             request_id: String::new(),
             delivery: Delivery::Answered,
         };
@@ -96,8 +133,15 @@ impl Client {
         if base.authority() == self.channel.base.authority() {
             return Ok(self.channel.clone());
         }
+        if let Some(authenticator) = &self.channel.authenticator {
+            let refused = |error: AuthError| RpcError {
+                help: error.help(),
+                ..failed(format!("the server named a cluster that no token is sent to: {error}"))
+            };
+            authenticator.may_send_to(&base).map_err(refused)?;
+        }
         let http = http_client(&base).map_err(|error| failed(error.to_string()))?;
-        Ok(Channel::new(base, http))
+        Ok(Channel::new(base, http, self.channel.authenticator.clone()))
     }
 }
 
@@ -127,7 +171,7 @@ impl ControlPlane for Client {
                 request: common::ListRequest { limit: PAGE, token: token.clone(), ..Default::default() }.into(),
                 ..Default::default()
             };
-            let page = call(method, Kind::Read, |options| {
+            let page = call(&self.channel, method, Kind::Read, |options| {
                 let (apps, request) = (apps.clone(), request.clone());
                 async move { Ok(apps.list_with_options(request, options).await?.into_owned()) }
             })
@@ -141,6 +185,7 @@ impl ControlPlane for Client {
                     method: method.to_owned(),
                     code: RpcCode::Internal,
                     message: "the server names the same page as the next one".to_owned(),
+                    help: String::new(),
                     request_id: String::new(),
                     delivery: Delivery::Answered,
                 });
@@ -152,7 +197,7 @@ impl ControlPlane for Client {
     async fn get(&self, app: &AppId) -> Result<Option<App>, RpcError> {
         let apps = self.channel.apps();
         let request = GetRequest { identifier: Some(identifier(app).into()), ..Default::default() };
-        let answer = call("AppService/Get", Kind::Read, |options| {
+        let answer = call(&self.channel, "AppService/Get", Kind::Read, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { Ok(apps.get_with_options(request, options).await?.into_owned()) }
         })
@@ -167,7 +212,7 @@ impl ControlPlane for Client {
     async fn create(&self, app: App) -> Result<App, RpcError> {
         let apps = self.channel.apps();
         let request = CreateRequest { app: app.into(), ..Default::default() };
-        let answer = call("AppService/Create", Kind::Write, |options| {
+        let answer = call(&self.channel, "AppService/Create", Kind::Write, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { Ok(apps.create_with_options(request, options).await?.into_owned()) }
         })
@@ -178,7 +223,7 @@ impl ControlPlane for Client {
     async fn update(&self, app: App, reason: &str) -> Result<App, RpcError> {
         let apps = self.channel.apps();
         let request = UpdateRequest { app: app.into(), reason: reason.to_owned(), ..Default::default() };
-        let answer = call("AppService/Update", Kind::Write, |options| {
+        let answer = call(&self.channel, "AppService/Update", Kind::Write, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { Ok(apps.update_with_options(request, options).await?.into_owned()) }
         })
@@ -190,7 +235,7 @@ impl ControlPlane for Client {
     async fn delete(&self, app: &AppId) -> Result<(), RpcError> {
         let apps = self.channel.apps();
         let request = DeleteRequest { app_id: identifier(app).into(), ..Default::default() };
-        let answer = call("AppService/Delete", Kind::Write, |options| {
+        let answer = call(&self.channel, "AppService/Delete", Kind::Write, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { apps.delete_with_options(request, options).await.map(drop) }
         })

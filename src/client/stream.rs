@@ -1,5 +1,8 @@
 //! Server streams: states of an app, lines of its log.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use connectrpc::ConnectError;
 use connectrpc::client::CallOptions;
 use flyte_schema::flyteidl2::app::{
@@ -8,10 +11,10 @@ use flyte_schema::flyteidl2::app::{
 };
 use flyte_schema::flyteidl2::logs::dataplane::{LogLine as WireLine, LogLineOriginator};
 use futures::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use super::HEADERS;
-use super::call::{request_id, rpc_error};
+use super::call::{Caller, options, request_id, rpc_error};
 use super::transport::Channel;
 use crate::model::AppId;
 use crate::model::spec::identifier;
@@ -28,15 +31,18 @@ pub async fn watch(channel: &Channel, app: &AppId) -> Result<Updates, RpcError> 
     let wanted = identifier(app);
     let request =
         WatchRequest { target: Some(watch_request::Target::AppId(Box::new(wanted.clone()))), ..Default::default() };
-    let reader = open(method, move |options, sender: Sender<WatchResponse>, opened| async move {
-        let mut stream = apps.watch_with_options(request, options).await?;
-        let _ = opened.send(());
-        while let Some(message) = stream.message().await? {
-            if sender.send(Ok(message.to_owned_message())).await.is_err() {
-                break;
+    let reader = open(channel, method, move |options, outlet: Outlet<WatchResponse>| {
+        let (apps, request) = (apps.clone(), request.clone());
+        async move {
+            let mut stream = apps.watch_with_options(request, options).await?;
+            outlet.opened.notify_one();
+            while let Some(message) = stream.message().await? {
+                if !outlet.takes(message.to_owned_message()).await {
+                    break;
+                }
             }
+            Ok(())
         }
-        Ok(())
     })
     .await?;
     let updates = receive(reader).filter_map(move |message| {
@@ -51,15 +57,18 @@ pub async fn tail(channel: &Channel, app: &AppId) -> Result<Lines, RpcError> {
     let logs = channel.log_streams();
     let target = tail_logs_request::Target::AppId(Box::new(identifier(app)));
     let request = TailLogsRequest { target: Some(target), ..Default::default() };
-    let reader = open(method, move |options, sender: Sender<TailLogsResponse>, opened| async move {
-        let mut stream = logs.tail_logs_with_options(request, options).await?;
-        let _ = opened.send(());
-        while let Some(message) = stream.message().await? {
-            if sender.send(Ok(message.to_owned_message())).await.is_err() {
-                break;
+    let reader = open(channel, method, move |options, outlet: Outlet<TailLogsResponse>| {
+        let (logs, request) = (logs.clone(), request.clone());
+        async move {
+            let mut stream = logs.tail_logs_with_options(request, options).await?;
+            outlet.opened.notify_one();
+            while let Some(message) = stream.message().await? {
+                if !outlet.takes(message.to_owned_message()).await {
+                    break;
+                }
             }
+            Ok(())
         }
-        Ok(())
     })
     .await?;
     let lines = receive(reader).flat_map(|message| {
@@ -72,38 +81,84 @@ pub async fn tail(channel: &Channel, app: &AppId) -> Result<Lines, RpcError> {
     Ok(lines.boxed())
 }
 
-type Sender<T> = mpsc::Sender<Result<T, RpcError>>;
-type Opened = oneshot::Sender<()>;
+/// Where a stream puts its messages.
+struct Outlet<T> {
+    sender: mpsc::Sender<Result<T, RpcError>>,
+    /// The server has answered.
+    opened: Arc<Notify>,
+    /// A message has been put in.
+    used: Arc<AtomicBool>,
+}
+
+impl<T> Clone for Outlet<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), opened: self.opened.clone(), used: self.used.clone() }
+    }
+}
+
+impl<T> Outlet<T> {
+    /// False once nobody reads any more.
+    async fn takes(&self, message: T) -> bool {
+        self.used.store(true, Ordering::Relaxed);
+        self.sender.send(Ok(message)).await.is_ok()
+    }
+}
 
 /// Runs a stream on its own task. Comes back when its headers are there, when it was refused, or when the server takes
-/// its time with either.
+/// its time with either. A stream that is refused before its first message, for want of a good token, is opened once
+/// more with a new one.
 async fn open<T, F>(
+    channel: &Channel,
     method: &'static str,
-    run: impl FnOnce(CallOptions, Sender<T>, Opened) -> F,
+    run: impl Fn(CallOptions, Outlet<T>) -> F + Send + Sync + 'static,
 ) -> Result<Reader<T>, RpcError>
 where
     T: Send + 'static,
     F: Future<Output = Result<(), ConnectError>> + Send + 'static,
 {
-    let id = request_id();
     let (sender, mut reader) = mpsc::channel(WAITING);
-    let (opened, wait) = oneshot::channel();
-    let options = CallOptions::default().with_header("x-request-id", id.as_str());
-    let work = run(options, sender.clone(), opened);
+    let outlet = Outlet { sender, opened: Arc::default(), used: Arc::default() };
+    let (authenticator, opened) = (channel.authenticator.clone(), outlet.opened.clone());
     tokio::spawn(async move {
+        let id = request_id();
+        let caller = Caller { authenticator: authenticator.as_ref(), method, request_id: &id };
         let result = tokio::select! {
-            result = work => result,
-            () = sender.closed() => return None,
+            result = follow(&caller, &outlet, &run) => result,
+            () = outlet.sender.closed() => return None,
         };
-        let error = rpc_error(method, &id, &result.err()?);
-        sender.send(Err(error)).await.err().map(drop)
+        outlet.sender.send(Err(result.err()?)).await.err().map(drop)
     });
     tokio::select! {
-        // The sender is dropped without a word where the stream was refused: then the error is the first message.
-        opened = wait => if opened.is_err() && let Some(Err(error)) = reader.recv().await { return Err(error) },
+        biased;
+        () = opened.notified() => {}
+        // Before it is opened, nothing but an error or the end can come.
+        first = reader.recv() => if let Some(Err(error)) = first { return Err(error) },
         () = tokio::time::sleep(HEADERS) => {}
     }
     Ok(reader)
+}
+
+async fn follow<T, F>(
+    caller: &Caller<'_>,
+    outlet: &Outlet<T>,
+    run: &impl Fn(CallOptions, Outlet<T>) -> F,
+) -> Result<(), RpcError>
+where
+    F: Future<Output = Result<(), ConnectError>>,
+{
+    let credential = caller.credential().await?;
+    let refused = match run(options(caller.request_id, credential.as_ref()), outlet.clone()).await {
+        Ok(()) => return Ok(()),
+        Err(refused) => refused,
+    };
+    if outlet.used.load(Ordering::Relaxed) || !caller.may_renew(&refused, credential.as_ref()) {
+        return Err(rpc_error(caller.method, caller.request_id, &refused));
+    }
+    let Some(credential) = caller.renew(credential.as_ref()).await? else { return Err(caller.refusal(&refused).await) };
+    match run(options(caller.request_id, Some(&credential)), outlet.clone()).await {
+        Ok(()) => Ok(()),
+        Err(refused) => Err(caller.refusal(&refused).await),
+    }
 }
 
 fn receive<T: Send + 'static>(reader: Reader<T>) -> impl futures::Stream<Item = Result<T, RpcError>> + Send {

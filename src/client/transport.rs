@@ -1,12 +1,13 @@
 //! The one HTTP client, and how calls go over it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use connectrpc::client::{BoxFuture, ClientBody, ClientConfig, ClientTransport};
 use connectrpc::{ConnectError, ErrorCode};
 use flyte_schema::flyteidl2::app::{AppLogsServiceClient, AppServiceClient};
 use flyte_schema::flyteidl2::artifact::ArtifactServiceClient;
+use flyte_schema::flyteidl2::auth::IdentityServiceClient;
 use flyte_schema::flyteidl2::cluster::ClusterServiceClient;
 use flyte_schema::flyteidl2::dataproxy::DataProxyServiceClient;
 use flyte_schema::flyteidl2::secret::SecretServiceClient;
@@ -16,6 +17,7 @@ use http::Uri;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use http_body_util::BodyExt;
 
+use super::auth::Authenticator;
 use super::endpoint::is_loopback;
 
 /// The longest a connection may take to come about.
@@ -95,6 +97,8 @@ fn check(response: http::Response<reqwest::Body>) -> Result<http::Response<reqwe
 pub struct Channel {
     pub base: Uri,
     pub http: reqwest::Client,
+    /// `None` where calls go without credentials. Signed addresses never get any.
+    pub authenticator: Option<Arc<Authenticator>>,
     /// With a deadline.
     calls: ClientConfig,
     /// A deadline would cover the whole stream.
@@ -102,10 +106,10 @@ pub struct Channel {
 }
 
 impl Channel {
-    pub fn new(base: Uri, http: reqwest::Client) -> Self {
+    pub fn new(base: Uri, http: reqwest::Client, authenticator: Option<Arc<Authenticator>>) -> Self {
         let streams = ClientConfig::new(base.clone()).with_default_max_message_size(MAX_MESSAGE);
         let calls = streams.clone().with_default_timeout(CALL_TIMEOUT);
-        Self { base, http, calls, streams }
+        Self { base, http, authenticator, calls, streams }
     }
 
     fn transport(&self) -> Http {
@@ -130,6 +134,10 @@ impl Channel {
 
     pub fn data(&self) -> DataProxyServiceClient<Http> {
         DataProxyServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn identity(&self) -> IdentityServiceClient<Http> {
+        IdentityServiceClient::new(self.transport(), self.calls.clone())
     }
 
     pub fn runs(&self) -> RunServiceClient<Http> {

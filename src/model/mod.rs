@@ -1,6 +1,7 @@
 //! The vocabulary shared by every stage. Constructors hold the invariants, so a value of a type is a valid one.
 
 pub mod accelerator;
+mod api_key;
 mod app;
 mod id;
 mod live;
@@ -13,6 +14,7 @@ pub mod spec;
 pub mod target;
 mod version;
 
+pub use api_key::ApiKey;
 pub use app::{
     Activation, App, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready, SECRET_MOUNT,
     Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,

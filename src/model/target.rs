@@ -46,6 +46,20 @@ pub enum Auth {
     },
 }
 
+impl Auth {
+    /// Its name, as manifests have it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pkce => "pkce",
+            Self::DeviceFlow => "device",
+            Self::ClientCredentials { .. } => "client_credentials",
+            Self::Command { .. } => "command",
+            Self::Passthrough { .. } => "passthrough",
+        }
+    }
+}
+
 /// Where a secret lies. It is read when it is needed and by the edge alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {

@@ -153,6 +153,9 @@ pub struct RpcError {
     pub method: String,
     pub code: RpcCode,
     pub message: String,
+    /// What to do about it, where more is known than the code says.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub help: String,
     /// The `x-request-id` sent, for the server's operators.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub request_id: String,

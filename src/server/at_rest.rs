@@ -51,6 +51,7 @@ fn not_running(method: &str) -> RpcError {
         method: method.to_owned(),
         code: RpcCode::Unavailable,
         message: "the embedded control plane does not run".to_owned(),
+        help: String::new(),
         request_id: String::new(),
         delivery: Delivery::NotSent,
     }
@@ -61,6 +62,7 @@ fn not_kept(method: &str) -> RpcError {
     RpcError {
         code: RpcCode::Unimplemented,
         message: "the embedded control plane has no runs and no artifacts".to_owned(),
+        help: String::new(),
         ..not_running(method)
     }
 }

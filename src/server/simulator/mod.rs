@@ -182,6 +182,7 @@ impl Simulator {
             method: method.to_owned(),
             code,
             message: message.to_owned(),
+            help: String::new(),
             request_id: String::new(),
             delivery,
         };
