@@ -199,11 +199,11 @@ pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Resul
     Ok((bundles, desired))
 }
 
-/// How each declared app stands: desired, live and drift.
+/// How each declared app stands: desired, live and drift. No names: all of them, and what is declared no more.
 ///
 /// # Errors
-/// As [`plan`].
-pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
+/// As [`plan`]; also a name that is not among them.
+pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
     let project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
@@ -215,7 +215,12 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
         plan: app.clone(),
         live: live.apps.get(&app.name).cloned(),
     };
-    let apps = plan.apps.iter().map(of).collect();
+    let shown = || plan.apps.iter().map(|app| &app.name);
+    if let Some(unknown) = names.iter().find(|name| shown().all(|shown| shown.as_str() != *name)) {
+        return Err(no_such_app(unknown, shown()));
+    }
+    let asked = |app: &&plan::AppPlan| names.is_empty() || names.iter().any(|name| name == app.name.as_str());
+    let apps = plan.apps.iter().filter(asked).map(of).collect();
     Ok((plan, apps))
 }
 
@@ -265,11 +270,14 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
         if there {
             return Ok(parsed);
         }
-        let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
-        let suggestion = project.declared.iter().chain(live.apps.keys()).find(close).map(ToString::to_string);
-        Err(Error::NoSuchApp { name: name.clone(), suggestion })
+        Err(no_such_app(name, project.declared.iter().chain(live.apps.keys())))
     };
     names.iter().map(parse).collect()
+}
+
+fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> Error {
+    let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
+    Error::NoSuchApp { name: name.to_owned(), suggestion: there.find(close).map(ToString::to_string) }
 }
 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {

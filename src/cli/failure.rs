@@ -232,7 +232,7 @@ impl From<RpcError> for Failure {
 /// What to do about a control plane that does not do what it was asked.
 fn after_rpc(error: &RpcError) -> Option<&str> {
     match error.code {
-        _ if !error.help.is_empty() => Some(&error.help),
+        _ if error.help.is_some() => error.help.as_deref(),
         RpcCode::Unauthenticated => Some(
             "this control plane asks for credentials, and the target has none: give it a `[target.NAME.auth]` table, in CI \
              set FLYTE_API_KEY, or use the embedded one with `--target local`",

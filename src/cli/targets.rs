@@ -10,10 +10,10 @@ use super::context::environment;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
 use crate::client::auth::{Person, Surroundings};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Timeouts};
 use crate::host::Cache;
 use crate::model::target::Connection;
-use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
+use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
 use crate::server::daemon;
@@ -23,6 +23,7 @@ use crate::server::daemon;
 pub struct UserTargets {
     state: PathBuf,
     surroundings: Surroundings,
+    timeouts: Timeouts,
 }
 
 /// The place of log-ins, with nobody to ask. `state` is the directory of what must be kept.
@@ -36,7 +37,7 @@ impl UserTargets {
     /// `state` is the directory of the embedded control plane and of log-ins. Nobody is asked to log in.
     pub fn new(state: PathBuf) -> Self {
         let surroundings = surroundings(&state);
-        Self { state, surroundings }
+        Self { state, surroundings, timeouts: Timeouts::default() }
     }
 
     /// With somebody who may be asked to log in.
@@ -44,6 +45,12 @@ impl UserTargets {
     pub fn with_person(mut self, person: Arc<dyn Person>) -> Self {
         self.surroundings.person = person;
         self
+    }
+
+    /// With other limits of time.
+    #[must_use]
+    pub fn within(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// The control planes of the user of this process: see FLYTE_STATE_DIR.
@@ -62,7 +69,7 @@ impl UserTargets {
             }
             (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
         };
-        Ok(Arc::new(Client::new(&Connection::open(running.endpoint, true))?))
+        Ok(Arc::new(Client::within(&Connection::open(running.endpoint, true), &self.surroundings, self.timeouts)?))
     }
 }
 
@@ -71,10 +78,9 @@ impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
         let connected = match &target.connection {
             None => self.embedded(access).await,
-            Some(connection) => {
-                let client = Client::at(connection, &self.surroundings);
-                client.map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
-            }
+            Some(connection) => Client::within(connection, &self.surroundings, self.timeouts)
+                .map(|client| Arc::new(client) as Arc<dyn ControlPlane>)
+                .map_err(Into::into),
         };
         connected.map_err(|error| unreachable(&target.name, error.as_ref()))
     }
@@ -82,15 +88,9 @@ impl Targets for UserTargets {
 
 /// An error before the first call.
 fn unreachable(target: &str, error: &(dyn Error + 'static)) -> RpcError {
-    RpcError {
-        method: format!("connecting to `{target}`"),
-        code: RpcCode::Unavailable,
-        message: chain(error).join(": "),
-        help: match error.downcast_ref() {
-            Some(ClientError::Auth(error)) => error.help(),
-            _ => String::new(),
-        },
-        request_id: String::new(),
-        delivery: Delivery::NotSent,
+    let told = RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::Unavailable, chain(error).join(": "));
+    match error.downcast_ref() {
+        Some(ClientError::Auth(error)) => told.help(error.help()),
+        _ => told,
     }
 }

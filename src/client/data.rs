@@ -57,7 +57,12 @@ async fn put(
     content: Bytes,
 ) -> Result<(), RpcError> {
     let request = || {
-        let mut request = channel.http.put(&location.signed_url).header("content-md5", md5).body(content.clone());
+        let mut request = channel
+            .network
+            .to(&channel.base)
+            .put(&location.signed_url)
+            .header("content-md5", md5)
+            .body(content.clone());
         for (name, value) in &location.headers {
             request = request.header(name, value);
         }
@@ -89,7 +94,7 @@ pub async fn download(channel: &Channel, app: &AppId) -> Result<Option<Bytes>, R
         Err(error) => return Err(error),
     };
     let Some(url) = urls.first() else { return Ok(None) };
-    transfer(Method::GET, || channel.http.get(url)).await.map(Some)
+    transfer(Method::GET, || channel.network.to(&channel.base).get(url)).await.map(Some)
 }
 
 /// Sends a request to a signed address, again where that may help.
@@ -107,9 +112,9 @@ async fn transfer(method: Method, request: impl Fn() -> reqwest::RequestBuilder)
                     method: format!("{method} of a code bundle"),
                     code: failure.code,
                     message: failure.message,
-                    help: String::new(),
                     request_id: String::new(),
                     delivery: failure.delivery,
+                    help: None,
                 });
             }
         }
@@ -170,7 +175,7 @@ fn refusal(status: StatusCode, body: &str, asked: Option<Duration>) -> Failure {
     }
 }
 
-pub fn with_causes(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

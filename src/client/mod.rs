@@ -2,16 +2,22 @@
 
 #![allow(clippy::disallowed_methods, reason = "the client is an edge: waiting for an answer is its matter")]
 
+mod answer;
 pub mod auth;
 mod call;
+mod caller;
 mod data;
+mod detail;
 mod endpoint;
 mod lookup;
+mod network;
 mod secret;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transport;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +40,10 @@ use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates
 use auth::{AuthError, Authenticator, Surroundings};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
+use network::Network;
+pub use network::{NetworkError, Timeouts};
 pub use secret::SecretName;
-use transport::{Channel, http_client};
+use transport::Channel;
 
 /// Apps on a page.
 const PAGE: u32 = 100;
@@ -45,16 +53,15 @@ const PAGE: u32 = 100;
 pub enum ClientError {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    #[error("the HTTP client cannot be set up")]
-    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error(transparent)]
     Auth(#[from] AuthError),
 }
 
 /// A control plane over Connect RPC. Cheap to clone.
 ///
-/// Calls end after 10 s, connections must come about within 5 s. Reads are repeated up to three times, writes are sent
-/// once.
+/// Reads are repeated up to three times, writes are sent once. [`Timeouts`] tells how long they may take.
 #[derive(Clone)]
 pub struct Client {
     endpoint: String,
@@ -62,23 +69,28 @@ pub struct Client {
 }
 
 impl Client {
-    /// Where nobody is to be asked and no token is to be kept.
+    /// Where nobody is to be asked to log in, and no token is to be kept.
     ///
     /// # Errors
-    /// [`ClientError::Endpoint`] for an address that is none.
+    /// See [`ClientError`].
     pub fn new(connection: &Connection) -> Result<Self, ClientError> {
-        Self::at(connection, &Surroundings::default())
+        Self::within(connection, &Surroundings::default(), Timeouts::default())
     }
 
-    /// The same with a place to keep tokens in, and perhaps somebody to ask.
+    /// With a place to log in at, and other limits of time.
     ///
     /// # Errors
-    /// [`ClientError::Endpoint`] for an address that is none; [`ClientError::Auth`] for one that no token may be sent to.
-    pub fn at(connection: &Connection, surroundings: &Surroundings) -> Result<Self, ClientError> {
+    /// See [`ClientError`].
+    pub fn within(
+        connection: &Connection,
+        surroundings: &Surroundings,
+        timeouts: Timeouts,
+    ) -> Result<Self, ClientError> {
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
-        let http = http_client(&base)?;
-        let authenticator = Authenticator::new(connection, &base, http.clone(), surroundings)?;
-        let channel = Channel::new(base, http, authenticator);
+        let network = Network::new(connection, timeouts)?;
+        let anonymous = Channel::new(base, network, None);
+        let authenticator = Authenticator::new(connection, anonymous.clone(), surroundings)?;
+        let channel = anonymous.with(authenticator);
         Ok(Self { endpoint: connection.endpoint.clone(), channel })
     }
 
@@ -119,29 +131,22 @@ impl Client {
         if answer.cluster_endpoint.is_empty() {
             return Ok(self.channel.clone());
         }
-        let failed = |message: String| RpcError {
-            method: method.to_owned(),
-            code: RpcCode::Internal,
-            message,
-            help: String::new(),
-            request_id: String::new(),
-            delivery: Delivery::Answered,
-        };
-        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure)
-            .map_err(|error| failed(format!("the server named an unusable cluster: {error}")))?;
+        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure).map_err(|error| {
+            let message = format!("the server named an unusable cluster: {error}");
+            RpcError::answered(method, RpcCode::Internal, message)
+        })?;
         // A server behind TLS may name itself with the wrong scheme.
         if base.authority() == self.channel.base.authority() {
             return Ok(self.channel.clone());
         }
-        if let Some(authenticator) = &self.channel.authenticator {
-            let refused = |error: AuthError| RpcError {
-                help: error.help(),
-                ..failed(format!("the server named a cluster that no token is sent to: {error}"))
-            };
-            authenticator.may_send_to(&base).map_err(refused)?;
+        let authenticator = self.channel.authenticator.clone();
+        if let Some(authenticator) = &authenticator {
+            authenticator.may_send_to(&base).map_err(|error| {
+                let message = format!("the server named a cluster that gets no calls: {error}");
+                RpcError::answered(method, RpcCode::Internal, message).help(error.help())
+            })?;
         }
-        let http = http_client(&base).map_err(|error| failed(error.to_string()))?;
-        Ok(Channel::new(base, http, self.channel.authenticator.clone()))
+        Ok(Channel::new(base, self.channel.network.clone(), authenticator))
     }
 }
 
@@ -181,14 +186,8 @@ impl ControlPlane for Client {
                 return Ok(all);
             }
             if page.token == token {
-                return Err(RpcError {
-                    method: method.to_owned(),
-                    code: RpcCode::Internal,
-                    message: "the server names the same page as the next one".to_owned(),
-                    help: String::new(),
-                    request_id: String::new(),
-                    delivery: Delivery::Answered,
-                });
+                let message = "the server names the same page as the next one";
+                return Err(RpcError::answered(method, RpcCode::Internal, message));
             }
             token = page.token;
         }
@@ -272,7 +271,10 @@ impl ControlPlane for Client {
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
-        let channel = self.select(operation, identifier(app).into()).await.unwrap_or_else(|_| self.channel.clone());
+        let channel = match self.select(operation, identifier(app).into()).await {
+            Err(error) if error.delivery == Delivery::Answered => self.channel.clone(),
+            selected => selected?,
+        };
         stream::tail(&channel, app).await
     }
 }

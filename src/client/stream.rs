@@ -14,8 +14,10 @@ use futures::StreamExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::HEADERS;
-use super::call::{Caller, options, request_id, rpc_error};
-use super::transport::Channel;
+use super::auth::Credential;
+use super::call::{request_id, stream_error};
+use super::caller::{Caller, Refused};
+use super::transport::{Channel, METER, Meter};
 use crate::model::AppId;
 use crate::model::spec::identifier;
 use crate::port::{Lines, LogLine, RpcError, Update, Updates};
@@ -105,8 +107,7 @@ impl<T> Outlet<T> {
 }
 
 /// Runs a stream on its own task. Comes back when its headers are there, when it was refused, or when the server takes
-/// its time with either. A stream that is refused before its first message, for want of a good token, is opened once
-/// more with a new one.
+/// its time with either.
 async fn open<T, F>(
     channel: &Channel,
     method: &'static str,
@@ -138,6 +139,7 @@ where
     Ok(reader)
 }
 
+/// A stream that is refused before its first message, for want of a good token, is opened once more with a new one.
 async fn follow<T, F>(
     caller: &Caller<'_>,
     outlet: &Outlet<T>,
@@ -147,18 +149,36 @@ where
     F: Future<Output = Result<(), ConnectError>>,
 {
     let credential = caller.credential().await?;
-    let refused = match run(options(caller.request_id, credential.as_ref()), outlet.clone()).await {
-        Ok(()) => return Ok(()),
-        Err(refused) => refused,
+    let Err(refused) = once(caller, credential.as_ref(), outlet, run).await else { return Ok(()) };
+    if outlet.used.load(Ordering::Relaxed) {
+        return Err(refused.error);
+    }
+    let Some(next) = caller.instead_of(credential.as_ref(), &refused).await? else {
+        return Err(caller.explained(refused).await);
     };
-    if outlet.used.load(Ordering::Relaxed) || !caller.may_renew(&refused, credential.as_ref()) {
-        return Err(rpc_error(caller.method, caller.request_id, &refused));
-    }
-    let Some(credential) = caller.renew(credential.as_ref()).await? else { return Err(caller.refusal(&refused).await) };
-    match run(options(caller.request_id, Some(&credential)), outlet.clone()).await {
+    match once(caller, Some(&next), outlet, run).await {
         Ok(()) => Ok(()),
-        Err(refused) => Err(caller.refusal(&refused).await),
+        Err(refused) => Err(caller.explained(refused).await),
     }
+}
+
+async fn once<T, F>(
+    caller: &Caller<'_>,
+    credential: Option<&Credential>,
+    outlet: &Outlet<T>,
+    run: &impl Fn(CallOptions, Outlet<T>) -> F,
+) -> Result<(), Refused>
+where
+    F: Future<Output = Result<(), ConnectError>>,
+{
+    let meter = Arc::new(Meter::default());
+    let result = METER.scope(meter.clone(), run(caller.options(credential), outlet.clone())).await;
+    let seen = meter.seen();
+    let refused = result.map_err(|error| stream_error(caller, &error, &seen));
+    let code = refused.as_ref().err().map(|refused| tracing::field::display(refused.error.code));
+    let Caller { method, request_id, .. } = *caller;
+    tracing::info!(method, received = seen.received, request_id, error = code, "stream ended");
+    refused
 }
 
 fn receive<T: Send + 'static>(reader: Reader<T>) -> impl futures::Stream<Item = Result<T, RpcError>> + Send {

@@ -121,13 +121,17 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         return change;
     };
     let marks = live.marks();
-    change.owner = match &marks {
-        Some(marks) if marks.owner == project.owner => Owner::Us,
-        Some(marks) => Owner::Other(marks.owner.clone()),
+    change.owner = match live.owner() {
+        Some(owner) if owner == project.owner => Owner::Us,
+        Some(owner) => Owner::Other(owner),
         None => Owner::Nobody,
     };
     let (old, new) = (canonical(&live.0), canonical(&desired.spec.0));
-    change.drifted = marks.as_ref().is_some_and(|marks| marks.digest != canonical::digest(&old));
+    // An owner without marks: somebody replaced the whole spec.
+    change.drifted = match &marks {
+        Some(marks) => marks.digest != canonical::digest(&old),
+        None => change.owner != Owner::Nobody,
+    };
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     if old != new {
         change.fields = describe(&old, &new);

@@ -17,6 +17,7 @@ use super::error::{AuthError, Said, plain};
 use super::oauth::{Fault, Server, TokenAnswer, Web};
 use super::surroundings::Person;
 use super::token::Token;
+use crate::client::network::Network;
 use crate::model::target::Connection;
 
 /// The longest wait between two questions where the server does not answer.
@@ -24,12 +25,17 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// # Errors
 /// The server offers no such log-in, refuses it, or nobody logs in in time.
-pub async fn log_in(connection: &Connection, server: &Server, person: &dyn Person) -> Result<Token, AuthError> {
+pub async fn log_in(
+    connection: &Connection,
+    server: &Server,
+    person: &dyn Person,
+    network: &Network,
+) -> Result<Token, AuthError> {
     if server.told.device_authorization_endpoint.is_empty() {
         return Err(AuthError::NoDeviceEndpoint(connection.endpoint.clone()));
     }
     let endpoint = address(connection, "device authorization endpoint", &server.told.device_authorization_endpoint)?;
-    let web = Web::to(&endpoint)?;
+    let web = Web::to(&endpoint, network);
     let client =
         server.public_client(connection)?.set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint));
     let mut request = client.exchange_device_code().add_scopes(server.scopes.iter().cloned());

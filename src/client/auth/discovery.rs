@@ -1,12 +1,9 @@
 //! How a control plane wants to be logged in to: asked of itself, without credentials, and remembered for a day.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use connectrpc::client::ClientConfig;
 use flyte_schema::flyteidl2::auth::{
-    AuthMetadataServiceClient, GetOAuth2MetadataRequest, GetOAuth2MetadataResponse, GetPublicClientConfigRequest,
-    GetPublicClientConfigResponse,
+    GetOAuth2MetadataRequest, GetOAuth2MetadataResponse, GetPublicClientConfigRequest, GetPublicClientConfigResponse,
 };
 use futures::future::BoxFuture;
 use http::{HeaderName, Uri};
@@ -17,16 +14,14 @@ use url::Url;
 use super::error::{AuthError, plain};
 use super::file::write_private;
 use super::surroundings::Surroundings;
-use crate::client::call::{Kind, anonymous};
+use crate::client::call::{Kind, call};
 use crate::client::endpoint::is_loopback;
-use crate::client::transport::Http;
+use crate::client::transport::Channel;
 use crate::model::target::Connection;
 use crate::port::{RpcCode, RpcError};
 
 /// For how long an answer is taken from the cache.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
-/// The longest either question may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of the cache's form.
 const FORMAT: u32 = 1;
 
@@ -93,22 +88,21 @@ pub fn address(connection: &Connection, what: &'static str, text: &str) -> Resul
     }
 }
 
-/// Asks a control plane.
+/// Asks a control plane, over a channel without credentials.
 ///
 /// # Errors
 /// As it refuses to tell. A server that does not have the service wants no log-in, and answers the default.
-pub fn ask(base: &Uri, http: &reqwest::Client) -> BoxFuture<'static, Result<Discovery, RpcError>> {
-    let config = ClientConfig::new(base.clone()).with_default_timeout(TIMEOUT);
-    let service = AuthMetadataServiceClient::new(Http(http.clone()), config);
+pub fn ask(channel: &Channel) -> BoxFuture<'_, Result<Discovery, RpcError>> {
     Box::pin(async move {
-        let metadata = anonymous("AuthMetadataService/GetOAuth2Metadata", Kind::Read, |options| {
+        let service = channel.auth_metadata();
+        let metadata = call(channel, "AuthMetadataService/GetOAuth2Metadata", Kind::Read, |options| {
             let service = service.clone();
             async move {
                 let request = GetOAuth2MetadataRequest::default();
                 Ok(service.get_o_auth2_metadata_with_options(request, options).await?.into_owned())
             }
         });
-        let client = anonymous("AuthMetadataService/GetPublicClientConfig", Kind::Read, |options| {
+        let client = call(channel, "AuthMetadataService/GetPublicClientConfig", Kind::Read, |options| {
             let service = service.clone();
             async move {
                 let request = GetPublicClientConfigRequest::default();

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::client::text::clean;
+use crate::client::trouble::Trouble;
 use crate::port::RpcError;
 
 /// The ways to prove oneself where nobody can be asked.
@@ -31,8 +33,8 @@ pub enum AuthError {
     #[error("the token of {place} cannot be sent in a header: it has line breaks or other control characters")]
     Malformed { place: String },
 
-    #[error("the authorization server `{server}` cannot be reached: {cause}")]
-    Unreachable { server: String, cause: String },
+    #[error("the authorization server `{server}` cannot be reached: {trouble}")]
+    Unreachable { server: String, trouble: Trouble },
     #[error("the authorization server `{server}` answers {status} with a page ({kind}) in place of a token")]
     Page { server: String, status: u16, kind: String },
     #[error("the authorization server `{server}` is not able to answer now ({status})")]
@@ -91,6 +93,8 @@ impl AuthError {
                 "is this the address of the control plane's API rather than of its console? Else ask whoever runs it; \
                  a command that prints a token, or a variable that holds one, needs no authorization server"
             }
+            Self::Discovery(RpcError { help: Some(help), .. })
+            | Self::Unreachable { trouble: Trouble { help: Some(help), .. }, .. } => return help.clone(),
             Self::Discovery(_) | Self::Unreachable { .. } | Self::Busy { .. } => {
                 "is the address right, and is a proxy or a certificate authority missing in the settings? `flyte config \
                  show` prints them"
@@ -173,8 +177,7 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// A text of somebody else as it may be shown: one line, without control characters, at most 500 characters.
+/// A text of somebody else as it may be shown: one line, without control characters, and not too long.
 pub fn plain(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().filter(|c| !c.is_control()).take(500).collect()
+    clean(text, 500)
 }

@@ -18,9 +18,10 @@ use url::Url;
 use super::discovery::{Discovery, address};
 use super::error::{AuthError, Said, plain};
 use super::token::Token;
-use crate::client::data::with_causes;
-use crate::client::transport::http_client;
+use crate::client::network::Network;
+use crate::client::trouble::Trouble;
 use crate::model::target::Connection;
+use crate::port::{Delivery, RpcCode};
 
 /// The longest one request may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -100,7 +101,6 @@ impl TokenAnswer {
 }
 
 /// An authorization server as one control plane names it, and what to ask of it.
-#[derive(Debug)]
 pub struct Server {
     pub told: Discovery,
     pub scopes: Vec<Scope>,
@@ -111,7 +111,7 @@ pub struct Server {
 impl Server {
     /// # Errors
     /// The control plane names no token endpoint, or one that is not fit for secrets.
-    pub fn new(connection: &Connection, told: &Discovery) -> Result<Self, AuthError> {
+    pub fn new(connection: &Connection, told: &Discovery, network: &Network) -> Result<Self, AuthError> {
         if !told.names_a_server() {
             return Err(AuthError::NoAuthorizationServer(connection.endpoint.clone()));
         }
@@ -120,7 +120,7 @@ impl Server {
         Ok(Self {
             told: told.clone(),
             scopes: scopes.iter().cloned().map(Scope::new).collect(),
-            web: Web::to(&token_endpoint)?,
+            web: Web::to(&token_endpoint, network),
             token_endpoint,
         })
     }
@@ -190,9 +190,8 @@ impl Server {
 }
 
 /// The HTTP side of an authorization server.
-#[derive(Debug)]
 pub struct Web {
-    http: reqwest::Client,
+    network: Network,
     /// Its host and port, for messages.
     pub place: String,
 }
@@ -201,7 +200,7 @@ pub struct Web {
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Trouble),
     #[error("{status}")]
     Page { status: u16, kind: String },
     #[error("{0}")]
@@ -209,22 +208,17 @@ pub enum Fault {
 }
 
 impl Web {
-    /// # Errors
-    /// The HTTP client cannot be set up.
-    pub fn to(url: &Url) -> Result<Self, AuthError> {
+    pub fn to(url: &Url, network: &Network) -> Self {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let place = format!("{}{port}", url.host_str().unwrap_or_default());
-        let unreachable = |cause: String| AuthError::Unreachable { server: place.clone(), cause };
-        let uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| unreachable(error.to_string()))?;
-        let http = http_client(&uri).map_err(|error| unreachable(with_causes(&error)))?;
-        Ok(Self { http, place })
+        Self { network: network.clone(), place }
     }
 
     /// The errors that are not the server's own words. Bodies are left out: they may hold a token.
     pub fn misunderstood<E: ErrorResponse + 'static>(&self, error: RequestTokenError<Fault, E>) -> AuthError {
         let server = self.place.clone();
         match error {
-            RequestTokenError::Request(Fault::Unreachable(cause)) => AuthError::Unreachable { server, cause },
+            RequestTokenError::Request(Fault::Unreachable(trouble)) => AuthError::Unreachable { server, trouble },
             RequestTokenError::Request(Fault::Page { status, kind }) => AuthError::Page { server, status, kind },
             RequestTokenError::Request(Fault::Busy(status)) => AuthError::Busy { server, status },
             RequestTokenError::Parse(error, _) => {
@@ -254,19 +248,24 @@ impl Web {
     }
 
     async fn attempt(&self, request: HttpRequest) -> Result<HttpResponse, (Fault, bool)> {
+        let address = request.uri().clone();
+        let unanswered = |message: String| {
+            (Fault::Unreachable(Trouble::new(RpcCode::Unavailable, Delivery::Unanswered, message)), false)
+        };
         let lost = |error: reqwest::Error| {
-            let again = error.is_connect();
-            (Fault::Unreachable(with_causes(&error.without_url())), again)
+            let trouble = Trouble::of(&error, &address, &self.network);
+            let again = trouble.delivery == Delivery::NotSent && trouble.passes;
+            (Fault::Unreachable(trouble), again)
         };
         let request = reqwest::Request::try_from(request.map(reqwest::Body::from)).map_err(lost)?;
         let answer = tokio::time::timeout(TIMEOUT, async {
-            let response: http::Response<reqwest::Body> = self.http.execute(request).await.map_err(lost)?.into();
-            let (parts, body) = response.into_parts();
+            let response = self.network.to(&address).execute(request).await.map_err(lost)?;
+            let (parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| (Fault::Unreachable(format!("the answer broke off: {error}")), false))?;
+            let body = body.map_err(|error| unanswered(format!("the answer broke off: {error}")))?;
             Ok((parts, body.to_bytes()))
         });
-        let slow = |_| (Fault::Unreachable(format!("no answer within {} s", TIMEOUT.as_secs())), false);
+        let slow = |_| unanswered(format!("no answer within {} s", TIMEOUT.as_secs()));
         let (parts, body) = answer.await.map_err(slow)??;
         let status = parts.status;
         if matches!(status.as_u16(), 429 | 503) {
@@ -283,7 +282,7 @@ impl Web {
         // The crate takes nothing but 200 for success, and checks the content type to the letter.
         let status = if status.is_success() { http::StatusCode::OK } else { status };
         let answer = http::Response::builder().status(status).header(http::header::CONTENT_TYPE, "application/json");
-        answer.body(body.to_vec()).map_err(|error| (Fault::Unreachable(error.to_string()), false))
+        answer.body(body.to_vec()).map_err(|error| unanswered(error.to_string()))
     }
 }
 

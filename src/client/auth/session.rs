@@ -17,6 +17,7 @@ use super::surroundings::Surroundings;
 use super::token::Token;
 use super::{command, device, pkce, secret};
 use crate::client::endpoint::is_loopback;
+use crate::client::transport::Channel;
 use crate::model::target::{Auth, Connection};
 use crate::port::Delivery;
 
@@ -45,11 +46,10 @@ pub struct Status {
 type Result<T> = std::result::Result<T, Arc<AuthError>>;
 
 /// Gets, keeps and renews the tokens for one control plane. Calls that need a new one at the same time share it.
-#[derive(Debug)]
 pub struct Authenticator {
     connection: Connection,
-    base: Uri,
-    http: reqwest::Client,
+    /// Without credentials.
+    channel: Channel,
     surroundings: Surroundings,
     store: Store,
     memory: Memory,
@@ -100,8 +100,7 @@ impl Authenticator {
     /// [`AuthError::InTheClear`]
     pub fn new(
         connection: &Connection,
-        base: &Uri,
-        http: reqwest::Client,
+        channel: Channel,
         surroundings: &Surroundings,
     ) -> std::result::Result<Option<Arc<Self>>, AuthError> {
         if connection.auth == Auth::None {
@@ -111,14 +110,13 @@ impl Authenticator {
             Session { told: None, token: None, kept: Kept::Memory, generation: 0, loaded: false, failure: None };
         let made = Self {
             connection: connection.clone(),
-            base: base.clone(),
-            http,
             surroundings: surroundings.clone(),
-            store: Store::of(connection, &service(base), surroundings),
-            memory: Memory::of(base, surroundings),
+            store: Store::of(connection, &service(&channel.base), surroundings),
+            memory: Memory::of(&channel.base, surroundings),
+            channel,
             session: Arc::new(Mutex::new(session)),
         };
-        made.may_send_to(base)?;
+        made.may_send_to(&made.channel.base)?;
         Ok(Some(Arc::new(made)))
     }
 
@@ -333,7 +331,7 @@ impl Authenticator {
     /// A token by the means of its kind: renewed where that is possible, else by a log-in.
     async fn obtain(&self, session: &mut Session) -> std::result::Result<(), AuthError> {
         let told = session.told.as_ref().map(|(told, _)| told.clone()).unwrap_or_default();
-        let server = Server::new(&self.connection, &told)?;
+        let server = Server::new(&self.connection, &told, &self.channel.network)?;
         let refresh = session.token.as_ref().and_then(|token| token.refresh.clone());
         let token = match (&self.connection.auth, refresh) {
             (Auth::ClientCredentials { client_id, secret: source }, _) => {
@@ -378,7 +376,7 @@ impl Authenticator {
             return Err(AuthError::NobodyToAsk(self.connection.endpoint.clone()));
         }
         match self.connection.auth {
-            Auth::DeviceFlow => device::log_in(&self.connection, server, person).await,
+            Auth::DeviceFlow => device::log_in(&self.connection, server, person, &self.channel.network).await,
             _ => pkce::log_in(&self.connection, server, person).await,
         }
     }
@@ -415,7 +413,7 @@ impl Authenticator {
         let (told, asked) = match recalled {
             Some(told) => (told, false),
             None => {
-                let told = discovery::ask(&self.base, &self.http).await.map_err(AuthError::Discovery)?;
+                let told = discovery::ask(&self.channel).await.map_err(AuthError::Discovery)?;
                 self.memory.remember(&told);
                 (told, true)
             }
