@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod canonical;
 pub mod cli;
 pub mod client;
+pub mod config;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;

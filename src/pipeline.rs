@@ -17,7 +17,7 @@ use crate::pins::{self, PinError, Unresolved};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
 use crate::report::Report;
-use crate::resolve::{self, Project, Selection, Target};
+use crate::resolve::{self, Place, Project, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -151,6 +151,19 @@ pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
     let (root, scope) = (project.root.display(), &project.scope);
     tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
     Ok(project)
+}
+
+/// The target and the scope that flags, the manifest around and the SDK's configuration choose.
+///
+/// # Errors
+/// A manifest is there and has mistakes; the SDK's configuration is needed and wrong.
+pub fn place(files: &dyn Files, request: &Request) -> Result<Place, Error> {
+    let manifest = match read_manifest(files, request) {
+        Ok(manifest) => Some(manifest),
+        Err(LoadError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(resolve::place(manifest.as_ref(), &request.selection)?)
 }
 
 /// Every finding about a manifest, under every profile.

@@ -41,9 +41,22 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
-    /// The control plane: `local`, or a `[target.NAME]` of the manifest
+    /// The control plane: `local`, `config` (the one of the Flyte SDK's configuration), or a `[target.NAME]` of the
+    /// manifest
     #[arg(long, global = true, value_name = "NAME")]
     pub target: Option<String>,
+
+    /// A control plane at this address, in place of --target: `dns:///host`, `https://host`, `http://host:port`
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "target")]
+    pub endpoint: Option<String>,
+
+    /// Speak plain HTTP to the control plane, and send it no credentials
+    #[arg(long, global = true)]
+    pub insecure: bool,
+
+    /// The configuration file of the Flyte SDK [default: the one the SDK takes]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
 
     /// Apply a `[profile.NAME]` of the manifest
     #[arg(long, global = true, value_name = "NAME")]

@@ -13,6 +13,7 @@ use super::person::User;
 use super::targets::{UserTargets, surroundings};
 use super::terminal::Terminal;
 use crate::client::auth::Surroundings;
+use crate::config::{self, Config, Directories};
 use crate::host::{Cache, RealFiles, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
@@ -49,10 +50,13 @@ impl Context {
         let directory = env::current_dir()?;
         Ok(Request {
             manifest: manifest::normal(&directory.join(manifest)),
-            directory: Some(directory),
+            directory: Some(directory.clone()),
             selection: Selection {
                 profile: self.global.profile.clone(),
                 target: self.global.target.clone(),
+                endpoint: self.global.endpoint.clone(),
+                insecure: self.global.insecure,
+                config: self.config(&directory),
                 org: self.global.org.clone(),
                 project: self.global.project.clone(),
                 domain: self.global.domain.clone(),
@@ -62,6 +66,15 @@ impl Context {
             policy: Policy::default(),
             label: None,
         })
+    }
+
+    /// The SDK's configuration, as it is found from a directory.
+    fn config(&self, directory: &Path) -> Config {
+        let environment = environment();
+        let home = environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let directories = Directories { working: directory.to_owned(), home };
+        let asked_for = self.global.config.as_ref().map(|path| directory.join(path));
+        config::read(&self.files(), &environment, &directories, asked_for.as_deref())
     }
 
     /// The real file system, with the cache where there is a place for it.

@@ -91,6 +91,13 @@ impl SourceMap {
     }
 }
 
+/// The byte at a line and column, both counted from 1, columns in characters.
+pub fn byte_at(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or("");
+    start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

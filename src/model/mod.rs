@@ -14,7 +14,7 @@ pub mod spec;
 pub mod target;
 mod version;
 
-pub use api_key::ApiKey;
+pub use api_key::{ApiKey, ApiKeyError};
 pub use app::{
     Activation, App, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready, SECRET_MOUNT,
     Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,

@@ -46,16 +46,43 @@ pub enum Auth {
     },
 }
 
+/// The ways to prove who is calling, by their names in a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthKind {
+    None,
+    Pkce,
+    Device,
+    ClientCredentials,
+    Command,
+    Passthrough,
+}
+
 impl Auth {
-    /// Its name, as manifests have it.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> AuthKind {
+        match self {
+            Self::None => AuthKind::None,
+            Self::Pkce => AuthKind::Pkce,
+            Self::DeviceFlow => AuthKind::Device,
+            Self::ClientCredentials { .. } => AuthKind::ClientCredentials,
+            Self::Command { .. } => AuthKind::Command,
+            Self::Passthrough { .. } => AuthKind::Passthrough,
+        }
+    }
+}
+
+impl AuthKind {
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Pkce, Self::Device, Self::ClientCredentials, Self::Command, Self::Passthrough];
+
+    /// As `auth.kind` of a manifest has it.
+    pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Pkce => "pkce",
-            Self::DeviceFlow => "device",
-            Self::ClientCredentials { .. } => "client_credentials",
-            Self::Command { .. } => "command",
-            Self::Passthrough { .. } => "passthrough",
+            Self::Device => "device",
+            Self::ClientCredentials => "client_credentials",
+            Self::Command => "command",
+            Self::Passthrough => "passthrough",
         }
     }
 }
@@ -69,9 +96,58 @@ pub enum SecretSource {
     ApiKey(String),
 }
 
+/// Whether plain HTTP is spoken: what the endpoint says counts, unless it is `https://` and `insecure` is set.
+/// Source: the SDK's table of endpoint forms, but for `http://`, which it contacts over https.
+pub fn is_plain(endpoint: &str, insecure: bool) -> bool {
+    insecure || endpoint.starts_with("http://")
+}
+
+/// The host of an endpoint, without scheme, port and path.
+pub fn host(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).trim_start_matches('/');
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// The organisation that an endpoint's name tells of: the first label of a host with more than two; an address has no
+/// labels. Source: the SDK, which takes the first number of an IP address for an organisation too.
+pub fn guess_org(endpoint: &str) -> Option<&str> {
+    let host = host(endpoint);
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let mut labels = host.split('.');
+    let first = labels.next().filter(|label| !label.is_empty())?;
+    (labels.count() >= 2).then_some(first)
+}
+
 impl Connection {
     /// A connection without credentials.
     pub fn open(endpoint: impl Into<String>, insecure: bool) -> Self {
         Self { endpoint: endpoint.into(), insecure, keep_tokens: true, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organisations_are_guessed_from_names_and_not_from_addresses() {
+        let check = |endpoint: &str, expected: Option<&str>| assert_eq!(guess_org(endpoint), expected, "{endpoint}");
+        check("dns:///acme.flyte.example.com", Some("acme"));
+        check("acme.example.com:8089", Some("acme"));
+        check("https://acme.example.com/base/", Some("acme"));
+        check("http://localhost:8090", None);
+        check("localhost:8090/a.b.c", None);
+        check("example.com", None);
+        check("127.0.0.1:8765", None);
+        check("dns:///10.0.0.7", None);
+        check("https://[::1]:8090", None);
+        check("", None);
     }
 }

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
-use crate::cli::place;
 use crate::client::auth::{Kept, Status};
 use crate::client::{Client, Timeouts};
 use crate::model::target::{Auth, Connection};
+use crate::pipeline;
 use crate::port::RpcCode;
 use crate::resolve::Target;
 use crate::server::daemon;
@@ -44,7 +44,7 @@ impl Args {
 /// # Errors
 /// The target is not known; nobody can be asked; the authorization server or the control plane refuses.
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
-    let target = place::target(context)?;
+    let target = pipeline::place(&context.files(), &context.request(&[])?)?.target;
     let surroundings = context.surroundings()?;
     context.wait(async {
         let Some(connection) = &target.connection else { return embedded(args.command, &target).await };
@@ -137,7 +137,7 @@ impl At<'_> {
         }
         lines.push(("target", self.target.name.clone()));
         lines.push(("endpoint", self.connection.endpoint.clone()));
-        lines.push(("log-in", self.connection.auth.kind().to_owned()));
+        lines.push(("log-in", self.connection.auth.kind().word().to_owned()));
         if let Some(status) = &status {
             lines.push(("token", self.told(status).trim_start_matches("the token is ").trim_end().to_owned()));
         }
@@ -181,7 +181,7 @@ impl At<'_> {
         Answer::text(text)
             .with("target", &self.target.name)
             .with("endpoint", &self.connection.endpoint)
-            .with("kind", self.connection.auth.kind())
+            .with("kind", self.connection.auth.kind().word())
     }
 }
 

@@ -24,8 +24,8 @@ pub fn read(source: &SecretSource, surroundings: &Surroundings) -> Result<Client
             fs::read_to_string(path).map_err(unreadable)?.trim().to_owned()
         }
         SecretSource::ApiKey(name) => {
-            let key = ApiKey::parse(&variable(name)?);
-            key.ok_or_else(|| AuthError::Secret(format!("what `{name}` holds is cut, or no API key")))?.client_secret
+            let unreadable = |error| AuthError::Secret(format!("what `{name}` holds is no API key: {error}"));
+            ApiKey::read(&variable(name)?).map_err(unreadable)?.secret
         }
     };
     if text.is_empty() {
