@@ -6,6 +6,7 @@
 mod adopt;
 mod client;
 mod import;
+mod login;
 mod process;
 mod program;
 mod python;

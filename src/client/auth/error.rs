@@ -37,7 +37,7 @@ pub enum AuthError {
     Unreachable { server: String, trouble: Trouble },
     #[error("the authorization server `{server}` answers {status} with a page ({kind}) in place of a token")]
     Page { server: String, status: u16, kind: String },
-    #[error("the authorization server `{server}` is not able to answer now ({status})")]
+    #[error("the authorization server `{server}` has trouble of its own ({status})")]
     Busy { server: String, status: u16 },
     #[error("the authorization server `{server}` answers in a way that is not understood: {cause}")]
     Garbled { server: String, cause: String },
@@ -95,7 +95,8 @@ impl AuthError {
             }
             Self::Discovery(RpcError { help: Some(help), .. })
             | Self::Unreachable { trouble: Trouble { help: Some(help), .. }, .. } => return help.clone(),
-            Self::Discovery(_) | Self::Unreachable { .. } | Self::Busy { .. } => {
+            Self::Busy { .. } => "try again in a while; if it goes on, tell whoever runs it",
+            Self::Discovery(_) | Self::Unreachable { .. } => {
                 "is the address right, and is a proxy or a certificate authority missing in the settings? `flyte config \
                  show` prints them"
             }
