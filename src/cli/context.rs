@@ -12,9 +12,10 @@ use super::failure::{Failure, Result};
 use super::person::User;
 use super::targets::{UserTargets, surroundings};
 use super::terminal::Terminal;
+use crate::client::Timeouts;
 use crate::client::auth::Surroundings;
 use crate::config::{self, Config, Directories};
-use crate::host::{Cache, RealFiles, SystemClock};
+use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
 use crate::plan::Policy;
@@ -50,13 +51,13 @@ impl Context {
         let directory = env::current_dir()?;
         Ok(Request {
             manifest: manifest::normal(&directory.join(manifest)),
-            directory: Some(directory.clone()),
+            directory: Some(directory),
             selection: Selection {
                 profile: self.global.profile.clone(),
                 target: self.global.target.clone(),
                 endpoint: self.global.endpoint.clone(),
                 insecure: self.global.insecure,
-                config: self.config(&directory),
+                config: self.config()?,
                 org: self.global.org.clone(),
                 project: self.global.project.clone(),
                 domain: self.global.domain.clone(),
@@ -68,13 +69,17 @@ impl Context {
         })
     }
 
-    /// The SDK's configuration, as it is found from a directory.
-    fn config(&self, directory: &Path) -> Config {
+    /// The SDK's configuration, as it is found from the working directory.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn config(&self) -> Result<Config> {
+        let directory = env::current_dir()?;
         let environment = environment();
         let home = environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        let directories = Directories { working: directory.to_owned(), home };
+        let directories = Directories { working: directory.clone(), home };
         let asked_for = self.global.config.as_ref().map(|path| directory.join(path));
-        config::read(&self.files(), &environment, &directories, asked_for.as_deref())
+        Ok(config::read(&self.files(), &environment, &directories, asked_for.as_deref()))
     }
 
     /// The real file system, with the cache where there is a place for it.
@@ -91,11 +96,13 @@ impl Context {
     /// # Errors
     /// There is no place for the embedded control plane.
     pub fn ports_with(&self, events: Arc<dyn Events>) -> Result<Ports> {
+        let targets = UserTargets::new(directories::state()?);
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(UserTargets::new(directories::state()?).with_person(Arc::new(User(self.terminal)))),
+            targets: Arc::new(targets.with_person(Arc::new(User(self.terminal))).within(self.timeouts())),
             events,
+            releases: Arc::new(RealStores),
         })
     }
 
@@ -106,6 +113,11 @@ impl Context {
     pub fn surroundings(&self) -> Result<Surroundings> {
         let person = Arc::new(User(self.terminal));
         Ok(Surroundings { person, ..surroundings(&directories::state()?) })
+    }
+
+    /// How long calls may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.global.timeout.map_or_else(Timeouts::default, Timeouts::of_calls)
     }
 
     /// Colours are taken out again where they are not wanted.

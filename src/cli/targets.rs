@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
+use owo_colors::OwoColorize;
 
 use super::context::environment;
 use super::directories::{self, NoStateDirectory};
@@ -16,6 +17,7 @@ use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
+use crate::server::bundles;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
@@ -69,28 +71,58 @@ impl UserTargets {
             }
             (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
         };
-        Ok(Arc::new(Client::within(&Connection::open(running.endpoint, true), &self.surroundings, self.timeouts)?))
+        Ok(Arc::new(Client::within(&Connection::open(running.endpoint, true), self.timeouts)?))
     }
 }
 
 #[async_trait]
 impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        let connected = match &target.connection {
-            None => self.embedded(access).await,
-            Some(connection) => Client::within(connection, &self.surroundings, self.timeouts)
-                .map(|client| Arc::new(client) as Arc<dyn ControlPlane>)
-                .map_err(Into::into),
-        };
-        connected.map_err(|error| unreachable(&target.name, error.as_ref()))
+        match &target.connection {
+            None => self.embedded(access).await.map_err(|error| unreachable(&target.name, error.as_ref())),
+            Some(connection) => {
+                let client = Client::at(connection, &self.surroundings, self.timeouts);
+                let client = client.map_err(|error| unusable(&target.name, &error))?;
+                if client.trusts_anyone() {
+                    warn_once(&target.name);
+                }
+                Ok(Arc::new(client))
+            }
+        }
+    }
+
+    async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
+        // Other control planes offer the code of what runs, and no other.
+        target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
+    }
+
+    async fn remove_bundle(&self, target: &Target, address: &str) {
+        if target.is_local() {
+            bundles::remove(&self.state, address);
+        }
     }
 }
 
 /// An error before the first call.
-fn unreachable(target: &str, error: &(dyn Error + 'static)) -> RpcError {
-    let told = RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::Unavailable, chain(error).join(": "));
-    match error.downcast_ref() {
-        Some(ClientError::Auth(error)) => told.help(error.help()),
-        _ => told,
-    }
+fn unreachable(target: &str, error: &dyn Error) -> RpcError {
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::Unavailable, chain(error).join(": "))
+}
+
+/// Settings with which nothing can be asked.
+fn unusable(target: &str, error: &ClientError) -> RpcError {
+    let message = format!("the settings of target `{target}`: {}", chain(error).join(": "));
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message).help(match error {
+        ClientError::Auth(error) => error.help(),
+        _ => "`flyte config show` prints the settings and where each was made".to_owned(),
+    })
+}
+
+/// Once in a run: a command may connect more than once.
+fn warn_once(target: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        let text = "certificates are not checked (`insecure_skip_verify`): anyone on the way can read and change what \
+                    is sent";
+        anstream::eprintln!("{} target `{target}`: {text}", "warning:".yellow().bold());
+    });
 }

@@ -12,6 +12,7 @@ mod endpoint;
 mod lookup;
 mod network;
 mod secret;
+mod store;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -19,11 +20,11 @@ mod text;
 mod transport;
 mod trouble;
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{
     App, CreateRequest, DeleteRequest, GetRequest, ListRequest, UpdateRequest, list_request,
 };
@@ -36,7 +37,7 @@ use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::target::Connection;
 use crate::model::{AppId, Scope};
-use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 use auth::{AuthError, Authenticator, Surroundings};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
@@ -74,18 +75,22 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn new(connection: &Connection) -> Result<Self, ClientError> {
-        Self::within(connection, &Surroundings::default(), Timeouts::default())
+        Self::within(connection, Timeouts::default())
     }
 
-    /// With a place to log in at, and other limits of time.
+    /// The same with other limits of time.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub fn within(
-        connection: &Connection,
-        surroundings: &Surroundings,
-        timeouts: Timeouts,
-    ) -> Result<Self, ClientError> {
+    pub fn within(connection: &Connection, timeouts: Timeouts) -> Result<Self, ClientError> {
+        Self::at(connection, &Surroundings::default(), timeouts)
+    }
+
+    /// With a place to log in at.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn at(connection: &Connection, surroundings: &Surroundings, timeouts: Timeouts) -> Result<Self, ClientError> {
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
         let network = Network::new(connection, timeouts)?;
         let anonymous = Channel::new(base, network, None);
@@ -110,6 +115,11 @@ impl Client {
             async move { Ok(identity.user_info_with_options(UserInfoRequest::default(), options).await?.into_owned()) }
         })
         .await
+    }
+
+    /// Whether certificates are not checked.
+    pub fn trusts_anyone(&self) -> bool {
+        self.channel.network.trusts_anyone
     }
 
     /// The place that serves an operation. `None`: it is not told.
@@ -249,16 +259,16 @@ impl ControlPlane for Client {
         stream::watch(&self.channel, app).await
     }
 
-    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError> {
+    async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_UPLOAD_LOCATION;
         let channel = self.select(operation, project(scope).into()).await?;
-        data::upload(&channel, scope, file_name, content).await
+        data::upload(&channel, scope, parcel).await
     }
 
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
         let channel = self.select(operation, identifier(app).into()).await?;
-        data::download(&channel, app).await
+        data::download(&channel, app, into).await
     }
 
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

@@ -104,7 +104,18 @@ impl Diagnostics {
     }
 }
 
+/// The texts that the errors are about.
+fn whereabouts(diagnostics: &Diagnostics) -> &'static str {
+    let errors = || diagnostics.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let is_config = |diagnostic: &Diagnostic| diagnostic.code.0.starts_with("config::");
+    match (errors().any(is_config), errors().all(is_config)) {
+        (_, true) => "configuration",
+        (true, false) => "manifest and the configuration",
+        (false, false) => "manifest",
+    }
+}
+
 /// The error of a stage that read text and found mistakes in it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{} {} in the manifest", .0.errors(), if .0.errors() == 1 { "mistake" } else { "mistakes" })]
+#[error("{} {} in the {}", .0.errors(), if .0.errors() == 1 { "mistake" } else { "mistakes" }, whereabouts(.0))]
 pub struct Invalid(pub Diagnostics);

@@ -1,5 +1,6 @@
 //! How a control plane is reached: settled values and where to find secrets, never the secrets.
 
+use core::net::IpAddr;
 use std::path::PathBuf;
 
 /// The way to one control plane over the network.
@@ -113,11 +114,21 @@ pub fn host(endpoint: &str) -> &str {
     }
 }
 
+/// Whether a host is an IP address.
+pub fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
+/// Whether a host is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The organisation that an endpoint's name tells of: the first label of a host with more than two; an address has no
 /// labels. Source: the SDK, which takes the first number of an IP address for an organisation too.
 pub fn guess_org(endpoint: &str) -> Option<&str> {
     let host = host(endpoint);
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if is_address(host) {
         return None;
     }
     let mut labels = host.split('.');

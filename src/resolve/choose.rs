@@ -110,6 +110,9 @@ pub fn choose(
     }
     let org = organisation(org, &way.parts, &target);
     let mut notes = way.notes;
+    if by_default && !way.is_sdk {
+        notes.clone_from(&config.notes);
+    }
     if way.is_sdk {
         notes.extend(way::notes_on_org(&way.parts, &org));
     }

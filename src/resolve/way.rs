@@ -81,8 +81,7 @@ pub fn notes_on_org(parts: &Parts<Origin>, org: &Choice) -> Option<String> {
 /// A name for an endpoint of the command line.
 pub fn name_of(endpoint: &str) -> String {
     let host = target::host(endpoint);
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    let first = if is_address { "" } else { host.split('.').next().unwrap_or_default() };
+    let first = if target::is_address(host) { "" } else { host.split('.').next().unwrap_or_default() };
     let name: String = first.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
     match name.as_str() {
         "" | Target::LOCAL | Target::CONFIG => "remote".to_owned(),

@@ -8,7 +8,9 @@ mod golden;
 mod import;
 mod invariants;
 mod json_schema;
+mod network;
 mod reads;
 mod real;
+mod saved;
 #[path = "../support/mod.rs"]
 mod support;

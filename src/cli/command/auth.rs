@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
+use crate::client::Client;
 use crate::client::auth::{Kept, Status};
-use crate::client::{Client, Timeouts};
 use crate::model::target::{Auth, Connection};
 use crate::pipeline;
 use crate::port::RpcCode;
@@ -48,7 +48,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let surroundings = context.surroundings()?;
     context.wait(async {
         let Some(connection) = &target.connection else { return embedded(args.command, &target).await };
-        let client = Client::within(connection, &surroundings, Timeouts::default())?;
+        let client = Client::at(connection, &surroundings, context.timeouts())?;
         let at = At { target: &target, connection, client };
         match args.command {
             Command::Login => at.login().await,

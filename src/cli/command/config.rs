@@ -142,7 +142,7 @@ fn word(outcome: Outcome, is_named: bool) -> &'static str {
     match outcome {
         Outcome::Used => "found",
         Outcome::Absent if is_named => "absent",
-        Outcome::Absent => "not named",
+        Outcome::Absent => "none",
         Outcome::NotFlyte => "not Flyte's",
         Outcome::NotAsked => "not looked at",
     }

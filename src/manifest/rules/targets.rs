@@ -117,8 +117,7 @@ fn in_the_clear(table: &Table, kind: &str) -> Option<Diagnostic> {
     let address = endpoint.as_text()?;
     let insecure = table.entry("insecure").filter(|entry| entry.node.as_boolean() == Some(true));
     let host = target::host(address);
-    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if kind == "none" || is_here || !target::is_plain(address, insecure.is_some()) {
+    if kind == "none" || target::is_loopback(host) || !target::is_plain(address, insecure.is_some()) {
         return None;
     }
     let place = insecure.map_or(endpoint.span, |entry| entry.key_span);

@@ -99,7 +99,7 @@ async fn calls_at_the_same_time_share_one() {
     let connection = bed.connection(Auth::ClientCredentials { client_id: "ci".to_owned(), secret });
     let environment = BTreeMap::from([("S".to_owned(), bed.secret(0).to_owned())]);
     let surroundings = Surroundings { environment, ..Surroundings::default() };
-    let client = Client::within(&connection, &surroundings, Timeouts::default()).expect("a good connection");
+    let client = Client::at(&connection, &surroundings, Timeouts::default()).expect("a good connection");
     let all_at_once = async || {
         let calls = (0..20).map(|_| {
             let client = client.clone();
