@@ -8,6 +8,7 @@ pub mod client;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;
+pub mod guarantees;
 pub mod host;
 pub mod import;
 pub mod manifest;

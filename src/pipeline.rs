@@ -97,9 +97,11 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let (_, desired) = lower(ports, &project, request).await?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let mut changes = diff::diff(&project, &desired, &live);
+    let guarantees = control_plane.guarantees();
+    let mut changes = diff::diff(&project, &desired, &live, &guarantees);
+    tell_filled(&changes);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     Ok(Planned { plan, target: project.target })
 }
 
@@ -208,8 +210,9 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
     let (_, desired) = lower(ports, &project, request).await?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let changes = diff::diff(&project, &desired, &live);
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default());
+    let guarantees = control_plane.guarantees();
+    let changes = diff::diff(&project, &desired, &live, &guarantees);
+    let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default(), &guarantees);
     let of = |app: &plan::AppPlan| AppStatus {
         name: app.name.clone(),
         plan: app.clone(),
@@ -275,6 +278,14 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
     let apps = control_plane.list(&project.scope).await?;
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
+}
+
+fn tell_filled(changes: &ChangeSet) {
+    for change in &changes.apps {
+        for field in &change.filled {
+            tracing::info!(app = %change.name(), field, "the server fills this in: no change");
+        }
+    }
 }
 
 /// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::args::Global;
 use super::directories;
 use super::failure::{Failure, Result};
-use super::targets::UserTargets;
+use super::targets::{UserTargets, notes_of};
 use super::terminal::Terminal;
 use crate::host::{Cache, RealFiles, SystemClock};
 use crate::manifest;
@@ -79,7 +79,7 @@ impl Context {
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(UserTargets::new(directories::state()?)),
+            targets: Arc::new(UserTargets::new(directories::state()?, notes_of(&environment()))),
             events,
         })
     }

@@ -1,5 +1,6 @@
 //! The control planes of this user: the embedded one in their state directory, others at their addresses.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,23 +9,29 @@ use async_trait::async_trait;
 
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
+use super::context::environment;
 use crate::client::Client;
+use crate::guarantees::Observed;
+use crate::host::{Cache, SystemClock};
 use crate::model::target::Connection;
-use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
+use crate::port::memory::MemoryNotes;
+use crate::port::{Access, ControlPlane, Delivery, Notes, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct UserTargets {
     state: PathBuf,
+    /// What was seen of control planes before.
+    notes: Arc<dyn Notes>,
 }
 
 impl UserTargets {
     /// `state` is the directory of the embedded control plane.
-    pub fn new(state: PathBuf) -> Self {
-        Self { state }
+    pub fn new(state: PathBuf, notes: Arc<dyn Notes>) -> Self {
+        Self { state, notes }
     }
 
     /// The control planes of the user of this process: see FLYTE_STATE_DIR.
@@ -32,7 +39,7 @@ impl UserTargets {
     /// # Errors
     /// The environment does not tell where the state directory is.
     pub fn of_user() -> Result<Self, NoStateDirectory> {
-        Ok(Self::new(directories::state()?))
+        Ok(Self::new(directories::state()?, notes_of(&environment())))
     }
 
     async fn embedded(&self, access: Access) -> Result<Arc<dyn ControlPlane>, Box<dyn Error + Send + Sync>> {
@@ -56,7 +63,19 @@ impl Targets for UserTargets {
                 Client::new(connection).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
             }
         };
-        connected.map_err(|error| unreachable(&target.name, error.as_ref()))
+        let control_plane = connected.map_err(|error| unreachable(&target.name, error.as_ref()))?;
+        // Its port may change, and its profile may be another one.
+        let embedded = || format!("{}, {}", self.state.display(), daemon::profile(&self.state));
+        let name = target.connection.as_ref().map_or_else(embedded, |connection| connection.endpoint.clone());
+        Ok(Arc::new(Observed::new(control_plane, &name, self.notes.clone(), Arc::new(SystemClock))))
+    }
+}
+
+/// Notes in the cache of the user; without a place for one they last for this run.
+pub fn notes_of(environment: &BTreeMap<String, String>) -> Arc<dyn Notes> {
+    match Cache::of_user(environment) {
+        Some(cache) => Arc::new(cache),
+        None => Arc::new(MemoryNotes::default()),
     }
 }
 

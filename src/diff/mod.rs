@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
-use crate::model::{AppName, LiveApp, Marks};
+use crate::model::{AppName, Guarantees, LiveApp, Marks};
 use crate::resolve::Project;
 use crate::schema::Schema;
 
@@ -59,6 +59,8 @@ pub struct AppChange {
     pub marks_differ: bool,
     /// The live spec is not what its own mark says was written.
     pub drifted: bool,
+    /// Wire paths that the server has filled in: no change.
+    pub filled: Vec<String>,
     /// Which files changed, where the old list is known.
     pub code: Option<CodeChange>,
 }
@@ -83,10 +85,12 @@ impl AppChange {
     }
 }
 
-/// Compares every declared app with what runs, and finds what runs without being declared any more.
-pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet) -> ChangeSet {
+/// Compares every declared app with what runs, and finds what runs without being declared any more. What the server is
+/// known to fill in counts as nothing where it was not asked for.
+pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet, guarantees: &Guarantees) -> ChangeSet {
     let order = project.graph.order().iter();
-    let apps = order.filter_map(|name| Some(compare(project, desired.apps.get(name)?, live.apps.get(name)))).collect();
+    let of = |name| Some(compare(project, desired.apps.get(name)?, live.apps.get(name), guarantees));
+    let apps = order.filter_map(of).collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
     let ours = |app: &LiveApp| app.marks().is_some_and(|marks| marks.owner == project.owner);
     let mut orphans: Vec<Orphan> = live
@@ -103,7 +107,7 @@ pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet) -> ChangeSe
     ChangeSet { apps, orphans }
 }
 
-fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppChange {
+fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarantees: &Guarantees) -> AppChange {
     let mut change = AppChange {
         desired: desired.clone(),
         live: live.cloned(),
@@ -111,6 +115,7 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         fields: Vec::new(),
         marks_differ: false,
         drifted: false,
+        filled: Vec::new(),
         code: None,
     };
     let describe = |old: &Value, new: &Value| {
@@ -126,7 +131,8 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         Some(marks) => Owner::Other(marks.owner.clone()),
         None => Owner::Nobody,
     };
-    let (old, new) = (canonical(&live.0), canonical(&desired.spec.0));
+    let (mut old, new) = (canonical(&live.0), canonical(&desired.spec.0));
+    change.filled = field::take_filled(&mut old, &new, guarantees);
     change.drifted = marks.as_ref().is_some_and(|marks| marks.digest != canonical::digest(&old));
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     if old != new {

@@ -2,6 +2,7 @@
 
 pub mod accelerator;
 mod app;
+mod guarantees;
 mod id;
 mod live;
 pub mod parameter;
@@ -9,6 +10,7 @@ pub mod pod;
 pub mod quantity;
 pub mod resources;
 pub mod sensitive;
+mod service_name;
 pub mod spec;
 pub mod target;
 mod version;
@@ -17,7 +19,9 @@ pub use app::{
     Activation, App, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready, SECRET_MOUNT,
     Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,
 };
+pub use guarantees::{Fact, Guarantee, Guarantees, Known};
 pub use id::{AppId, AppName, InvalidName, Scope};
 pub use live::{LiveApp, Marks, Revision, State};
+pub use service_name::service_name;
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};
 pub use version::{Digest, Fingerprint, InvalidDigest, Version};

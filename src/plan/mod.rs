@@ -3,6 +3,7 @@
 //! A plan is plain data that leaves nothing to decide at apply.
 
 mod deploy;
+mod honoured;
 mod operate;
 mod step;
 
@@ -117,6 +118,8 @@ pub enum Reason {
     },
     /// `activation = "auto"` or `--activate`, and it is stopped.
     Inactive,
+    /// It runs, though it was to be stopped: a former apply was interrupted, or its server started it.
+    LeftRunning,
     /// The command asked for it by name.
     Asked,
     NotInManifest,
@@ -148,6 +151,12 @@ pub enum Note {
     NotDeployed,
     /// The embedded control plane runs processes; the image is not used.
     ImageNotUsed,
+    /// It is to stay stopped, and this server keeps a spec only as it runs it: it is stopped right afterwards.
+    RunsForAMoment,
+    /// The same, where it is not known yet what this server does.
+    MayRunForAMoment,
+    /// This server keeps these keys and does not act on them.
+    NotActedOn { keys: Vec<&'static str> },
 }
 
 /// How often each verb occurs.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, Notes, Stamp};
 use crate::model::Digest;
 
 /// A tree of files in memory. A directory is whatever a file lies below; what begins with `#!` is executable.
@@ -73,6 +74,20 @@ impl Files for MemoryFiles {
 
     fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
         files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
+    }
+}
+
+/// Notes that last as long as this value.
+#[derive(Debug, Default)]
+pub struct MemoryNotes(Mutex<BTreeMap<String, String>>);
+
+impl Notes for MemoryNotes {
+    fn read(&self, control_plane: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(control_plane).cloned()
+    }
+
+    fn write(&self, control_plane: &str, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(control_plane.to_owned(), text.to_owned());
     }
 }
 

@@ -5,11 +5,13 @@ mod control_plane;
 mod events;
 mod files;
 pub mod memory;
+mod notes;
 
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
 pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use notes::Notes;
 
 use std::sync::Arc;
 

@@ -2,18 +2,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::project::Project;
 use jiff::Timestamp;
 
 use super::state::{Profile, State};
-use super::store::{BundlePath, Store, StoreError};
+use super::store::{BundlePath, Store, StoreError, new_project};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
-use crate::model::{AppId, LiveApp, Scope};
+use crate::model::{AppId, Guarantees, LiveApp, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
@@ -56,6 +58,10 @@ fn not_running(method: &str) -> RpcError {
     }
 }
 
+fn unreadable(error: StoreError) -> RpcError {
+    RpcError { code: RpcCode::Internal, message: error.to_string(), ..not_running("reading the files at rest") }
+}
+
 /// As the running one answers for services it does not have.
 fn not_kept(method: &str) -> RpcError {
     RpcError {
@@ -69,6 +75,10 @@ fn not_kept(method: &str) -> RpcError {
 impl ControlPlane for AtRest {
     fn endpoint(&self) -> &str {
         "embedded, not running"
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::default()
     }
 
     async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
@@ -116,6 +126,22 @@ impl ControlPlane for AtRest {
 
     async fn artifact(&self, _: &Scope, _: &ArtifactRef) -> Result<Option<Artifact>, RpcError> {
         Err(not_kept("ArtifactService/GetArtifact"))
+    }
+
+    /// As the running one, which makes projects as they are asked for.
+    async fn project(&self, scope: &Scope) -> Result<Option<Project>, RpcError> {
+        let found = self.store.as_ref().map(|store| store.project(&scope.project)).transpose().map_err(unreadable)?;
+        Ok(Some(found.unwrap_or_else(|| new_project(&scope.project))))
+    }
+
+    async fn projects(&self, _: &Scope) -> Result<Vec<Project>, RpcError> {
+        self.store.as_ref().map_or(Ok(Vec::new()), Store::projects).map_err(unreadable)
+    }
+
+    async fn find_secrets(&self, scope: &Scope, names: &BTreeSet<String>) -> Result<BTreeSet<String>, RpcError> {
+        let Some(store) = &self.store else { return Ok(BTreeSet::new()) };
+        let there = store.secrets(&scope.project, &scope.domain).map_err(unreadable)?;
+        Ok(there.into_iter().map(|secret| secret.key.name).filter(|name| names.contains(name)).collect())
     }
 
     async fn tail_logs(&self, _: &AppId) -> Result<Lines, RpcError> {
