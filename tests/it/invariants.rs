@@ -8,6 +8,7 @@ use std::path::Path;
 use flyte::apply::{Options, Write};
 use flyte::model::{LiveApp, State};
 use flyte::plan::Policy;
+use flyte::port::Clock;
 use flyte::port::RpcCode;
 use flyte::server::simulator::{Behaviour, Effect, Fault};
 use flyte::server::state::{Profile, Quirks};
@@ -188,7 +189,7 @@ fn after_any_change_the_plan_after_apply_is_empty() {
 
 #[test]
 fn on_any_server_the_plan_after_apply_is_empty_and_apps_are_as_declared() {
-    check(300, (any_server(), apps(), apps()), |(quirks, first, second)| converge(&quirks, &[&first, &second]));
+    check(80, (any_server(), apps(), apps()), |(quirks, first, second)| converge(&quirks, &[&first, &second]));
 }
 
 /// Applies manifests one after the other. After each, nothing is left to do, and every app runs, or does not, as it is
@@ -205,33 +206,37 @@ fn converge(quirks: &Quirks, manifests: &[&[Option<Made>]]) {
             let steps = || report.outcome.steps.iter().map(|step| format!("{} {:?} {:?}", step.action, step.write, step.gate));
             assert!(report.outcome.is_success(), "{told}\n{}", steps().collect::<Vec<_>>().join("\n"));
             assert_plan_is_empty(&world, everything(), &told).await;
-            let names: Vec<String> = (0..made.len()).map(|at| format!("a{at}")).collect();
-            for (name, app) in names.iter().zip(made.iter()) {
-                let Some(app) = app else {
-                    ran.remove(name);
-                    continue;
-                };
-                if app.auto {
-                    ran.insert(name.clone());
-                }
-                let live = world.simulator.apps().into_iter().map(LiveApp).find(|live| live.name() == name).unwrap();
-                let expected = if ran.contains(name) { State::Active } else { State::Stopped };
-                assert_eq!((live.state(), live.is_stopped()), (expected, !ran.contains(name)), "{name}\n{told}");
-            }
+            assert_as_declared(&world, made, &mut ran, &told);
         }
     });
 }
 
+/// Every app runs that is declared to, or ran before; no other does. `ran` goes from one manifest to the next.
+fn assert_as_declared(world: &World, made: &[Option<Made>], ran: &mut BTreeSet<String>, told: &str) {
+    ran.retain(|name| (0..made.len()).any(|at| made[at].is_some() && *name == format!("a{at}")));
+    for (at, app) in made.iter().enumerate() {
+        let (Some(app), name) = (app, format!("a{at}")) else { continue };
+        if app.auto {
+            ran.insert(name.clone());
+        }
+        let live = world.simulator.apps().into_iter().map(LiveApp).find(|live| live.name() == name).unwrap();
+        let expected = if ran.contains(&name) { State::Active } else { State::Stopped };
+        assert_eq!((live.state(), live.is_stopped()), (expected, !ran.contains(&name)), "{name}\n{told}");
+    }
+}
+
 #[test]
 fn after_a_crash_at_any_request_the_next_apply_converges() {
-    check(12, (apps(), apps(), any::<bool>()), |(first, second, oss)| {
-        let profile = if oss { Profile::Oss } else { Profile::Full };
+    check(14, (any_server(), apps(), apps(), any::<bool>()), |(any, first, second, oss)| {
+        let quirks = if oss { Profile::Oss.quirks() } else { any };
         let mut request_number = 1;
         loop {
             let crashed = run(async {
-                let mut world = World::new(profile);
+                let mut world = World::with(quirks.clone());
                 world.write(&files(&first));
                 world.apply(&request(everything()), &Options::default()).await.unwrap();
+                let mut ran = BTreeSet::new();
+                assert_as_declared(&world, &first, &mut ran, "before the crash");
                 world.write(&files(&second));
                 let effect = if request_number % 2 == 0 { Effect::Crash } else { Effect::CrashAfter };
                 world.simulator.inject(Fault { rpc: None, app: None, occurrence: request_number, effect });
@@ -244,10 +249,14 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
                 world.simulator.restart();
                 world.simulator.forget_faults();
                 let told =
-                    format!("{profile:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
+                    format!("{quirks:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
                 let report = world.apply(&asked, &options).await.unwrap();
                 assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
                 assert_plan_is_empty(&world, everything(), &told).await;
+                // Nothing is still on its way.
+                world.clock.sleep(std::time::Duration::from_secs(60)).await;
+                assert_plan_is_empty(&world, everything(), &told).await;
+                assert_as_declared(&world, &second, &mut ran, &told);
                 crashed
             });
             if !crashed {
