@@ -17,6 +17,7 @@ pub mod pins;
 pub mod pipeline;
 pub mod plan;
 pub mod port;
+pub mod preflight;
 pub mod readiness;
 pub mod report;
 pub mod resolve;

@@ -12,10 +12,11 @@ use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, Guarantees, InvalidName, LiveApp};
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
+use crate::preflight;
 use crate::report::Report;
 use crate::resolve::{self, Project, Selection, Target};
 
@@ -101,7 +102,9 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let mut changes = diff::diff(&project, &desired, &live, &guarantees);
     tell_filled(&changes);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
+    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
+    let found = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
+    plan.diagnostics = plan.diagnostics.and(found);
     Ok(Planned { plan, target: project.target })
 }
 
@@ -220,6 +223,26 @@ pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppSt
     };
     let apps = plan.apps.iter().map(of).collect();
     Ok((plan, apps))
+}
+
+/// A control plane, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub target: String,
+    pub endpoint: String,
+    pub guarantees: Guarantees,
+}
+
+/// What is known of the control plane, after a look at the apps that are there.
+///
+/// # Errors
+/// The manifest has mistakes, or the control plane does not answer.
+pub async fn server(ports: &Ports, request: &Request) -> Result<Server, Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
+    read(control_plane.as_ref(), &project).await?;
+    let (target, endpoint) = (project.target.name, control_plane.endpoint().to_owned());
+    Ok(Server { target, endpoint, guarantees: control_plane.guarantees() })
 }
 
 /// The plan to activate, deactivate or delete apps by name. No names: all declared apps.

@@ -207,13 +207,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Brings a whole spec to the control plane, in as many writes as it takes there.
-    async fn put(
-        &self,
-        step: &Step,
-        id: &AppId,
-        spec: &AppSpec,
-        before: Option<LiveApp>,
-    ) -> Result<Written, Write> {
+    async fn put(&self, step: &Step, id: &AppId, spec: &AppSpec, before: Option<LiveApp>) -> Result<Written, Write> {
         let app = self.message(id, spec, before.as_ref()).await;
         let mut written = self.send(&app, before.as_ref()).await?;
         let stopped = matches!(step.gate, Gate::Stopped { .. });

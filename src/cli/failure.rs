@@ -177,7 +177,8 @@ impl From<pipeline::Error> for Failure {
                     notes.iter().map(move |note| format!("`{name}`: {}", report::note(note)))
                 });
                 let told = told.collect::<Vec<_>>().join("\n");
-                failure.help(told)
+                let failure = if told.is_empty() { failure } else { failure.help(told) };
+                failure.diagnostics(refused.mistakes)
             }
             Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
             Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,

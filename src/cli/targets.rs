@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::context::environment;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
-use super::context::environment;
 use crate::client::Client;
 use crate::guarantees::Observed;
 use crate::host::{Cache, SystemClock};

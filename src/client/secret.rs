@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use flyte_schema::flyteidl2::cluster::select_cluster_request::{Operation, Resource};
 use flyte_schema::flyteidl2::common::{DomainIdentifier, OrgIdentifier};
 use flyte_schema::flyteidl2::secret::{
-    CreateSecretRequest, DeleteSecretRequest, GetSecretRequest, ListSecretsRequest, SecretIdentifier, SecretSpec, UpdateSecretRequest,
-    secret_spec,
+    CreateSecretRequest, DeleteSecretRequest, GetSecretRequest, ListSecretsRequest, SecretIdentifier, SecretSpec,
+    UpdateSecretRequest, secret_spec,
 };
 use futures::{StreamExt, TryStreamExt};
 

@@ -22,12 +22,20 @@ use crate::schema::Schema;
 #[derive(Debug, Clone, Default)]
 pub struct LiveSet {
     pub apps: BTreeMap<AppName, LiveApp>,
+    /// Names that are no app names of ours.
+    pub strangers: Vec<String>,
 }
 
 impl LiveSet {
     pub fn new(apps: impl IntoIterator<Item = LiveApp>) -> Self {
-        let named = |app: LiveApp| AppName::new(app.name()).ok().map(|name| (name, app));
-        Self { apps: apps.into_iter().filter_map(named).collect() }
+        let mut set = Self::default();
+        for app in apps {
+            match AppName::new(app.name()) {
+                Ok(name) => drop(set.apps.insert(name, app)),
+                Err(_) => set.strangers.push(app.name().to_owned()),
+            }
+        }
+        set
     }
 }
 

@@ -71,7 +71,11 @@ fn metadata(app: &App) -> Option<Finding> {
     }
     let sent = LiveApp(app.clone()).marks().is_some() && spec::bundle(app).is_some();
     sent.then(|| {
-        finding(Guarantee::KeepsMetadata, false, "an app that was sent with the address of its code has none in its metadata")
+        finding(
+            Guarantee::KeepsMetadata,
+            false,
+            "an app that was sent with the address of its code has none in its metadata",
+        )
     })
 }
 
@@ -112,7 +116,8 @@ fn subdomain(app: &App) -> Option<Finding> {
         return None;
     }
     let holds = host(url).split('.').any(|label| label == asked.to_lowercase());
-    let because = if holds { "an app has the subdomain it asked for" } else { "an app has another subdomain than it asked for" };
+    let because =
+        if holds { "an app has the subdomain it asked for" } else { "an app has another subdomain than it asked for" };
     Some(finding(Guarantee::ActsOnSubdomain, holds, because))
 }
 
@@ -122,8 +127,11 @@ fn custom_domain(app: &App) -> Option<Finding> {
         return None;
     }
     let holds = [&ingress.cname_url, &ingress.public_url].into_iter().any(|url| host(url) == asked.to_lowercase());
-    let because =
-        if holds { "an app has the domain it asked for" } else { "an app is not reached under the domain it asked for" };
+    let because = if holds {
+        "an app has the domain it asked for"
+    } else {
+        "an app is not reached under the domain it asked for"
+    };
     Some(finding(Guarantee::ActsOnCustomDomain, holds, because))
 }
 
@@ -142,7 +150,11 @@ fn cluster(app: &App) -> Option<Finding> {
     if asked.is_empty() || assigned.is_empty() {
         return None;
     }
-    let because = if asked == assigned { "an app runs in the cluster it asked for" } else { "an app runs in another cluster than it asked for" };
+    let because = if asked == assigned {
+        "an app runs in the cluster it asked for"
+    } else {
+        "an app runs in another cluster than it asked for"
+    };
     Some(finding(Guarantee::ActsOnCluster, asked == assigned, because))
 }
 
@@ -227,7 +239,8 @@ fn stopped_spec(sent: &Sent, live: &LiveApp, shows: bool, is_before: bool, now: 
     if shows {
         return Some(finding(Guarantee::KeepsStoppedSpec, true, "a new spec of a stopped app was kept"));
     }
-    let is_current = live.revision().0 != 0 && live.revision() >= sent.revision || now.duration_since(sent.at) >= STALE_FOR;
+    let is_current =
+        live.revision().0 != 0 && live.revision() >= sent.revision || now.duration_since(sent.at) >= STALE_FOR;
     (is_before && is_current)
         .then(|| finding(Guarantee::KeepsStoppedSpec, false, "a new spec of a stopped app was dropped"))
 }
@@ -270,7 +283,9 @@ pub fn added(sent: &App, before: Option<&App>, app: &App, is_answer: bool) -> Ve
         None => Vec::new(),
     };
     let added = additions(sent, app).into_iter();
-    added.filter(|(path, value)| (is_answer || is_single(path)) && !left.contains(&(path.clone(), value.clone()))).collect()
+    added
+        .filter(|(path, value)| (is_answer || is_single(path)) && !left.contains(&(path.clone(), value.clone())))
+        .collect()
 }
 
 fn additions(sent: &App, app: &App) -> Vec<(String, Value)> {

@@ -18,13 +18,7 @@ use crate::resolve::Project;
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
-pub fn plan(
-    project: &Project,
-    changes: ChangeSet,
-    endpoint: &str,
-    policy: Policy,
-    guarantees: &Guarantees,
-) -> Plan {
+pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy, guarantees: &Guarantees) -> Plan {
     let mut planner = Planner::new(guarantees);
     for change in &changes.apps {
         let app = planner.app(change, policy, project);

@@ -16,7 +16,7 @@ pub use operate::{Operation, operate};
 pub use step::{Action, After, Gate, Precondition, Step, StepId};
 
 use crate::bundle::Bundle;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Severity};
 use crate::diff::{CodeChange, FieldChange, Owner};
 use crate::model::{AppName, Scope, State, Version};
 
@@ -199,7 +199,7 @@ impl Plan {
 
     /// Whether apply would write nothing.
     pub fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.action, Action::Verify)) && self.counts().refused == 0
+        self.steps.iter().all(|step| matches!(step.action, Action::Verify)) && !self.is_refused()
     }
 
     /// Whether apply would only wait for apps that are not ready.
@@ -213,8 +213,18 @@ impl Plan {
     /// Some app must not be written; nothing of the plan is.
     pub fn approve(self, _: Consent) -> Result<ApprovedPlan, Refused> {
         let of = |app: &AppPlan| (app.verb == Verb::Refused).then(|| (app.name.clone(), app.notes.clone()));
-        let refused: Vec<_> = self.apps.iter().filter_map(of).collect();
-        if refused.is_empty() { Ok(ApprovedPlan(self)) } else { Err(Refused { apps: refused }) }
+        let apps: Vec<_> = self.apps.iter().filter_map(of).collect();
+        if !self.is_refused() {
+            return Ok(ApprovedPlan(self));
+        }
+        let mut mistakes = self.diagnostics;
+        mistakes.list.retain(|finding| finding.severity == Severity::Error);
+        Err(Refused { apps, mistakes })
+    }
+
+    /// Whether it can never be approved: an app must not be written, or the control plane lacks something.
+    pub fn is_refused(&self) -> bool {
+        self.counts().refused > 0 || self.diagnostics.has_errors()
     }
 }
 
@@ -241,15 +251,22 @@ impl ApprovedPlan {
     }
 }
 
-/// The plan holds apps that must not be written.
+/// The plan holds apps that must not be written, or needs what the control plane does not have.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the plan is refused because of {}", list(.apps))]
+#[error("the plan is refused because of {}", because(.apps, .mistakes))]
 pub struct Refused {
     pub apps: Vec<(AppName, Vec<Note>)>,
+    pub mistakes: Diagnostics,
 }
 
-fn list(apps: &[(AppName, Vec<Note>)]) -> String {
-    apps.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+fn because(apps: &[(AppName, Vec<Note>)], mistakes: &Diagnostics) -> String {
+    let mut parts: Vec<String> = apps.iter().map(|(name, _)| format!("`{name}`")).collect();
+    match mistakes.list.len() {
+        0 => {}
+        1 => parts.push("1 mistake".to_owned()),
+        count => parts.push(format!("{count} mistakes")),
+    }
+    parts.join(", ")
 }
 
 /// What a note says of an owner.

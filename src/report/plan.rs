@@ -202,5 +202,9 @@ fn summary(plan: &Plan, paint: Paint) -> String {
     if plan.is_empty() {
         return format!("{} {}.", paint.good("Nothing to do:"), parts.join(", "));
     }
-    format!("{} {}.", paint.bold("Plan:"), parts.join(", "))
+    let told = format!("{} {}.", paint.bold("Plan:"), parts.join(", "));
+    match plan.diagnostics.errors() {
+        0 => told,
+        n => format!("{told} {}", paint.bad(format!("It cannot be applied: {}.", count(n, "mistake")))),
+    }
 }

@@ -68,14 +68,16 @@ pub fn note(note: &Note) -> String {
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
         Note::RunsForAMoment => {
-            "runs for a moment and is then stopped: this server keeps only a spec that it runs".into()
+            "runs for a moment before it is stopped again: this server keeps only a spec that it runs".into()
         }
         Note::MayRunForAMoment => {
-            "may run for a moment before it is stopped: what this server does with a stopped app is not known yet".into()
+            "may run for a moment before it is stopped: what this server does with a stopped app is not known yet"
+                .into()
         }
         Note::NotActedOn { keys } => {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-            format!("this server keeps {} and does not act on it", keys.join(", "))
+            let what = if keys.len() == 1 { "it" } else { "them" };
+            format!("this server keeps {} and does not act on {what}", keys.join(", "))
         }
         Note::ImageNotUsed => "the embedded control plane runs it as a process; its image is not used".into(),
     }

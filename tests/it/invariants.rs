@@ -203,7 +203,8 @@ fn converge(quirks: &Quirks, manifests: &[&[Option<Made>]]) {
             world.write(&files);
             let told = format!("{quirks:?}\n{}", files.last().unwrap().1);
             let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
-            let steps = || report.outcome.steps.iter().map(|step| format!("{} {:?} {:?}", step.action, step.write, step.gate));
+            let steps =
+                || report.outcome.steps.iter().map(|step| format!("{} {:?} {:?}", step.action, step.write, step.gate));
             assert!(report.outcome.is_success(), "{told}\n{}", steps().collect::<Vec<_>>().join("\n"));
             assert_plan_is_empty(&world, everything(), &told).await;
             assert_as_declared(&world, made, &mut ran, &told);

@@ -8,6 +8,7 @@ mod golden;
 mod import;
 mod invariants;
 mod json_schema;
+mod preflight;
 mod reads;
 mod real;
 #[path = "../support/mod.rs"]

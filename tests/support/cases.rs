@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use buffa::Enumeration as _;
 use flyte::apply::{Interrupt, Options};
+use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
+use flyte::model::Scope;
 use flyte::pipeline::{Error, Request};
 use flyte::plan::Policy;
 use flyte::port::Event;
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Behaviour, Fault, Simulator};
 use flyte::server::state::Profile;
+use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
 use flyte_schema::flyteidl2::core::Literal;
+use flyte_schema::flyteidl2::project::{Domain, Project};
 use flyte_schema::flyteidl2::task::NamedLiteral;
 use serde::Deserialize;
 
@@ -60,6 +64,13 @@ struct Run {
     /// What somebody else does before the run, or that many seconds after it began.
     edit: Vec<Edit>,
     edit_after: Option<f64>,
+    /// The secrets there are from now on, as `project/domain/NAME`, `domain/NAME` or `NAME`. Left out: all there could
+    /// be.
+    secrets: Option<Vec<String>>,
+    /// The projects there are from now on, with their domains. Left out: all there could be.
+    projects: Option<BTreeMap<String, Vec<String>>>,
+    /// Apps that somebody else has in other places: `project/domain/name`.
+    elsewhere: Vec<String>,
     /// Leave the events and requests out.
     quiet: bool,
 }
@@ -209,6 +220,22 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     for published in &step.artifacts {
         world.simulator.add_artifact(published.artifact()?);
     }
+    if let Some(secrets) = &step.secrets {
+        world.simulator.set_secrets(secrets.iter().map(|secret| {
+            let parts: Vec<&str> = secret.rsplit('/').collect();
+            let part = |at: usize| parts.get(at).copied().unwrap_or_default().to_owned();
+            (Scope { org: String::new(), project: part(2), domain: part(1) }, part(0))
+        }));
+    }
+    if let Some(projects) = &step.projects {
+        world.simulator.set_projects(projects.iter().map(|(id, domains)| {
+            let domains = domains.iter().map(|id| Domain { id: id.clone(), ..Default::default() }).collect();
+            Project { id: id.clone(), domains, ..Default::default() }
+        }));
+    }
+    for place in &step.elsewhere {
+        world.simulator.put(somebodys(place)?)?;
+    }
     for fault in &step.faults {
         world.simulator.inject(fault.clone());
     }
@@ -241,6 +268,16 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     Ok(())
 }
 
+/// An app that is none of ours.
+fn somebodys(place: &str) -> Result<App> {
+    let parts: Vec<&str> = place.split('/').collect();
+    let [project, domain, name] = parts[..] else { return Err("an app is project/domain/name".into()) };
+    Ok(flyte_schema::from_json(serde_json::json!({
+        "metadata": { "id": { "project": project, "domain": domain, "name": name } },
+        "spec": { "container": { "image": "x" }, "desired_state": "DESIRED_STATE_ACTIVE" },
+    }))?)
+}
+
 async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) -> String {
     let options = Options { parallelism: step.parallelism.unwrap_or(10), interrupt: Interrupt::default() };
     if let Some(seconds) = step.interrupt_after {
@@ -252,7 +289,13 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
     }
     let plain = Paint { color: false };
     let result = match command {
-        "plan" => world.plan(request).await.map(|planned| plan_text(&planned.plan, plain)),
+        "plan" => world.plan(request).await.map(|planned| {
+            let diagnostics = &planned.plan.diagnostics;
+            // Warnings about the text are the matter of other cases.
+            let found = diagnostics.list.iter().filter(|found| !step.quiet && is_of_preflight(found.code)).cloned();
+            let found = Diagnostics { sources: diagnostics.sources.clone(), list: found.collect() };
+            plan_text(&planned.plan, plain) + &render(&found, Style::PLAIN)
+        }),
         "apply" => world.apply(request, &options).await.map(|report| outcome_text(&report, plain)),
         other => operate(world, other, step, request, &options).await,
     };
@@ -282,6 +325,18 @@ async fn operate(
     Ok(outcome_text(&pipeline::apply(&ports, &approved, options).await?, Paint { color: false }))
 }
 
+fn is_of_preflight(code: Code) -> bool {
+    [
+        codes::MISSING_PROJECT,
+        codes::MISSING_DOMAIN,
+        codes::MISSING_SECRET,
+        codes::NAME_TAKEN,
+        codes::SPEC_TOO_LARGE,
+        codes::NOT_CHECKED,
+    ]
+    .contains(&code)
+}
+
 fn failure(error: &Error) -> String {
     let mut text = format!("error: {error}\n");
     if let Error::Invalid(invalid) = error {
@@ -298,6 +353,7 @@ fn failure(error: &Error) -> String {
         }
     }
     if let Error::Refused(refused) = error {
+        text.push_str(&render(&refused.mistakes, Style::PLAIN));
         for (app, notes) in &refused.apps {
             for note in notes {
                 text.push_str(&format!("  {app}: {}\n", flyte::report::note(note)));

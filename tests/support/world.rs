@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use flyte::apply::Options;
+use flyte::guarantees::Observed;
 use flyte::pipeline::{self, Error, Planned, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::guarantees::Observed;
 use flyte::port::memory::{MemoryFiles, MemoryNotes, VirtualClock};
 use flyte::port::{Access, Clock, ControlPlane, Event, Events, Ports, RpcError, Targets};
 use flyte::report::Report;

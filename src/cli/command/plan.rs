@@ -64,7 +64,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let ports = context.ports()?;
     let plan = context.wait(async { Ok(pipeline::plan(&ports, &request).await?.plan) })?;
     let exit = match () {
-        () if plan.counts().refused > 0 => Exit::Error,
+        () if plan.is_refused() => Exit::Error,
         () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
         () => Exit::Success,
     };

@@ -97,7 +97,7 @@ pub struct Quirks {
     pub stale_active_after_write: bool,
     /// A stopped app has a single condition and no address.
     pub stopped_hides_ingress: bool,
-    /// A watcher does not hear of everything: here of every second change, as a slow reader of a real one.
+    /// A watcher hears only of every second change. Real ones drop events for slow readers; the services do that too.
     pub watch_drops_events: bool,
     /// Apps whose services are called the same overwrite each other.
     pub names_collide: bool,
@@ -159,7 +159,7 @@ impl Quirks {
             delete_missing_is_ok: true,
             watch_project: false,
             watch_leaks_names: true,
-            watch_drops_events: true,
+            watch_drops_events: false,
             names_collide: true,
             fills_timeout: false,
             stale_active_after_write: true,
