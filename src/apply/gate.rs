@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::outcome::GateResult;
 use super::write::{Writer, Written};
 use crate::canonical::{content, fingerprint};
-use crate::model::{AppId, Fingerprint, LiveApp};
+use crate::model::{AppId, Fingerprint, LiveApp, State};
 use crate::plan::Gate;
 use crate::port::{Event, LogLine, RpcError, Update};
 use crate::readiness::{Verdict, judge};
@@ -20,6 +20,9 @@ const POLL: Duration = Duration::from_secs(2);
 
 /// How long an answer may be one of before our write. Source: the cache of the open-source server lives for 30 s.
 const CACHED: Duration = Duration::from_secs(31);
+
+/// How long an app created as stopped may be without a status.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long the control plane may be silent while a gate waits for it.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -138,7 +141,7 @@ impl<'a> Waiting<'a> {
             return Some(GateResult::Overtaken { state: "changed".to_owned() });
         }
         let verdict = match &self.live {
-            Some(live) if self.is_old(live) => Verdict::not_shown(),
+            Some(live) if self.is_old(live) || self.has_status_of_before(live) => Verdict::not_shown(),
             live => judge(live.as_ref(), &self.written.evidence),
         };
         let result = decide(self.gate, &verdict, self.elapsed());
@@ -163,6 +166,17 @@ impl<'a> Waiting<'a> {
         let now = Prints::of(live);
         live.revision().0 == 0 && now == *before && now != *ours && self.elapsed() < CACHED
     }
+
+    /// Whether the status is the one that was read back right after an update. A new version is not there that fast: it
+    /// is of the version before, and became what it is after we had looked last.
+    fn has_status_of_before(&self, live: &LiveApp) -> bool {
+        let read_back = self.written.live.as_ref().and_then(LiveApp::condition);
+        let may_be_old = live.revision().0 == 0 && self.before.is_some() && self.elapsed() < CACHED;
+        may_be_old
+            && matches!(self.gate, Gate::Ready { .. })
+            && matches!(live.state(), State::Active | State::ScaledToZero | State::Failed | State::Stopped)
+            && live.condition() == read_back
+    }
 }
 
 /// What an app is, and the same together with whether it is to run.
@@ -175,6 +189,28 @@ struct Prints {
 impl Prints {
     fn of(live: &LiveApp) -> Self {
         Self { content: content(&live.0), whole: fingerprint(&live.0) }
+    }
+}
+
+/// An app that was just created as stopped, with its first status if it gets one soon. A server that starts it says so.
+pub(super) async fn first_status(writer: &Writer<'_>, id: &AppId, now: LiveApp) -> LiveApp {
+    if now.condition().is_some() {
+        return now;
+    }
+    let shown = async {
+        let mut updates = futures::stream::once(writer.control_plane.watch(id)).try_flatten().boxed();
+        while let Some(Ok(Update::Is(app))) = updates.next().await {
+            if !app.status.conditions.is_empty() {
+                return Some(LiveApp(*app));
+            }
+        }
+        futures::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        live = shown => live.unwrap_or(now),
+        () = writer.interrupt.wait() => now,
+        () = writer.ports.clock.sleep(SETTLE) => writer.control_plane.get(id).await.ok().flatten().map_or(now, LiveApp),
     }
 }
 

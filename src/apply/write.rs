@@ -36,9 +36,6 @@ const PATIENCE: [Duration; 6] = [
     Duration::from_secs(10),
 ];
 
-/// How long an app created as stopped may be without a status. A server that starts it tells soon.
-const SETTLE: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
-
 /// Carries out steps against one control plane.
 pub(super) struct Writer<'a> {
     pub ports: &'a Ports,
@@ -221,7 +218,7 @@ impl<'a> Writer<'a> {
             now = self.read_back(id, &started, Some(&now)).await?;
         }
         if stopped && before.is_none() {
-            now = self.settled(id, now).await?;
+            now = gate::first_status(self, id, now).await;
         }
         let ran = before.as_ref().is_some_and(|before| !before.is_stopped());
         if stopped && (!now.is_stopped() || !ran && was_started(&now)) {
@@ -311,19 +308,6 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// An app that was just created as stopped, with its first status if it gets one.
-    async fn settled(&self, id: &AppId, mut now: LiveApp) -> Result<LiveApp, Write> {
-        for pause in SETTLE {
-            if now.condition().is_some() {
-                break;
-            }
-            self.ports.clock.sleep(pause).await;
-            let read = self.control_plane.get(id).await.map_err(|error| Write::Unknown { error })?;
-            now = read.map_or(now, LiveApp);
-        }
-        Ok(now)
-    }
-
     /// The wire paths in which the control plane shows another spec than the one sent, but for what it is known to fill
     /// in.
     fn differing(&self, sent: &App, now: &LiveApp) -> Option<Vec<String>> {
@@ -373,9 +357,9 @@ fn was_ignored(written: &App, before: Option<&LiveApp>, now: &LiveApp) -> bool {
     })
 }
 
-/// Whether an app that did not run before does, though it was written as stopped.
+/// Whether an app that did not run before may, though it was written as stopped: it does not say that it is.
 fn was_started(now: &LiveApp) -> bool {
-    !matches!(now.state(), State::Stopped | State::Unknown)
+    now.condition().is_none() || !matches!(now.state(), State::Stopped | State::Unknown)
 }
 
 /// `app`, asked to be in `state`, as an update of `now`.

@@ -185,8 +185,12 @@ pub fn after_write(sent: &mut Sent, app: &App, now: Timestamp) -> Vec<Finding> {
     let live = LiveApp(app.clone());
     let is_older = live.revision().0 != 0 && live.revision() < sent.revision;
     let before = sent.before.as_ref().map(content);
-    let is_before = before == Some(content(app));
-    let shows = !is_older && !(is_before && before != Some(content(&sent.app))) && lost(&sent.app, app).is_empty();
+    let is_before = before == Some(content(app)) && before != Some(content(&sent.app));
+    let is_newer = sent.before.as_ref().is_some_and(|before| app.metadata.revision > before.metadata.revision);
+    // What looks as before may be an old answer, or what a server went on with that dropped the spec of a stopped app.
+    let may_be_old = is_before && (is_sent_stopped(sent) || !is_newer && now.duration_since(sent.at) < STALE_FOR);
+    let is_ours = Marks::read(&sent.app.spec) == Marks::read(&app.spec);
+    let shows = !is_older && !may_be_old && is_ours && lost(&sent.app, app).is_empty();
     sent.seen_old |= is_older || !shows && is_before;
     told.extend(reads(sent, is_older, shows));
     if !is_older {
@@ -271,14 +275,15 @@ pub fn overwrote(answered: Revision) -> Option<Finding> {
 }
 
 /// What the server added to a spec that it took: in its own answer to a write, anything; in a read, only what no person
-/// is likely to have written into it in the meantime. What was there before, under the same marks, may only have been
-/// left there.
+/// is likely to have written into it in the meantime. What a stopped app had before, under the same marks, may only have
+/// been left there.
 pub fn added(sent: &App, before: Option<&App>, app: &App, is_answer: bool) -> Vec<(String, Value)> {
     let marks = |app: &App| Marks::read(&app.spec);
     if marks(sent).is_none() || marks(sent) != marks(app) {
         return Vec::new();
     }
-    let left: Vec<(String, Value)> = match before.filter(|before| marks(before) == marks(sent)) {
+    let may_be_left = sent.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED;
+    let left: Vec<(String, Value)> = match before.filter(|before| may_be_left && marks(before) == marks(sent)) {
         Some(before) => additions(sent, before),
         None => Vec::new(),
     };

@@ -81,6 +81,12 @@ impl Files for MemoryFiles {
 #[derive(Debug, Default)]
 pub struct MemoryNotes(Mutex<BTreeMap<String, String>>);
 
+impl MemoryNotes {
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 impl Notes for MemoryNotes {
     fn read(&self, control_plane: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(control_plane).cloned()

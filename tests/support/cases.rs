@@ -31,6 +31,9 @@ type Result<T> = datatest_stable::Result<T>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    /// Switches on, over those of the profile: `fills_timeout`.
+    #[serde(default)]
+    switches: Vec<String>,
     /// `full` or `oss`; both are run, and must tell the same, where none is given.
     profile: Option<String>,
     #[serde(default)]
@@ -71,6 +74,10 @@ struct Run {
     projects: Option<BTreeMap<String, Vec<String>>>,
     /// Apps that somebody else has in other places: `project/domain/name`.
     elsewhere: Vec<String>,
+    /// On another machine: what was seen of the control plane before is not known there.
+    fresh: bool,
+    /// Seconds that pass before.
+    after: f64,
     /// Leave the events and requests out.
     quiet: bool,
 }
@@ -142,7 +149,14 @@ pub fn check(path: &Path) -> Result<()> {
 fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
     run(async {
         let mut text = String::new();
-        let mut world = World::new(profile);
+        let mut quirks = profile.quirks();
+        for switch in &case.switches {
+            match switch.as_str() {
+                "fills_timeout" => quirks.fills_timeout = true,
+                other => return Err(format!("no such switch: {other}").into()),
+            }
+        }
+        let mut world = World::with(quirks);
         world.load(directory);
         for (at, step) in case.run.iter().enumerate() {
             if at > 0 {
@@ -208,6 +222,10 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
             });
         }
     }
+    if step.fresh {
+        world.notes.clear();
+    }
+    tokio::time::sleep(Duration::from_secs_f64(step.after)).await;
     for (app, behaviour) in &step.behaviour {
         world.simulator.set_behaviour(app, behaviour_of(behaviour)?);
     }

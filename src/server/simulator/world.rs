@@ -1,6 +1,7 @@
 //! What the simulator holds behind its lock: the state, what is due, what has been asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flyte_schema::flyteidl2::artifact::Artifact;
@@ -13,6 +14,9 @@ use crate::model::{AppId, Scope};
 use crate::port::{Run, Update};
 use crate::server::runtime::{Observation, RuntimeEvent};
 use crate::server::state::{Cause, Change, State, Target};
+
+/// How long a status stays as it was after a write, on a server that leaves it.
+const STALE: Duration = Duration::from_millis(700);
 
 pub struct World {
     pub state: State,
@@ -213,7 +217,10 @@ impl World {
             (Some(record), None) => vec![(behaviour.stops_after, record.deployed, Observation::Stopped)],
             (None, None) => Vec::new(),
         };
+        // The runtime reports later: until then the status is that of before.
+        let late = if self.state.quirks().stale_active_after_write { STALE } else { Duration::ZERO };
         for (delay, revision, observation) in steps {
+            let delay = delay.max(late);
             let delay = jiff::SignedDuration::try_from(delay).unwrap_or(jiff::SignedDuration::MAX);
             let at = now.checked_add(delay).unwrap_or(Timestamp::MAX);
             self.scheduled += 1;
