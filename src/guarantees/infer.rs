@@ -1,14 +1,14 @@
 //! What an answer says about the control plane that gave it: one fact per function, each with what it was seen by.
 
+use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::app::spec::DesiredState;
 use flyte_schema::flyteidl2::app::status::Substate;
-use flyte_schema::flyteidl2::app::{App, Condition};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::canonical::{canonical, content};
 use crate::diff::walk;
-use crate::model::{Guarantee, LiveApp, Marks, Revision, State, spec};
+use crate::model::{Guarantee, LiveApp, Marks, Revision, State};
 
 /// How old an answer of a control plane may be. Source: the cache of the open-source server lives for 30 s.
 pub const STALE_FOR: SignedDuration = SignedDuration::from_secs(31);
@@ -33,9 +33,8 @@ fn weak(guarantee: Guarantee, holds: bool, because: &'static str) -> Finding {
 
 /// What apps read at once say. An app says something only about what must be there if the server kept it.
 pub fn from_list(apps: &[App]) -> Vec<Finding> {
-    let of: Vec<Finding> = apps.iter().flat_map(from_read).collect();
     let mut told: Vec<Finding> = Vec::new();
-    for found in of {
+    for found in apps.iter().flat_map(|app| from_read(&LiveApp(app.clone()))) {
         match told.iter_mut().find(|other| other.guarantee == found.guarantee) {
             // What one app shows is kept, even where others have none of it.
             Some(other) if found.holds && !other.holds => *other = found,
@@ -47,7 +46,7 @@ pub fn from_list(apps: &[App]) -> Vec<Finding> {
 }
 
 /// What an app as read says.
-pub fn from_read(app: &App) -> Vec<Finding> {
+pub fn from_read(app: &LiveApp) -> Vec<Finding> {
     [labels, metadata, revisions, substates, deployments, subdomain, custom_domain, private, cluster]
         .into_iter()
         .filter_map(|fact| fact(app))
@@ -55,8 +54,9 @@ pub fn from_read(app: &App) -> Vec<Finding> {
 }
 
 /// An app with our marks was sent with our labels.
-fn labels(app: &App) -> Option<Finding> {
-    let ours = || LiveApp(app.clone()).marks().is_some();
+fn labels(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
+    let ours = || live.marks().is_some();
     match app.metadata.labels.is_empty() {
         false => Some(finding(Guarantee::KeepsLabels, true, "an app was read with its labels")),
         true => ours().then(|| finding(Guarantee::KeepsLabels, false, "an app that was sent with labels has none")),
@@ -64,12 +64,13 @@ fn labels(app: &App) -> Option<Finding> {
 }
 
 /// An app of ours that names its code in the spec was sent with the address in its metadata too.
-fn metadata(app: &App) -> Option<Finding> {
+fn metadata(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
     let metadata = &app.metadata;
     if !metadata.code_bundle_uri.is_empty() || !metadata.source_code.link.is_empty() {
         return Some(finding(Guarantee::KeepsMetadata, true, "an app was read with the address of its code"));
     }
-    let sent = LiveApp(app.clone()).marks().is_some() && spec::bundle(app).is_some();
+    let sent = live.marks().is_some() && live.bundle().is_some();
     sent.then(|| {
         finding(
             Guarantee::KeepsMetadata,
@@ -80,39 +81,38 @@ fn metadata(app: &App) -> Option<Finding> {
 }
 
 /// Servers that keep revisions count from 1, but a single 0 may be chance.
-fn revisions(app: &App) -> Option<Finding> {
+fn revisions(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
     Some(match app.metadata.revision {
         0 => weak(Guarantee::KeepsRevisions, false, "an app was read without a revision"),
         _ => finding(Guarantee::KeepsRevisions, true, "an app was read with its revision"),
     })
 }
 
-fn newest(app: &App) -> Option<&Condition> {
-    app.status.conditions.last()
-}
-
-fn is_active(app: &App) -> bool {
-    matches!(LiveApp(app.clone()).state(), State::Active | State::ScaledToZero)
+fn is_active(live: &LiveApp) -> bool {
+    matches!(live.state(), State::Active | State::ScaledToZero)
 }
 
 /// An app that runs is in some substate.
-fn substates(app: &App) -> Option<Finding> {
+fn substates(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
     let told = app.status.conditions.iter().any(|condition| condition.substate != Substate::SUBSTATE_UNSPECIFIED);
     if told {
         return Some(finding(Guarantee::TellsSubstates, true, "a condition was read with its substate"));
     }
-    is_active(app).then(|| finding(Guarantee::TellsSubstates, false, "an active app was read without a substate"))
+    is_active(live).then(|| finding(Guarantee::TellsSubstates, false, "an active app was read without a substate"))
 }
 
-fn deployments(app: &App) -> Option<Finding> {
-    let told = !newest(app)?.deployment_id.is_empty();
+fn deployments(live: &LiveApp) -> Option<Finding> {
+    let told = !live.condition()?.deployment_id.is_empty();
     let because = if told { "a condition names its deployment" } else { "a condition names no deployment" };
     Some(finding(Guarantee::TellsDeployments, told, because))
 }
 
-fn subdomain(app: &App) -> Option<Finding> {
+fn subdomain(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
     let (asked, url) = (&app.spec.ingress.subdomain, &app.status.ingress.public_url);
-    if asked.is_empty() || url.is_empty() || !is_active(app) {
+    if asked.is_empty() || url.is_empty() || !is_active(live) {
         return None;
     }
     let holds = host(url).split('.').any(|label| label == asked.to_lowercase());
@@ -121,9 +121,10 @@ fn subdomain(app: &App) -> Option<Finding> {
     Some(finding(Guarantee::ActsOnSubdomain, holds, because))
 }
 
-fn custom_domain(app: &App) -> Option<Finding> {
+fn custom_domain(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
     let (asked, ingress) = (&app.spec.ingress.cname, &app.status.ingress);
-    if asked.is_empty() || ingress.public_url.is_empty() && ingress.cname_url.is_empty() || !is_active(app) {
+    if asked.is_empty() || ingress.public_url.is_empty() && ingress.cname_url.is_empty() || !is_active(live) {
         return None;
     }
     let holds = [&ingress.cname_url, &ingress.public_url].into_iter().any(|url| host(url) == asked.to_lowercase());
@@ -135,8 +136,9 @@ fn custom_domain(app: &App) -> Option<Finding> {
     Some(finding(Guarantee::ActsOnCustomDomain, holds, because))
 }
 
-fn private(app: &App) -> Option<Finding> {
-    if !app.spec.ingress.private || !is_active(app) {
+fn private(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
+    if !app.spec.ingress.private || !is_active(live) {
         return None;
     }
     let public = !app.status.ingress.public_url.is_empty();
@@ -145,7 +147,8 @@ fn private(app: &App) -> Option<Finding> {
     Some(finding(Guarantee::ActsOnPrivate, !public, because))
 }
 
-fn cluster(app: &App) -> Option<Finding> {
+fn cluster(live: &LiveApp) -> Option<Finding> {
+    let app = &live.0;
     let (asked, assigned) = (&app.spec.cluster, &app.status.assigned_cluster);
     if asked.is_empty() || assigned.is_empty() {
         return None;
@@ -179,10 +182,17 @@ pub struct Sent {
     pub shown: bool,
 }
 
+impl Sent {
+    /// Whether a later read can tell nothing more.
+    pub fn is_settled(&self) -> bool {
+        self.shown && !(self.created && is_sent_stopped(self))
+    }
+}
+
 /// What an app as read at `now` says in the light of our last write of it.
-pub fn after_write(sent: &mut Sent, app: &App, now: Timestamp) -> Vec<Finding> {
+pub fn after_write(sent: &mut Sent, live: &LiveApp, now: Timestamp) -> Vec<Finding> {
     let mut told = Vec::new();
-    let live = LiveApp(app.clone());
+    let app = &live.0;
     let is_older = live.revision().0 != 0 && live.revision() < sent.revision;
     let before = sent.before.as_ref().map(content);
     let is_before = before == Some(content(app)) && before != Some(content(&sent.app));
@@ -194,8 +204,8 @@ pub fn after_write(sent: &mut Sent, app: &App, now: Timestamp) -> Vec<Finding> {
     sent.seen_old |= is_older || !shows && is_before;
     told.extend(reads(sent, is_older, shows));
     if !is_older {
-        told.extend(created_stopped(sent, &live));
-        told.extend(stopped_spec(sent, &live, shows, is_before, now));
+        told.extend(created_stopped(sent, live));
+        told.extend(stopped_spec(sent, live, shows, is_before, now));
     }
     sent.shown |= shows;
     told

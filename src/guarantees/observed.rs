@@ -93,32 +93,35 @@ impl Observer {
         let mut seen = self.seen();
         let mut findings = infer::from_list(apps);
         if !seen.sent.is_empty() {
-            findings.extend(apps.iter().flat_map(|app| self.after_write(&mut seen, app)));
+            findings.extend(apps.iter().flat_map(|app| self.after_write(&mut seen, &LiveApp(app.clone()))));
         }
         self.note(&mut seen, findings);
     }
 
     fn read(&self, app: &App) {
         let mut seen = self.seen();
-        let mut findings = infer::from_read(app);
-        findings.extend(self.after_write(&mut seen, app));
-        if let Some(id) = key_of(app) {
-            seen.last.insert(id, app.clone());
+        let live = LiveApp(app.clone());
+        let mut findings = infer::from_read(&live);
+        findings.extend(self.after_write(&mut seen, &live));
+        if let Some(id) = live.id() {
+            seen.last.insert(key(&id), live.0);
         }
         self.note(&mut seen, findings);
     }
 
-    fn after_write(&self, seen: &mut Seen, app: &App) -> Vec<Finding> {
+    fn after_write(&self, seen: &mut Seen, live: &LiveApp) -> Vec<Finding> {
         let now = self.clock.now();
-        let Some(id) = key_of(app) else { return Vec::new() };
+        let Some(id) = live.id().map(|id| key(&id)) else { return Vec::new() };
         let Some(mut sent) = seen.sent.remove(&id) else { return Vec::new() };
         let shown = sent.shown;
-        let findings = infer::after_write(&mut sent, app, now);
+        let findings = infer::after_write(&mut sent, live, now);
         if sent.shown && !shown {
             // The first look at our own write: whatever more there is, the server has put there.
-            self.filled(seen, &sent.app, sent.before.as_ref(), app, false);
+            self.filled(seen, &sent.app, sent.before.as_ref(), &live.0, false);
         }
-        seen.sent.insert(id, sent);
+        if !sent.is_settled() {
+            seen.sent.insert(id, sent);
+        }
         findings
     }
 

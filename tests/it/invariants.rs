@@ -189,7 +189,7 @@ fn after_any_change_the_plan_after_apply_is_empty() {
 
 #[test]
 fn on_any_server_the_plan_after_apply_is_empty_and_apps_are_as_declared() {
-    check(80, (any_server(), apps(), apps()), |(quirks, first, second)| converge(&quirks, &[&first, &second]));
+    check(60, (any_server(), apps(), apps()), |(quirks, first, second)| converge(&quirks, &[&first, &second]));
 }
 
 /// Applies manifests one after the other. After each, nothing is left to do, and every app runs, or does not, as it is
@@ -228,7 +228,7 @@ fn assert_as_declared(world: &World, made: &[Option<Made>], ran: &mut BTreeSet<S
 
 #[test]
 fn after_a_crash_at_any_request_the_next_apply_converges() {
-    check(14, (any_server(), apps(), apps(), any::<bool>()), |(any, first, second, oss)| {
+    check(8, (any_server(), apps(), apps(), any::<bool>()), |(any, first, second, oss)| {
         let quirks = if oss { Profile::Oss.quirks() } else { any };
         let mut request_number = 1;
         loop {

@@ -9,7 +9,7 @@ use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
 use crate::pipeline;
-use crate::port::{LogLine, RpcError};
+use crate::port::{LogLine, RpcCode, RpcError};
 use crate::report::Paint;
 
 /// How long the first line may take to come when the log is not followed.
@@ -36,13 +36,20 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let paint = context.paint();
     context.wait(async {
         let (app, control_plane) = pipeline::find(&ports, &request, &args.app).await?;
-        let mut lines = control_plane.tail_logs(&app).await?;
+        let mut lines = match control_plane.tail_logs(&app).await {
+            // The app is there: it is its replicas that are not found.
+            Err(error) if error.code == RpcCode::NotFound => futures::stream::empty().boxed(),
+            other => other?,
+        };
         if !args.follow {
             let mut found = Vec::new();
             let mut patience = FIRST;
             while let Ok(Some(line)) = tokio::time::timeout(patience, lines.next()).await {
                 found.push(line.map_err(interrupted)?);
                 patience = PAUSE;
+            }
+            if found.is_empty() {
+                context.terminal.note(&format!("nothing to show: `{}` may be stopped, or scaled to zero\n", args.app));
             }
             let text: String = found.iter().map(|line| text(line, paint)).collect();
             return Ok(Answer::text(text).with("app", &args.app).with("lines", found));

@@ -5,4 +5,5 @@ mod deploy;
 mod desk;
 mod example;
 mod mistakes;
+mod quirks;
 mod scaling;
