@@ -259,14 +259,16 @@ async fn a_watch_tells_of_its_own_app_alone_though_the_server_tells_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_open_source_profile_drops_events_for_slow_readers() {
     use flyte_schema::flyteidl2::app::{WatchRequest, watch_request};
-    const CHANGES: usize = 400;
+    const CHANGES: usize = 600;
     let served = serve(Profile::Oss).await;
     let client = &served.client;
     let mut large = app("large", "sleep 60", STOPPED);
     if let Some(flyte_schema::flyteidl2::app::spec::AppPayload::Container(container)) =
         &mut large.spec.get_or_insert_default().app_payload
     {
-        container.args = vec!["x".repeat(64 << 10)];
+        // Nothing that compresses well.
+        let noise = (0..2048u32).map(|n| Digest::of(&n.to_le_bytes()).to_string());
+        container.args = vec![noise.collect()];
     }
     served.hub.create(large.clone()).unwrap();
     let target = watch_request::Target::AppId(Box::new(identifier(&id("large"))));
@@ -326,9 +328,14 @@ async fn answers_may_be_old_until_a_write_and_logs_need_a_replica() {
     assert!(stored.metadata.labels.is_empty() && stored.spec.app_payload == first.spec.app_payload);
     let silent = async {
         loop {
-            match client.tail_logs(&id("a")).await {
-                Err(error) => break error,
-                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            // It may be refused at once, or with the first message.
+            let first = match client.tail_logs(&id("a")).await {
+                Err(error) => Some(Err(error)),
+                Ok(mut lines) => lines.next().await,
+            };
+            match first {
+                Some(Err(error)) => break error,
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
     };

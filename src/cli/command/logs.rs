@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::ready;
 use serde_json::json;
 
 use crate::cli::answer::Answer;
@@ -36,11 +37,13 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let paint = context.paint();
     context.wait(async {
         let (app, control_plane) = pipeline::find(&ports, &request, &args.app).await?;
-        let mut lines = match control_plane.tail_logs(&app).await {
-            // The app is there: it is its replicas that are not found.
-            Err(error) if error.code == RpcCode::NotFound => futures::stream::empty().boxed(),
+        // The app is there: it is its replicas that are not found.
+        let is_idle = |error: &RpcError| error.code == RpcCode::NotFound;
+        let lines = match control_plane.tail_logs(&app).await {
+            Err(error) if is_idle(&error) => futures::stream::empty().boxed(),
             other => other?,
         };
+        let mut lines = lines.take_while(|line| ready(!line.as_ref().is_err_and(is_idle)));
         if !args.follow {
             let mut found = Vec::new();
             let mut patience = FIRST;

@@ -34,7 +34,7 @@ fn apps_end_as_declared_and_nothing_is_left_to_do() {
     desk.write("flyte.toml", &MANIFEST.replace("hello", "a third one"));
     let plan = desk.flyte(&["plan"]).expect(0).stdout;
     assert!(plan.contains("runs for a moment before it is stopped again"), "{plan}");
-    desk.flyte(&["deactivate", "web", "--yes"]).expect(0);
+    desk.flyte(&["deactivate", "web"]).expect(0);
     let logs = desk.flyte(&["logs", "web"]).expect(0);
     assert!(logs.stderr.contains("may be stopped") || !logs.stdout.is_empty(), "{}", logs.stderr);
     // The organisation that such a server makes up is no difference.
