@@ -3,22 +3,38 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
-use std::path::PathBuf;
+mod history;
+mod on_record;
+mod rollback;
+mod saved;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::apply::{self, Options, Outcome};
-use crate::bundle::{self, BundleError, BundleSet};
+pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
+pub use on_record::records;
+pub use rollback::{Rollback, RollbackError, rollback};
+pub use saved::restore;
+
+use on_record::{no_way_back, open, released};
+
+use crate::apply::{self, OnRecord, Options, Outcome};
+use crate::bundle::{self, Bundle, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, Guarantees, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, BundleRef, Guarantees, InvalidName, LiveApp, spec};
+use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
+use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
 use crate::preflight;
+use crate::release::ReleaseSet;
 use crate::report::Report;
-use crate::resolve::{self, Project, Selection, Target};
+use crate::resolve::{self, Place, Project, ReleaseStore, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -33,16 +49,31 @@ pub struct Request {
     pub label: Option<String>,
 }
 
-/// A plan together with the target it was made for.
+/// A plan together with what it was made on.
 pub struct Planned {
     pub plan: Plan,
-    target: Target,
+    project: Project,
+    released: ReleaseSet,
+    live: LiveSet,
+    request: Request,
+    environment: Environment,
+    pins: Pins,
 }
 
-/// A plan somebody agreed to, together with its target: what [`apply`] takes.
+/// What `[vars]` names, with its values.
+type Environment = BTreeMap<String, Option<String>>;
+
+/// A plan somebody agreed to, together with where it leads: what [`apply`] takes.
 pub struct Approved {
     plan: ApprovedPlan,
+    way: Way,
+}
+
+/// What a plan was made for, and what was on record then.
+struct Way {
     target: Target,
+    store: ReleaseStore,
+    released: ReleaseSet,
 }
 
 /// One app of a status.
@@ -66,8 +97,8 @@ pub enum Error {
     Unresolved(#[from] Unresolved),
     #[error(transparent)]
     Lower(#[from] LowerError),
-    #[error("the control plane did not answer as it should: {0}")]
-    Rpc(#[from] RpcError),
+    #[error("{}", rpc_words(.0))]
+    Rpc(RpcError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
@@ -77,6 +108,14 @@ pub enum Error {
     NotDeployed { name: AppName },
     #[error("`{name}` is no app name: {source}")]
     Name { name: String, source: InvalidName },
+    #[error(transparent)]
+    PlanFile(#[from] PlanFileError),
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -94,18 +133,37 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// # Errors
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
-    let (_, desired) = lower(ports, &project, request).await?;
+    let manifest = read_manifest(ports.files.as_ref(), request)?;
+    let mut project = meaning(&manifest, request)?;
+    let bundles = pack(ports, &project)?;
+    let pins = pins::look_up(ports, &project).await?;
+    let desired = lower_with(ports, &project, request, &bundles, &pins)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let guarantees = control_plane.guarantees();
-    let mut changes = diff::diff(&project, &desired, &live, &guarantees);
+    let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     tell_filled(&changes);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     let found = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(found);
-    Ok(Planned { plan, target: project.target })
+    plan.commit = desired.commit;
+    let environment = resolve::environment(&manifest, &request.selection);
+    Ok(Planned { plan, project, released, live, request: request.clone(), environment, pins })
+}
+
+fn rpc_words(error: &RpcError) -> String {
+    match error.delivery {
+        Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
+    }
+}
+
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
 }
 
 impl From<PinError> for Error {
@@ -121,7 +179,33 @@ impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
-        Ok(Approved { plan: self.plan.approve(consent)?, target: self.target })
+        let plan = self.plan.approve(consent)?;
+        let (target, store) = (self.project.target, self.project.releases);
+        Ok(Approved { plan, way: Way { target, store, released: self.released } })
+    }
+
+    /// The plan as it is kept in a file, to be applied later by [`restore`].
+    pub fn stored(&self) -> StoredPlan {
+        let basis = Basis {
+            project: &self.project,
+            selection: &self.request.selection,
+            policy: self.request.policy,
+            label: self.request.label.as_deref(),
+            environment: &self.environment,
+            pins: &self.pins,
+            live: &self.live,
+        };
+        StoredPlan::new(&self.plan, &basis)
+    }
+
+    /// The app whose code a file would be packed with, were it there. Absolute.
+    ///
+    /// # Errors
+    /// As [`pack`].
+    pub fn packs(&self, ports: &Ports, path: &Path) -> Result<Option<AppName>, Error> {
+        let bundles = pack(ports, &self.project)?;
+        let has = |bundle: &Bundle| bundle.files.iter().any(|file| bundle.root.join(&file.path) == path);
+        Ok(bundles.by_app.into_iter().find(|(_, bundle)| has(bundle)).map(|(app, _)| app))
     }
 }
 
@@ -141,9 +225,14 @@ impl Approved {
 /// # Errors
 /// The control plane cannot be reached or started: nothing was written. What fails later is in the report.
 pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Result<Report, Error> {
-    let control_plane = ports.targets.connect(&approved.target, Access::Write).await?;
-    let outcome = apply::apply(&approved.plan, ports, control_plane, options).await;
-    Ok(Report::new(&approved.plan, outcome))
+    let control_plane = ports.targets.connect(&approved.way.target, Access::Write).await?;
+    let plan = approved.plan.plan();
+    let records = open(ports, &approved.way.store, &plan.scope, &plan.owner).await;
+    let on_record = OnRecord { records: &records, released: &approved.way.released };
+    let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
+    let mut report = Report::new(&approved.plan, outcome);
+    report.no_way_back = no_way_back(ports, &approved.way, &report).await;
+    Ok(report)
 }
 
 /// The meaning of a manifest, for the profile and apps selected.
@@ -151,11 +240,27 @@ pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Res
 /// # Errors
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
-    let manifest = read_manifest(files, request)?;
-    let project = resolve::resolve(&manifest, &request.selection)?;
+    meaning(&read_manifest(files, request)?, request)
+}
+
+fn meaning(manifest: &Manifest, request: &Request) -> Result<Project, Error> {
+    let project = resolve::resolve(manifest, &request.selection)?;
     let (root, scope) = (project.root.display(), &project.scope);
     tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
     Ok(project)
+}
+
+/// The target and the scope that flags, the manifest around and the SDK's configuration choose.
+///
+/// # Errors
+/// A manifest is there and has mistakes; the SDK's configuration is needed and wrong.
+pub fn place(files: &dyn Files, request: &Request) -> Result<Place, Error> {
+    let manifest = match read_manifest(files, request) {
+        Ok(manifest) => Some(manifest),
+        Err(LoadError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(resolve::place(manifest.as_ref(), &request.selection)?)
 }
 
 /// Every finding about a manifest, under every profile.
@@ -197,31 +302,48 @@ pub fn pack(ports: &Ports, project: &Project) -> Result<BundleSet, Error> {
 /// A source cannot be read or packed, a run output or an artifact cannot be pinned.
 pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = pack(ports, project)?;
-    let resolved = pins::look_up(ports, project).await?;
-    let options =
-        LowerOptions { label: request.label.clone(), source_link: ports.files.source_link(&project.root), resolved };
-    let desired = desired::lower(project, &bundles, &options)?;
+    let pins = pins::look_up(ports, project).await?;
+    let desired = lower_with(ports, project, request, &bundles, &pins)?;
     Ok((bundles, desired))
 }
 
-/// How each declared app stands: desired, live and drift.
+fn lower_with(
+    ports: &Ports,
+    project: &Project,
+    request: &Request,
+    bundles: &BundleSet,
+    pins: &Pins,
+) -> Result<DesiredSet, Error> {
+    let commit = ports.files.commit(&project.root);
+    let source_link = commit.as_ref().and_then(|commit| ports.files.source_link(&project.root, commit));
+    let options = LowerOptions { label: request.label.clone(), commit, source_link, resolved: pins.clone() };
+    Ok(desired::lower(project, bundles, &options)?)
+}
+
+/// How each declared app stands: desired, live and drift. No names: all of them, and what is declared no more.
 ///
 /// # Errors
-/// As [`plan`].
-pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
-    let project = load(ports.files.as_ref(), request)?;
+/// As [`plan`]; also a name that is not among them.
+pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
+    let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let guarantees = control_plane.guarantees();
-    let changes = diff::diff(&project, &desired, &live, &guarantees);
+    let changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default(), &guarantees);
     let of = |app: &plan::AppPlan| AppStatus {
         name: app.name.clone(),
         plan: app.clone(),
         live: live.apps.get(&app.name).cloned(),
     };
-    let apps = plan.apps.iter().map(of).collect();
+    let shown = || plan.apps.iter().map(|app| &app.name);
+    if let Some(unknown) = names.iter().find(|name| shown().all(|shown| shown.as_str() != *name)) {
+        return Err(no_such_app(unknown, shown()));
+    }
+    let asked = |app: &&plan::AppPlan| names.is_empty() || names.iter().any(|name| name == app.name.as_str());
+    let apps = plan.apps.iter().filter(asked).map(of).collect();
     Ok((plan, apps))
 }
 
@@ -255,7 +377,8 @@ pub async fn operate(
     operation: Operation,
     names: &[String],
 ) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
+    let mut project = load(ports.files.as_ref(), request)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
@@ -263,7 +386,8 @@ pub async fn operate(
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    Ok(Planned { plan, target: project.target })
+    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, released, live, request, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -291,11 +415,14 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
         if there {
             return Ok(parsed);
         }
-        let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
-        let suggestion = project.declared.iter().chain(live.apps.keys()).find(close).map(ToString::to_string);
-        Err(Error::NoSuchApp { name: name.clone(), suggestion })
+        Err(no_such_app(name, project.declared.iter().chain(live.apps.keys())))
     };
     names.iter().map(parse).collect()
+}
+
+fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> Error {
+    let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
+    Error::NoSuchApp { name: name.to_owned(), suggestion: there.find(close).map(ToString::to_string) }
 }
 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
@@ -311,7 +438,8 @@ fn tell_filled(changes: &ChangeSet) {
     }
 }
 
-/// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.
+/// Finds out which files changed: from the lists of bundles packed here before or on record, else from the live bundle
+/// itself.
 async fn name_changed_files(
     ports: &Ports,
     control_plane: &dyn ControlPlane,
@@ -319,23 +447,40 @@ async fn name_changed_files(
     changes: &mut ChangeSet,
 ) {
     for change in &mut changes.apps {
-        let (Some(old), Some(new)) = (change.live.as_ref().and_then(LiveApp::bundle), &change.desired.bundle) else {
-            continue;
+        let old = change.live.as_ref().and_then(LiveApp::bundle);
+        let new = spec::bundle(&change.desired.spec.0);
+        let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
+        let becomes = match &change.desired.bundle {
+            Some(bundle) => Some(bundle.files.clone()),
+            None => files_on_record(ports, project, new).await,
         };
-        if old == new.digest {
-            continue;
-        }
-        let known = match bundle::recall(ports.files.as_ref(), old) {
+        let known = match files_on_record(ports, project, old).await {
             Some(files) => Some(files),
-            None => {
-                let id = project.scope.app(change.name());
-                let content = control_plane.download_bundle(&id).await.ok().flatten();
-                content.and_then(|content| bundle::list_archive(&content).ok())
-            }
+            None => list_live_bundle(ports, control_plane, &project.scope.app(change.name())).await,
         };
-        if let Some(files) = known {
-            let files = bundle::compare(&files, &new.files);
-            change.code = Some(CodeChange { old, new: new.digest, files });
+        if let (Some(known), Some(becomes)) = (known, becomes) {
+            change.code = Some(CodeChange { old, new, files: bundle::compare(&known, &becomes) });
         }
+    }
+}
+
+/// The files in the bundle of a live app, as far as it can be had and read.
+async fn list_live_bundle(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    id: &AppId,
+) -> Option<Vec<bundle::BundleFile>> {
+    let mut draft = ports.files.draft().ok()?;
+    if !control_plane.download_bundle(id, &mut *draft).await.ok()? {
+        return None;
+    }
+    bundle::list_archive(draft.finish().ok()?.open().ok()?).ok()
+}
+
+/// The files of a bundle that was packed here before, or is on record.
+async fn files_on_record(ports: &Ports, project: &Project, bundle: BundleRef) -> Option<Vec<BundleFile>> {
+    match bundle::recall(ports.files.as_ref(), bundle) {
+        Some(files) => Some(files),
+        None => records(ports, project).await.ok()?.files(bundle).await.ok()?,
     }
 }

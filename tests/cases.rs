@@ -4,13 +4,15 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flyte::diagnostic::{Diagnostics, Style, render};
+use flyte::config::{self, Directories};
+use flyte::diagnostic::{Diagnostics, SourceMap, Style, render};
 use flyte::manifest;
 use flyte::port::memory::MemoryFiles;
-use flyte::resolve::{Layer, Origin, Selection, Setting, check_all, resolve};
+use flyte::resolve::{Selection, Setting, check_all, resolve};
 
 datatest_stable::harness! {
     { test = world_case, root = "tests/cases/plan", pattern = r"^[^/]+/case\.toml$" },
@@ -30,13 +32,14 @@ fn cli_case(path: &Path) -> datatest_stable::Result<()> {
 }
 
 /// `flyte.toml` and whatever it names, with `expected.txt`: what `validate` says, and where that is no error every
-/// effective value. With a `selection.toml` (profile, target, project, domain, apps, environment): what `plan` says.
+/// effective value. With a `selection.toml` (profile, target, endpoint, insecure, project, domain, apps, environment):
+/// what `plan` says, with the SDK's configuration as it is found in the case.
 fn manifest_case(path: &Path) -> datatest_stable::Result<()> {
     let directory = path.parent().ok_or("a case is in a directory")?;
     let mut files = MemoryFiles::default();
     support::world::copy(directory, Path::new("/shop"), &mut files);
     let manifest = manifest::load(&files, Path::new("/shop/flyte.toml"))?;
-    let selection = selection(directory)?;
+    let selection = selection(directory, &files)?;
     let chosen = selection.clone().unwrap_or_default();
     let checked = match selection {
         None => check_all(&manifest, &chosen.environment),
@@ -48,7 +51,8 @@ fn manifest_case(path: &Path) -> datatest_stable::Result<()> {
         (false, Ok(project)) => {
             let diagnostics = if checked.list.is_empty() { &project.diagnostics } else { &checked };
             let apps: Vec<&str> = project.graph.order().iter().map(|name| name.as_str()).collect();
-            let settings: String = project.settings.iter().map(|one| setting(one, diagnostics)).collect();
+            let settings: String =
+                project.settings.iter().map(|one| setting(one, &project.diagnostics.sources)).collect();
             format!("{}ok: {}\n\n{settings}", told(diagnostics), apps.join(", "))
         }
     };
@@ -63,24 +67,12 @@ fn told(diagnostics: &Diagnostics) -> String {
     format!("{text}\nerrors: {}, warnings: {}\n", diagnostics.errors(), diagnostics.warnings())
 }
 
-fn setting(setting: &Setting, diagnostics: &Diagnostics) -> String {
-    let from = match &setting.origin {
-        Origin::Default => "default".to_owned(),
-        Origin::Flag(flag) => (*flag).to_owned(),
-        Origin::Text { span, layer } => {
-            let layer = match layer {
-                Layer::App => String::new(),
-                Layer::Root => String::new(),
-                Layer::Defaults => " [defaults]".to_owned(),
-                Layer::Profile(name) => format!(" [profile.{name}]"),
-            };
-            format!("{}{layer}", diagnostics.sources.locate(*span))
-        }
-    };
+fn setting(setting: &Setting, sources: &SourceMap) -> String {
+    let from = setting.origin.describe(sources);
     format!("{} = {}  # {from}\n", setting.key, setting.value)
 }
 
-fn selection(directory: &Path) -> datatest_stable::Result<Option<Selection>> {
+fn selection(directory: &Path, files: &MemoryFiles) -> datatest_stable::Result<Option<Selection>> {
     let path: PathBuf = directory.join("selection.toml");
     if !path.exists() {
         return Ok(None);
@@ -89,16 +81,19 @@ fn selection(directory: &Path) -> datatest_stable::Result<Option<Selection>> {
     let text = |key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     let apps = table.get("apps").and_then(toml::Value::as_array).cloned().unwrap_or_default();
     let environment = table.get("environment").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let environment: BTreeMap<String, String> =
+        environment.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
+    let directories = Directories { working: "/shop".into(), home: Some("/home".into()) };
     Ok(Some(Selection {
+        endpoint: text("endpoint"),
+        insecure: table.get("insecure").and_then(toml::Value::as_bool).unwrap_or(false),
+        config: config::read(files, &environment, &directories, None),
         profile: text("profile"),
         target: text("target"),
         org: text("org"),
         project: text("project"),
         domain: text("domain"),
         apps: apps.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect(),
-        environment: environment
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
-            .collect(),
+        environment,
     }))
 }

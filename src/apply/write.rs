@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 
 use super::gate;
 use super::interrupt::Interrupt;
-use super::outcome::{ApplyError, GateResult, Stale, StepOutcome, Write};
+use super::outcome::{ApplyError, GateResult, Recording, Stale, StepOutcome, Write};
+use super::record::Recorder;
 use crate::bundle::{self, Bundle};
 use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
@@ -42,6 +43,7 @@ pub(super) struct Writer<'a> {
     pub control_plane: &'a dyn ControlPlane,
     pub scope: &'a Scope,
     pub interrupt: &'a Interrupt,
+    recorder: Recorder<'a>,
     /// Where uploaded bundles lie.
     addresses: Mutex<BTreeMap<BundleRef, String>>,
     /// What each app was when its last step ended.
@@ -50,6 +52,8 @@ pub(super) struct Writer<'a> {
 
 /// A write that was taken.
 pub(super) struct Written {
+    /// The message that was sent; of a deleted app, what was read before.
+    pub sent: Option<App>,
     /// The app as read back. `None`: nothing was written, or it was deleted.
     pub live: Option<LiveApp>,
     /// What the app was before.
@@ -63,8 +67,10 @@ impl<'a> Writer<'a> {
         control_plane: &'a dyn ControlPlane,
         scope: &'a Scope,
         interrupt: &'a Interrupt,
+        recorder: Recorder<'a>,
     ) -> Self {
-        Self { ports, control_plane, scope, interrupt, addresses: Mutex::default(), left: Mutex::default() }
+        let (addresses, left) = (Mutex::default(), Mutex::default());
+        Self { ports, control_plane, scope, interrupt, recorder, addresses, left }
     }
 
     pub async fn run(&self, step: &Step) -> StepOutcome {
@@ -78,7 +84,11 @@ impl<'a> Writer<'a> {
                 }
                 return outcome;
             }
-            Action::Verify => Written { live: None, before: None, evidence: Evidence::any() },
+            Action::Record => {
+                outcome.recording = self.record_live(step, &id).await;
+                return outcome;
+            }
+            Action::Verify => Written { sent: None, live: None, before: None, evidence: Evidence::any() },
             _ => match self.write(step, &id).await {
                 Ok(written) => written,
                 Err(write) => {
@@ -94,6 +104,10 @@ impl<'a> Writer<'a> {
         if !matches!(step.action, Action::Verify) {
             let revision = written.live.as_ref().map_or(0, |live| live.revision().0);
             self.ports.events.tell(Event::Written { app: step.app.clone(), action: step.action.verb(), revision });
+        }
+        // What completes the step before is on record with it.
+        if let Some(sent) = written.sent.as_ref().filter(|_| step.expects != Precondition::AsLeft) {
+            outcome.recording = self.recorder.record(step, sent).await;
         }
         if step.gate != Gate::Open {
             let seen = gate::wait(self, &id, step.gate, &written).await;
@@ -142,8 +156,12 @@ impl<'a> Writer<'a> {
         let files = self.ports.files.clone();
         let owned = bundle.clone();
         let packed = tokio::task::spawn_blocking(move || bundle::archive(files.as_ref(), &owned)).await;
-        let content = packed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-        let sent = self.control_plane.upload(self.scope, &bundle.digest.file_name(), content).await;
+        let parcel = match packed {
+            Ok(Ok(parcel)) => parcel,
+            Ok(Err(error)) => return Err(failed(with_causes(&error))),
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let sent = self.control_plane.upload(self.scope, &parcel).await;
         // An upload is repeatable and nothing refers to it yet, so no answer is the same as a refusal.
         let address = sent.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?;
         self.addresses.lock().await.insert(bundle.digest, address);
@@ -153,7 +171,7 @@ impl<'a> Writer<'a> {
     async fn write(&self, step: &Step, id: &AppId) -> Result<Written, Write> {
         let before = self.expected(step, id).await?;
         match (&step.action, before) {
-            (Action::Delete, _) => self.delete(id).await,
+            (Action::Delete, before) => self.delete(id, before).await,
             (Action::Create(spec), before) => self.put(step, id, spec, before).await,
             (Action::Update(spec), Some(before)) => self.put(step, id, spec, Some(before)).await,
             (Action::Activate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_ACTIVE).await,
@@ -185,8 +203,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    async fn delete(&self, id: &AppId) -> Result<Written, Write> {
-        let written = Written { live: None, before: None, evidence: Evidence::default() };
+    /// Puts on record what runs already. It was not planned on anything else.
+    async fn record_live(&self, step: &Step, id: &AppId) -> Recording {
+        let failed = |error: String| Recording::Failed { error, help: None };
+        match self.control_plane.get(id).await {
+            Ok(live) => match (check(step.expects, live.clone().map(LiveApp).as_ref()), live) {
+                (Ok(()), Some(live)) => self.recorder.record(step, &live).await,
+                (Err(stale), _) => failed(stale.to_string()),
+                (Ok(()), None) => failed(Stale::Vanished.to_string()),
+            },
+            Err(error) => failed(error.to_string()),
+        }
+    }
+
+    async fn delete(&self, id: &AppId, before: Option<LiveApp>) -> Result<Written, Write> {
+        let sent = before.map(|before| before.0);
+        let written = Written { sent, live: None, before: None, evidence: Evidence::default() };
         match self.control_plane.delete(id).await {
             Ok(()) => Ok(written),
             Err(error) if error.code == RpcCode::NotFound => Ok(written),
@@ -230,7 +262,7 @@ impl<'a> Writer<'a> {
         }
         match self.differing(&app, &now) {
             Some(fields) => Err(Write::Failed { error: ApplyError::NotKept { fields } }),
-            None => Ok(Written { live: Some(now), before, evidence }),
+            None => Ok(Written { sent: Some(as_meant(app)), live: Some(now), before, evidence }),
         }
     }
 
@@ -240,7 +272,7 @@ impl<'a> Writer<'a> {
         let written = self.send(&app, Some(&before)).await?;
         let now = self.read_back(id, &written, Some(&before)).await?;
         let evidence = Evidence::of(Some(&before), &written, &now);
-        Ok(Written { live: Some(now), before: Some(before), evidence })
+        Ok(Written { sent: Some(app), live: Some(now), before: Some(before), evidence })
     }
 
     /// The message of a write: what we ask for, over whatever of the live spec is not ours to set.
@@ -322,6 +354,11 @@ impl<'a> Writer<'a> {
     }
 }
 
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
 /// Whether a read may be newer than the write.
 fn shows(now: &LiveApp, written: &App, before: Option<&LiveApp>) -> bool {
     if fingerprint(written) == fingerprint(&now.0) {
@@ -347,6 +384,15 @@ fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {
         (Precondition::Same(expected), Some(live)) if fingerprint(&live.0) == expected => Ok(()),
         (Precondition::Same(_), Some(_)) => Err(Stale::Changed),
     }
+}
+
+/// A message that says nothing of its state is of an app that is to be stopped.
+fn as_meant(mut app: App) -> App {
+    let spec = app.spec.get_or_insert_default();
+    if spec.desired_state == DesiredState::DESIRED_STATE_UNSPECIFIED {
+        spec.desired_state = DesiredState::DESIRED_STATE_STOPPED.into();
+    }
+    app
 }
 
 /// Whether the server kept the spec of before, and nobody has written since.

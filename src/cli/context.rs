@@ -11,7 +11,9 @@ use super::directories;
 use super::failure::{Failure, Result};
 use super::targets::{UserTargets, notes_of};
 use super::terminal::Terminal;
-use crate::host::{Cache, RealFiles, SystemClock};
+use crate::client::Timeouts;
+use crate::config::{self, Config, Directories};
+use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
 use crate::plan::Policy;
@@ -51,6 +53,9 @@ impl Context {
             selection: Selection {
                 profile: self.global.profile.clone(),
                 target: self.global.target.clone(),
+                endpoint: self.global.endpoint.clone(),
+                insecure: self.global.insecure,
+                config: self.config()?,
                 org: self.global.org.clone(),
                 project: self.global.project.clone(),
                 domain: self.global.domain.clone(),
@@ -60,6 +65,19 @@ impl Context {
             policy: Policy::default(),
             label: None,
         })
+    }
+
+    /// The SDK's configuration, as it is found from the working directory.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn config(&self) -> Result<Config> {
+        let directory = env::current_dir()?;
+        let environment = environment();
+        let home = environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let directories = Directories { working: directory.clone(), home };
+        let asked_for = self.global.config.as_ref().map(|path| manifest::normal(&directory.join(path)));
+        Ok(config::read(&self.files(), &environment, &directories, asked_for.as_deref()))
     }
 
     /// The real file system, with the cache where there is a place for it.
@@ -79,9 +97,17 @@ impl Context {
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(UserTargets::new(directories::state()?, notes_of(&environment()))),
+            targets: Arc::new(
+                UserTargets::new(directories::state()?, notes_of(&environment())).within(self.timeouts()),
+            ),
             events,
+            releases: Arc::new(RealStores),
         })
+    }
+
+    /// How long calls may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.global.timeout.map_or_else(Timeouts::default, Timeouts::of_calls)
     }
 
     /// Colours are taken out again where they are not wanted.

@@ -29,8 +29,17 @@ const MAIN: [&str; 6] = ["app.py", "main.py", "server.py", "api.py", "serve.py",
 /// The port of an app that names none.
 const PORT: u16 = 8080;
 
+/// Where the apps go, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Goal<'a> {
+    pub project: Option<&'a str>,
+    pub domain: Option<&'a str>,
+    /// The SDK's configuration names a control plane.
+    pub is_configured: bool,
+}
+
 /// Writes the manifest. Without anything to go by, the app serves the directory's files.
-pub fn write(found: &Found, project: Option<&str>, domain: Option<&str>) -> Starter {
+pub fn write(found: &Found, goal: Goal<'_>) -> Starter {
     let app = name(&found.directory);
     let program = program(&found.python);
     let docker = found.dockerfile.as_deref();
@@ -58,6 +67,7 @@ pub fn write(found: &Found, project: Option<&str>, domain: Option<&str>) -> Star
 name = {app}
 project = {project}
 domain = {domain}
+{target}
 
 [app.{name}]
 args = [{args}]   # PORT tells the process where to listen
@@ -66,8 +76,13 @@ source = {{ root = \".\" }}   # the files that are packed; .gitignore is heeded
 {image}activation = \"auto\"   # run it when it is applied, and wait until it is ready
 ",
         app = quoted(&app),
-        project = quoted(project.unwrap_or("flytesnacks")),
-        domain = quoted(domain.unwrap_or("development")),
+        project = quoted(goal.project.unwrap_or("flytesnacks")),
+        domain = quoted(goal.domain.unwrap_or("development")),
+        target = if goal.is_configured {
+            "target = \"config\"   # the control plane of the Flyte SDK's configuration; \"local\" is one on this machine"
+        } else {
+            "target = \"local\"   # the control plane on this machine; `flyte explain target` tells of others"
+        },
         name = app,
     );
     Starter { app, because, text }
@@ -216,7 +231,7 @@ mod tests {
     #[test]
     fn arguments_and_port_are_guessed() {
         let check = |files: &[(&str, &str)], args: &str, port: u16| {
-            let text = write(&found(files), None, None).text;
+            let text = write(&found(files), Goal::default()).text;
             assert!(text.contains(&format!("args = {args}   #")), "{text}");
             assert!(text.contains(&format!("\nport = {port}\n")), "{text}");
         };

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
+use owo_colors::OwoColorize;
 
 use super::context::environment;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
-use crate::client::Client;
+use crate::client::{Client, ClientError, Timeouts};
 use crate::guarantees::Observed;
 use crate::host::{Cache, SystemClock};
 use crate::model::target::Connection;
 use crate::port::memory::MemoryNotes;
-use crate::port::{Access, ControlPlane, Delivery, Notes, RpcCode, RpcError, Targets};
+use crate::port::{Access, ControlPlane, Notes, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
+use crate::server::bundles;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
@@ -26,12 +28,19 @@ pub struct UserTargets {
     state: PathBuf,
     /// What was seen of control planes before.
     notes: Arc<dyn Notes>,
+    timeouts: Timeouts,
 }
 
 impl UserTargets {
     /// `state` is the directory of the embedded control plane.
     pub fn new(state: PathBuf, notes: Arc<dyn Notes>) -> Self {
-        Self { state, notes }
+        Self { state, notes, timeouts: Timeouts::default() }
+    }
+
+    /// With other limits of time.
+    #[must_use]
+    pub fn within(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// The control planes of the user of this process: see FLYTE_STATE_DIR.
@@ -50,24 +59,39 @@ impl UserTargets {
             }
             (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
         };
-        Ok(Arc::new(Client::new(&Connection::open(running.endpoint, true))?))
+        Ok(Arc::new(Client::within(&Connection::open(running.endpoint, true), self.timeouts)?))
     }
 }
 
 #[async_trait]
 impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        let connected = match &target.connection {
-            None => self.embedded(access).await,
+        let control_plane = match &target.connection {
+            None => self.embedded(access).await.map_err(|error| unreachable(&target.name, error.as_ref())),
             Some(connection) => {
-                Client::new(connection).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
+                let client = Client::within(connection, self.timeouts);
+                let client = client.map_err(|error| unusable(&target.name, &error))?;
+                if client.trusts_anyone() {
+                    warn_once(&target.name);
+                }
+                Ok(Arc::new(client) as Arc<dyn ControlPlane>)
             }
-        };
-        let control_plane = connected.map_err(|error| unreachable(&target.name, error.as_ref()))?;
+        }?;
         // Its port may change, and its profile may be another one.
         let embedded = || format!("{}, {}", self.state.display(), daemon::profile(&self.state));
         let name = target.connection.as_ref().map_or_else(embedded, |connection| connection.endpoint.clone());
         Ok(Arc::new(Observed::new(control_plane, &name, self.notes.clone(), Arc::new(SystemClock))))
+    }
+
+    async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
+        // Other control planes offer the code of what runs, and no other.
+        target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
+    }
+
+    async fn remove_bundle(&self, target: &Target, address: &str) {
+        if target.is_local() {
+            bundles::remove(&self.state, address);
+        }
     }
 }
 
@@ -81,11 +105,22 @@ pub fn notes_of(environment: &BTreeMap<String, String>) -> Arc<dyn Notes> {
 
 /// An error before the first call.
 fn unreachable(target: &str, error: &dyn Error) -> RpcError {
-    RpcError {
-        method: format!("connecting to `{target}`"),
-        code: RpcCode::Unavailable,
-        message: chain(error).join(": "),
-        request_id: String::new(),
-        delivery: Delivery::NotSent,
-    }
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::Unavailable, chain(error).join(": "))
+}
+
+/// Settings with which nothing can be asked.
+fn unusable(target: &str, error: &ClientError) -> RpcError {
+    let message = format!("the settings of target `{target}`: {}", chain(error).join(": "));
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message)
+        .help("`flyte config show` prints the settings and where each was made")
+}
+
+/// Once in a run: a command may connect more than once.
+fn warn_once(target: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        let text = "certificates are not checked (`insecure_skip_verify`): anyone on the way can read and change what \
+                    is sent";
+        anstream::eprintln!("{} target `{target}`: {text}", "warning:".yellow().bold());
+    });
 }

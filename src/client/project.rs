@@ -13,7 +13,7 @@ const PAGE: u32 = 100;
 pub async fn find(channel: &Channel, scope: &Scope) -> Result<Option<Project>, RpcError> {
     let projects = channel.projects();
     let request = GetProjectRequest { id: scope.project.clone(), org: scope.org.clone(), ..Default::default() };
-    let answer = call("ProjectService/GetProject", Kind::Read, |options| {
+    let answer = call(channel, "ProjectService/GetProject", Kind::Read, |options| {
         let (projects, request) = (projects.clone(), request.clone());
         async move { Ok(projects.get_project_with_options(request, options).await?.into_owned()) }
     })
@@ -29,7 +29,7 @@ pub async fn find(channel: &Channel, scope: &Scope) -> Result<Option<Project>, R
 pub async fn list(channel: &Channel, scope: &Scope) -> Result<Vec<Project>, RpcError> {
     let projects = channel.projects();
     let request = ListProjectsRequest { limit: PAGE, org: scope.org.clone(), ..Default::default() };
-    let answer = call("ProjectService/ListProjects", Kind::Read, |options| {
+    let answer = call(channel, "ProjectService/ListProjects", Kind::Read, |options| {
         let (projects, request) = (projects.clone(), request.clone());
         async move { Ok(projects.list_projects_with_options(request, options).await?.into_owned()) }
     })

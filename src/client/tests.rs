@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{Identifier, Meta, Spec, spec::DesiredState};
 use flyte_schema::flyteidl2::core::{Container, KeyValuePair, Secret, secret};
 use flyte_schema::flyteidl2::dataproxy::CreateUploadLocationRequest;
@@ -162,7 +163,7 @@ async fn an_app_runs_is_watched_and_logs() {
         };
         let active = tokio::time::timeout(Duration::from_secs(20), active).await.unwrap();
         let url = active.status.ingress.public_url.clone();
-        let http = &client.channel.http;
+        let http = client.channel.network.to(&client.channel.base);
         assert!(http.get(&url).send().await.unwrap().status().is_success());
         let internal = format!("{}/apps/shop/dev/talker/a%20b?c=d", served.endpoint);
         let sent_on = http.get(internal).send().await.unwrap();
@@ -359,22 +360,34 @@ async fn secrets_are_found_by_name_in_exactly_their_scope() {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["wide"]);
 }
 
+fn parcel(file_name: &str, content: &Bytes) -> Parcel {
+    Parcel {
+        file_name: file_name.to_owned(),
+        length: content.len() as u64,
+        md5: Md5::digest(content).into(),
+        content: Arc::new(content.clone()),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bundles_go_up_and_come_down() {
     let served = serve(Profile::Full).await;
     let client = &served.client;
     let content = Bytes::from_static(b"not really an archive");
     let name = BundleRef(Digest::of(&content)).file_name();
-    let address = client.upload(&scope(), &name, content.clone()).await.unwrap();
+    let address = client.upload(&scope(), &parcel(&name, &content)).await.unwrap();
     assert!(address.ends_with(&name), "{address}");
-    assert_eq!(client.upload(&scope(), &name, content.clone()).await.unwrap(), address);
+    assert_eq!(client.upload(&scope(), &parcel(&name, &content)).await.unwrap(), address);
     let mut with_code = app("a", "true", STOPPED);
     with_code.metadata.get_or_insert_default().code_bundle_uri = address;
     client.create(with_code).await.unwrap();
-    assert_eq!(client.download_bundle(&id("a")).await.unwrap(), Some(content));
+    let mut fetched = Vec::new();
+    assert!(client.download_bundle(&id("a"), &mut fetched).await.unwrap());
+    assert_eq!(fetched, content);
     client.create(app("b", "true", STOPPED)).await.unwrap();
-    assert_eq!(client.download_bundle(&id("b")).await.unwrap(), None);
-    assert_eq!(client.upload(&scope(), "../x", Bytes::new()).await.unwrap_err().code, RpcCode::InvalidArgument);
+    assert!(!client.download_bundle(&id("b"), &mut fetched).await.unwrap());
+    let outside = client.upload(&scope(), &parcel("../x", &Bytes::new())).await.unwrap_err();
+    assert_eq!(outside.code, RpcCode::InvalidArgument);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -394,7 +407,7 @@ async fn signed_addresses_allow_what_they_say() {
         };
         async move { data.create_upload_location(request).await.map(|answer| answer.into_owned().signed_url) }
     };
-    let http = &served.client.channel.http;
+    let http = served.client.channel.network.to(&served.client.channel.base);
     let put = |url: &str, md5: &[u8], body: &[u8]| {
         let request = http.put(url).header("content-md5", STANDARD.encode(md5)).body(body.to_vec());
         async move {
@@ -436,7 +449,7 @@ async fn secrets_are_named_and_never_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_names_of_this_machine_are_answered() {
     let served = serve(Profile::Full).await;
-    let http = &served.client.channel.http;
+    let http = served.client.channel.network.to(&served.client.channel.base);
     let ask = |name: &'static str, value: &'static str| {
         let request = http.get(format!("{}/healthz", served.endpoint)).header(name, value);
         async move { request.send().await.unwrap().status().as_u16() }
@@ -477,7 +490,7 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
     assert!(error.is_outcome_unknown(), "a proxy that gave up does not know what the server did: {error}");
     let error = ask("http://127.0.0.1:1".to_owned()).await;
     assert_eq!((error.code, error.delivery), (RpcCode::Unavailable, Delivery::NotSent));
-    assert!(error.message.contains("refused") && !error.is_outcome_unknown(), "{error}");
+    assert!(error.message.contains("refuses connections") && !error.is_outcome_unknown(), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

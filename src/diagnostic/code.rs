@@ -27,21 +27,30 @@ pub struct Page {
 
 /// Declares the codes, and one page for each: `pages/NAME.md`.
 macro_rules! codes {
-    ($($constant:ident $name:literal $title:literal)*) => {
+    ($($group:literal: $($constant:ident $name:literal $title:literal)*;)*) => {
         /// Every code, as a constant.
         pub mod codes {
             use super::Code;
-            $(#[doc = $title] pub const $constant: Code = Code(concat!("manifest::", $name));)*
+            $($(#[doc = $title] pub const $constant: Code = Code(concat!($group, "::", $name));)*)*
         }
 
         /// Every page, in the order of codes.
         pub static PAGES: &[Page] = &[
-            $(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*
+            $($(Page { code: codes::$constant, title: $title, text: include_str!(concat!("pages/", $name, ".md")) },)*)*
         ];
     };
 }
 
 codes! {
+"config":
+    BAD_API_KEY "bad_api_key" "an API key that cannot be read"
+    INCOMPLETE_AUTH "incomplete_auth" "a way to log in that lacks something"
+    NO_ENDPOINT "no_endpoint" "a configuration that names no control plane"
+    NOT_YAML "not_yaml" "a configuration file that is not YAML"
+    UNKNOWN_SETTING "unknown_setting" "a key that the configuration does not know"
+    UNREADABLE_CONFIG "unreadable_config" "a configuration file that cannot be read"
+    WRONG_SETTING "wrong_setting" "a value of the configuration that means nothing";
+"manifest":
     BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"
     BAD_DURATION "bad_duration" "a duration that cannot be read"
@@ -58,6 +67,7 @@ codes! {
     DUPLICATE_KEY "duplicate_key" "a key or table that is written twice"
     DUPLICATE_VARIABLE "duplicate_variable" "an environment variable that is set twice"
     INVALID_VALUE "invalid_value" "a value that is not one of those allowed"
+    LITERAL_SECRET "literal_secret" "a secret that is written down where its place should be named"
     MIN_OVER_MAX "min_over_max" "a minimum above its maximum"
     MISSING_DOMAIN "missing_domain" "a domain that the project does not have"
     MISSING_ENVIRONMENT "missing_environment" "an environment variable that is not set"
@@ -73,7 +83,9 @@ codes! {
     NOTHING_TO_RUN "nothing_to_run" "an app that says neither what to run nor in which image"
     OUT_OF_RANGE "out_of_range" "a number or text outside its limits"
     OUTSIDE_ROOT "outside_root" "a path that leads out of the workspace"
+    PLAIN_CREDENTIALS "plain_credentials" "credentials that travel without encryption"
     RESERVED_PORT "reserved_port" "a port that belongs to the platform"
+    RESERVED_TARGET "reserved_target" "a target whose name has a meaning of its own"
     RESERVED_VARIABLE "reserved_variable" "an environment variable that is set by flyte or the platform"
     SPEC_TOO_LARGE "spec_too_large" "an app that is too large for its control plane"
     SYNTAX "syntax" "text that is not TOML"
@@ -88,7 +100,13 @@ codes! {
     UNRESOLVED_PARAMETER "unresolved_parameter" "a run output or an artifact that cannot be looked up"
     UNUSED_PROFILE "unused_profile" "a profile that changes nothing"
     UNUSED_VARIABLE "unused_variable" "a variable that nothing uses"
-    WRONG_TYPE "wrong_type" "a value of another type than the key takes"
+    WRONG_TYPE "wrong_type" "a value of another type than the key takes";
+"plan":
+    STALE_PLAN "stale_plan" "a saved plan that does not hold any more"
+    UNUSABLE_PLAN_FILE "unusable_plan_file" "a file that is no plan, or not as it was written";
+"release":
+    NO_STORE "no_store" "a store of releases that does not answer"
+    UNREADABLE_RECORD "unreadable_record" "something on record that cannot be read";
 }
 
 /// The page of a code, given with or without the leading `flyte::`.

@@ -3,10 +3,12 @@
 mod code;
 mod render;
 mod source;
+mod suggest;
 
 pub use code::{Code, PAGES, Page, codes, page};
 pub use render::{Style, render, to_json};
-pub use source::{FileId, SourceFile, SourceMap, Span};
+pub use source::{FileId, SourceFile, SourceMap, Span, byte_at};
+pub use suggest::did_you_mean;
 
 use serde::Serialize;
 
@@ -29,6 +31,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to type next.
     pub help: Option<String>,
+    /// Places whose text is not for other eyes: covered wherever their lines are shown.
+    pub concealed: Vec<Span>,
 }
 
 /// A place and what it has to do with the finding.
@@ -40,7 +44,14 @@ pub struct Label {
 
 impl Diagnostic {
     pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), labels: Vec::new(), help: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+            concealed: Vec::new(),
+        }
     }
 
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
@@ -50,6 +61,13 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Covers a text wherever its line is shown, for this finding and for others.
+    #[must_use]
+    pub fn conceal(mut self, span: Span) -> Self {
+        self.concealed.push(span);
         self
     }
 
@@ -93,7 +111,18 @@ impl Diagnostics {
     }
 }
 
+/// The texts that the errors are about.
+fn whereabouts(diagnostics: &Diagnostics) -> &'static str {
+    let errors = || diagnostics.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let is_config = |diagnostic: &Diagnostic| diagnostic.code.0.starts_with("config::");
+    match (errors().any(is_config), errors().all(is_config)) {
+        (_, true) => "configuration",
+        (true, false) => "manifest and the configuration",
+        (false, false) => "manifest",
+    }
+}
+
 /// The error of a stage that read text and found mistakes in it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{} {} in the manifest", .0.errors(), if .0.errors() == 1 { "mistake" } else { "mistakes" })]
+#[error("{} {} in the {}", .0.errors(), if .0.errors() == 1 { "mistake" } else { "mistakes" }, whereabouts(.0))]
 pub struct Invalid(pub Diagnostics);

@@ -10,7 +10,7 @@ use miette::{
 };
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Diagnostics, FileId, Severity, Span, codes};
+use super::{Diagnostic, Diagnostics, FileId, Severity, Span};
 
 /// How text is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +56,10 @@ pub fn render(diagnostics: &Diagnostics, style: Style) -> String {
     text
 }
 
-/// The texts as they may be shown: what looks like a credential is covered, whoever points near it.
+/// The texts as they may be shown: what a finding conceals is covered, whoever points near it.
 fn shown_texts(diagnostics: &Diagnostics) -> BTreeMap<FileId, Arc<str>> {
     let mut covered: BTreeMap<FileId, String> = BTreeMap::new();
-    for diagnostic in diagnostics.list.iter().filter(|diagnostic| diagnostic.code == codes::CREDENTIAL_IN_ENV) {
-        let Some(span) = diagnostic.labels.first().map(|label| label.span) else { continue };
+    for span in diagnostics.list.iter().flat_map(|diagnostic| &diagnostic.concealed) {
         let text = covered.entry(span.file).or_insert_with(|| diagnostics.sources.file(span.file).text.to_string());
         if let Some(secret) = text.get(span.start..span.end) {
             let quotes = |c: char| matches!(c, '"' | '\'');

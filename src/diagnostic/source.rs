@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// A text of a [`SourceMap`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+/// A text of a [`SourceMap`]; the first by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct FileId(pub u32);
 
-/// A byte range in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A byte range in a text; the beginning of the first by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     pub file: FileId,
     pub start: usize,
@@ -27,6 +27,8 @@ impl Span {
 
 #[derive(Debug, Clone)]
 pub struct SourceFile {
+    /// As it was added: of a manifest, relative to its root. The same wherever somebody stands.
+    pub name: PathBuf,
     /// As shown to people: relative to the working directory where that is shorter.
     pub path: PathBuf,
     pub text: Arc<str>,
@@ -41,7 +43,8 @@ pub struct SourceMap {
 impl SourceMap {
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
-        self.files.push(SourceFile { path: path.into(), text: text.into() });
+        let path = path.into();
+        self.files.push(SourceFile { name: path.clone(), path, text: text.into() });
         id
     }
 
@@ -89,6 +92,13 @@ impl SourceMap {
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(at, file)| (FileId(at as u32), file))
     }
+}
+
+/// The byte at a line and column, both counted from 1, columns in characters.
+pub fn byte_at(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or("");
+    start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
 }
 
 #[cfg(test)]

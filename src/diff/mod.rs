@@ -1,20 +1,24 @@
-//! Desired against live, field by field, as canonical wire messages.
+//! Desired against released and live, field by field, as canonical wire messages.
 
 mod code;
 mod field;
+mod flat;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use code::CodeChange;
 pub use field::{FieldChange, conceal, endpoint_name, walk};
+pub use flat::{Flat, differing};
 pub use unknown::carry_unknown;
 
 use serde_json::{Map, Value};
 
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
-use crate::model::{AppName, Guarantees, LiveApp, Marks};
+use crate::model::{AppName, BundleRef, Guarantees, LiveApp, Marks};
+use crate::release::{AppReleases, Release, ReleaseSet};
 use crate::resolve::Project;
 use crate::schema::Schema;
 
@@ -53,12 +57,16 @@ pub enum Owner {
 pub struct ChangeSet {
     pub apps: Vec<AppChange>,
     pub orphans: Vec<Orphan>,
+    /// Where the code of live apps of ours lies: it need not be sent again.
+    pub stored: BTreeMap<BundleRef, String>,
 }
 
 /// One declared app against what runs under its name.
 #[derive(Debug, Clone)]
 pub struct AppChange {
     pub desired: Desired,
+    /// What was last applied, where it is on record.
+    pub released: Option<Arc<Release>>,
     pub live: Option<LiveApp>,
     pub owner: Owner,
     /// By wire path, in the order of the manifest's keys.
@@ -69,6 +77,8 @@ pub struct AppChange {
     pub drifted: bool,
     /// Wire paths that the server has filled in: no change.
     pub filled: Vec<String>,
+    /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
+    pub unrecorded: bool,
     /// Which files changed, where the old list is known.
     pub code: Option<CodeChange>,
 }
@@ -95,10 +105,21 @@ impl AppChange {
 
 /// Compares every declared app with what runs, and finds what runs without being declared any more. What the server is
 /// known to fill in counts as nothing where it was not asked for.
-pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet, guarantees: &Guarantees) -> ChangeSet {
+pub fn diff(
+    project: &Project,
+    desired: &DesiredSet,
+    released: &ReleaseSet,
+    live: &LiveSet,
+    guarantees: &Guarantees,
+) -> ChangeSet {
     let order = project.graph.order().iter();
-    let of = |name| Some(compare(project, desired.apps.get(name)?, live.apps.get(name), guarantees));
-    let apps = order.filter_map(of).collect();
+    let apps = order
+        .filter_map(|name| {
+            let change = compare(project, desired.apps.get(name)?, live.apps.get(name), guarantees);
+            let unrecorded = released.is_known && is_unrecorded(released, &change);
+            Some(AppChange { released: released.last(name).cloned(), unrecorded, ..change })
+        })
+        .collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
     let ours = |app: &LiveApp| app.marks().is_some_and(|marks| marks.owner == project.owner);
     let mut orphans: Vec<Orphan> = live
@@ -112,18 +133,30 @@ pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet, guarantees:
         let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
         orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
     }
-    ChangeSet { apps, orphans }
+    let stored = live.apps.values().filter(|app| app.owner().as_ref() == Some(&project.owner));
+    let stored = stored.filter_map(|app| Some((app.bundle()?, app.bundle_address()?.to_owned()))).collect();
+    ChangeSet { apps, orphans, stored }
+}
+
+/// Whether what runs is ours, is what its marks say, and is not what was last applied.
+fn is_unrecorded(released: &ReleaseSet, change: &AppChange) -> bool {
+    let Some(marks) = change.live.as_ref().and_then(LiveApp::marks) else { return false };
+    let last = released.apps.get(change.name()).and_then(AppReleases::current);
+    let recorded = last.and_then(|entry| entry.version.as_deref()) == Some(&marks.digest.short());
+    change.owner == Owner::Us && !change.drifted && !recorded
 }
 
 fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarantees: &Guarantees) -> AppChange {
     let mut change = AppChange {
         desired: desired.clone(),
+        released: None,
         live: live.cloned(),
         owner: Owner::Us,
         fields: Vec::new(),
         marks_differ: false,
         drifted: false,
         filled: Vec::new(),
+        unrecorded: false,
         code: None,
     };
     let describe = |old: &Value, new: &Value| {
@@ -134,14 +167,18 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarant
         return change;
     };
     let marks = live.marks();
-    change.owner = match &marks {
-        Some(marks) if marks.owner == project.owner => Owner::Us,
-        Some(marks) => Owner::Other(marks.owner.clone()),
+    change.owner = match live.owner() {
+        Some(owner) if owner == project.owner => Owner::Us,
+        Some(owner) => Owner::Other(owner),
         None => Owner::Nobody,
     };
     let (mut old, new) = (canonical(&live.0), canonical(&desired.spec.0));
     change.filled = field::take_filled(&mut old, &new, guarantees);
-    change.drifted = marks.as_ref().is_some_and(|marks| marks.digest != canonical::digest(&old));
+    // An owner without marks: somebody replaced the whole spec.
+    change.drifted = match &marks {
+        Some(marks) => marks.digest != canonical::digest(&old),
+        None => change.owner != Owner::Nobody,
+    };
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     if old != new {
         change.fields = describe(&old, &new);

@@ -1,10 +1,10 @@
 //! A control plane with somebody who looks at its answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::project::Project;
@@ -16,7 +16,7 @@ use crate::canonical::canonical;
 use crate::diff::walk;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, Guarantee, Guarantees, LiveApp, Revision, Scope};
-use crate::port::{Clock, ControlPlane, Delivery, Lines, Notes, RpcCode, RpcError, Run, Update, Updates};
+use crate::port::{Clock, ControlPlane, Delivery, Lines, Notes, Parcel, RpcCode, RpcError, Run, Update, Updates};
 
 /// Hands every call on, and takes note of what the answers tell about the server.
 pub struct Observed {
@@ -234,12 +234,12 @@ impl ControlPlane for Observed {
         Ok(updates.inspect(look).boxed())
     }
 
-    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError> {
-        self.inner.upload(scope, file_name, content).await
+    async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError> {
+        self.inner.upload(scope, parcel).await
     }
 
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
-        self.inner.download_bundle(app).await
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
+        self.inner.download_bundle(app, into).await
     }
 
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

@@ -3,11 +3,16 @@
 
 mod cache;
 mod clock;
+mod commit;
+mod draft;
 mod files;
 mod git;
 mod hashes;
 pub mod python;
+mod releases;
 
 pub use cache::Cache;
 pub use clock::SystemClock;
+pub use commit::{CommitError, CommitFiles};
 pub use files::RealFiles;
+pub use releases::{Directory, RealStores};

@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::{Table, Value};
 
 use super::{Draft, Options};
+use crate::model::target::{Auth, AuthKind, Connection, SecretSource, is_plain};
+use crate::resolve::Target;
 
 /// The longest line that is not broken, in characters.
 const MAX_LINE: usize = 100;
@@ -88,18 +90,61 @@ fn head(options: &Options) -> String {
     }
     set("project", &scope.project);
     set("domain", &scope.domain);
-    if let Some(connection) = &target.connection {
-        text.push_str(&format!(
-            "\n[target.{}]\nendpoint = {}\n",
-            key(&target.name),
-            Value::from(connection.endpoint.as_str())
-        ));
-        if connection.insecure {
-            text.push_str("insecure = true\n");
-        }
-        text.push_str("default = true\n");
+    match &target.connection {
+        // Written down, so that nobody's own configuration leads elsewhere.
+        None => set("target", Target::LOCAL),
+        Some(_) if target.name == Target::CONFIG => set("target", Target::CONFIG),
+        Some(connection) => text.push_str(&connected(&target.name, connection)),
     }
     text
+}
+
+/// `[target.NAME]` with all that is not as usual.
+fn connected(name: &str, connection: &Connection) -> String {
+    let Connection { endpoint, insecure, insecure_skip_verify, ca_file, proxy, auth, scopes, keep_tokens } = connection;
+    let mut table = Table::new();
+    let mut set = |name: &str, value: Value| table.insert(name.to_owned(), value);
+    let path = |path: &std::path::Path| Value::from(path.display().to_string());
+    set("endpoint", endpoint.as_str().into());
+    if *insecure {
+        set("insecure", true.into());
+    }
+    if *insecure_skip_verify {
+        set("insecure_skip_verify", true.into());
+    }
+    if let Some(file) = ca_file {
+        set("ca_file", path(file));
+    }
+    if let Some(proxy) = proxy {
+        set("proxy", proxy.as_str().into());
+    }
+    let usual = if is_plain(endpoint, *insecure) { AuthKind::None } else { AuthKind::Pkce };
+    let mut way = Table::new();
+    let mut set = |name: &str, value: Value| way.insert(name.to_owned(), value);
+    match auth {
+        Auth::ClientCredentials { client_id, secret } => {
+            set("client_id", client_id.as_str().into());
+            match secret {
+                SecretSource::Variable(name) | SecretSource::ApiKey(name) => set("secret_env", name.as_str().into()),
+                SecretSource::File(file) => set("secret_file", path(file)),
+            };
+        }
+        Auth::Command { command } => drop(set("command", command.clone().into())),
+        Auth::Passthrough { variable } => drop(set("variable", variable.as_str().into())),
+        Auth::None | Auth::Pkce | Auth::DeviceFlow => {}
+    }
+    if !scopes.is_empty() {
+        set("scopes", scopes.clone().into());
+    }
+    if !keep_tokens {
+        set("keep_tokens", false.into());
+    }
+    if auth.kind() != usual || !way.is_empty() {
+        way.insert("kind".to_owned(), auth.kind().word().into());
+        table.insert("auth".to_owned(), way.into());
+    }
+    let lines: String = table.iter().map(|(name, value)| format!("{} = {value}\n", key(name))).collect();
+    format!("\n[target.{}]\n{lines}default = true\n", key(name))
 }
 
 /// Bare where TOML allows.

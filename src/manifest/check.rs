@@ -1,10 +1,10 @@
 //! A table against the schema. What is wrong is reported once and marked, so that nothing more is said about it.
 
 use super::faults::{any_fault, integer_fault, number_fault, text_fault};
-use super::format;
-use super::suggest::did_you_mean;
 use super::value::{Entry, Node, Table, Value};
-use crate::diagnostic::{Diagnostic, Span, codes};
+use super::{address, format};
+use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
+use crate::model::sensitive::is_sensitive_name;
 use crate::schema::{Form, Format, Key, TableType, table_form};
 
 /// Which texts are judged.
@@ -37,6 +37,10 @@ impl Checker {
                     self.value(&mut entry.node, &key.forms, &path, key);
                 }
                 _ if self.phase == Phase::Filled => {}
+                None if kind.name.as_deref() == Some("auth") && !matches!(entry.node.value, Value::Table(_)) => {
+                    self.findings.push(unknown_beside_secrets(entry, kind, name));
+                    entry.node.value = Value::Mistaken;
+                }
                 key => {
                     self.findings.push(key.map_or_else(|| unknown(entry, kind, name), |key| planned(entry, key)));
                     entry.node.value = Value::Mistaken;
@@ -174,7 +178,12 @@ impl Checker {
             _ => None,
         };
         if let Some(fault) = finding {
+            let is_secret = fault.code == codes::LITERAL_SECRET;
             let mut finding = Diagnostic::error(fault.code, fault.message);
+            if is_secret {
+                finding =
+                    node.variables.iter().fold(finding.conceal(node.span), |finding, span| finding.conceal(*span));
+            }
             if node.variables.is_empty() {
                 finding = finding.label(node.span, fault.label);
             } else {
@@ -234,7 +243,13 @@ fn wrong_type(node: &Node, forms: &[Form], path: &str, key: &Key) -> Diagnostic 
         _ => format!("write, for instance, `{}`", key.example.lines().next().unwrap_or("")),
     };
     finding.help = Some(help);
-    finding
+    // A secret may stand where its place should be named.
+    let near_secrets = forms.iter().any(|form| match form {
+        Form::Text { format, .. } => *format == Format::SecretVariable,
+        Form::Table(table) => table.name.as_deref() == Some("auth"),
+        _ => false,
+    });
+    if near_secrets { finding.conceal(node.span) } else { finding }
 }
 
 fn noun(form: &Form) -> &'static str {
@@ -276,6 +291,18 @@ fn unknown(entry: &Entry, kind: &TableType, name: &str) -> Diagnostic {
     Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{}` {table}", entry.key))
         .label(entry.key_span, "not a key of this table")
         .help(help)
+}
+
+/// A key that is not known may be meant for the secret, so its value is covered.
+fn unknown_beside_secrets(entry: &Entry, kind: &TableType, name: &str) -> Diagnostic {
+    if !is_sensitive_name(&entry.key) {
+        return unknown(entry, kind, name).conceal(entry.node.span);
+    }
+    let fault = address::literal_secret();
+    Diagnostic::error(fault.code, format!("{}: `{name}.{}`", fault.message, entry.key))
+        .label(entry.key_span, "not a key of this table")
+        .conceal(entry.node.span)
+        .help(fault.help)
 }
 
 /// Names that people bring from elsewhere, and keys that belong one table further in or out.

@@ -2,8 +2,7 @@
 
 use super::Value;
 use super::format::{self, Fault};
-use super::suggest::did_you_mean;
-use crate::diagnostic::codes;
+use crate::diagnostic::{codes, did_you_mean};
 use crate::schema::{Format, RESERVED_PORTS};
 
 pub fn text_fault(

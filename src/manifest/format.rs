@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::kubernetes;
+use super::{address, kubernetes};
 use crate::diagnostic::{Code, codes};
 use crate::model::{AppName, InvalidName};
 use crate::schema::Format;
@@ -52,7 +52,8 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
         Format::Subdomain => kubernetes::subdomain(text),
         Format::AppName => app_name(text),
         Format::Duration => duration(text).map(drop),
-        Format::Endpoint => endpoint(text),
+        Format::Endpoint => address::endpoint(text),
+        Format::File => address::file(text),
         Format::Glob => glob(text),
         Format::HttpPath => http_path(text),
         Format::Image => image(text),
@@ -65,6 +66,7 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
             c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
         })
         .and_then(|()| within(text, 63)),
+        Format::SecretVariable => address::secret_variable(text),
         Format::SecretKey => named(text, "secret name", "letters, digits, `-`, `_` and `.`", |c| {
             c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
         }),
@@ -124,7 +126,7 @@ fn within(text: &str, max: usize) -> Result<(), Fault> {
     fault(codes::BAD_NAME, "the name is too long", &label, format!("at most {max} characters are allowed"))
 }
 
-fn variable(text: &str) -> Result<(), Fault> {
+pub(super) fn variable(text: &str) -> Result<(), Fault> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if starts && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Ok(());
@@ -233,20 +235,6 @@ fn http_path(text: &str) -> Result<(), Fault> {
         format!("write `\"/{}\"`", text.trim_start_matches('/').trim())
     };
     fault(codes::INVALID_VALUE, format!("`{text}` is not the path of a URL"), "must begin with `/`", help)
-}
-
-fn endpoint(text: &str) -> Result<(), Fault> {
-    let host = ["dns:///", "https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-    if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace)) {
-        return Ok(());
-    }
-    let bare = text.rsplit("//").next().unwrap_or(text).trim_matches('/').trim();
-    let help = if bare.is_empty() {
-        "write `\"dns:///flyte.example.com\"`, or a URL".to_owned()
-    } else {
-        format!("write `\"dns:///{bare}\"`, or `\"https://{bare}\"`")
-    };
-    fault(codes::INVALID_VALUE, format!("`{text}` is not the address of a control plane"), "no scheme and host", help)
 }
 
 /// Paths are relative, and a `..` is judged where the path is used.

@@ -1,8 +1,7 @@
 //! What Kubernetes and Flyte want of single texts: quantities, accelerators, labels, host names.
 
 use super::format::{Fault, fault};
-use super::suggest::did_you_mean;
-use crate::diagnostic::codes;
+use crate::diagnostic::{codes, did_you_mean};
 use crate::model::accelerator::{Accelerator, DEVICES, Device, known};
 use crate::model::quantity::{InvalidQuantity, Quantity};
 use flyte_schema::flyteidl2::core::gpu_accelerator::DeviceClass;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::check::{Phase, check_table};
 use super::parse::parse;
-use super::{Document, FILE_NAME, LoadError, MAX_APPS, MAX_BYTES, Manifest, Table, paths, pod, rules, workspace};
+use super::{
+    Document, FILE_NAME, LoadError, MAX_APPS, MAX_BYTES, Manifest, Table, configs, paths, pod, rules, workspace,
+};
 use crate::diagnostic::{Diagnostic, SourceMap, Span, codes};
 use crate::port::{FileKind, Files};
 use crate::schema::Schema;
@@ -114,11 +116,13 @@ impl Loader<'_> {
             findings: self.findings,
             incomplete: self.incomplete,
             files: BTreeMap::new(),
+            configs: BTreeMap::new(),
             pods: BTreeMap::new(),
         };
         let across = rules::across_texts(&mut manifest);
         manifest.findings.extend(across);
         manifest.files = paths::look(self.files, &manifest);
+        configs::read(self.files, &mut manifest);
         manifest.pods = pod::read(self.files, &mut manifest);
         Ok(manifest)
     }

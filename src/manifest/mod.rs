@@ -3,7 +3,9 @@
 //! [`load`] reads every text of a workspace and notes what is wrong with each on its own. What the texts mean
 //! together is decided by [`crate::resolve`], which reports both.
 
+mod address;
 pub mod check;
+mod configs;
 mod faults;
 pub mod format;
 pub mod kubernetes;
@@ -12,7 +14,6 @@ mod parse;
 mod paths;
 pub mod pod;
 pub mod rules;
-pub mod suggest;
 mod value;
 mod wording;
 mod workspace;
@@ -26,6 +27,7 @@ use pod::PodFile;
 pub use value::{Entry, Node, Table, Value, quoted};
 pub use workspace::find;
 
+use crate::config::Config;
 use crate::diagnostic::{Diagnostic, FileId, SourceMap};
 use crate::port::FileKind;
 
@@ -53,6 +55,8 @@ pub struct Manifest {
     pub incomplete: bool,
     /// What is at the paths that the texts name; for a glob, at the first it finds.
     pub files: BTreeMap<PathBuf, Option<FileKind>>,
+    /// The SDK's files that targets name, by the path as written, with their place among the sources.
+    pub configs: BTreeMap<String, (FileId, Config)>,
     /// The pods in the files that texts name as `pod_template`.
     pub pods: BTreeMap<PathBuf, PodFile>,
 }
@@ -75,6 +79,22 @@ impl Manifest {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// One that says nothing, for those who stand outside of any.
+    pub fn nothing() -> Self {
+        let mut sources = SourceMap::default();
+        let file = sources.add(FILE_NAME, "");
+        Self {
+            root: PathBuf::new(),
+            sources,
+            documents: vec![Document { file, directory: PathBuf::new(), table: Table::default() }],
+            findings: Vec::new(),
+            incomplete: false,
+            files: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            pods: BTreeMap::new(),
+        }
     }
 
     pub fn root_document(&self) -> &Document {

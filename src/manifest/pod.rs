@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::kubernetes::{label_key, label_value};
 use super::paths::{layers, normal};
 use super::{Manifest, Node, Value};
-use crate::diagnostic::{Diagnostic, FileId, Span, codes};
+use crate::diagnostic::{Diagnostic, FileId, Span, byte_at, codes};
 use crate::model::pod::{APP_CONTAINER, PodTemplate};
 use crate::port::Files;
 
@@ -66,7 +66,7 @@ fn read_one(files: &dyn Files, manifest: &mut Manifest, path: &Path) -> PodFile 
             let error = error.without_snippet();
             let place = error.location().map(|place| (place.line(), place.column()));
             let offset = place.map_or(0, |(line, column)| {
-                offset(&text, usize::try_from(line).unwrap_or(1), usize::try_from(column).unwrap_or(1))
+                byte_at(&text, usize::try_from(line).unwrap_or(1), usize::try_from(column).unwrap_or(1))
             });
             let whole = error.to_string();
             // The place is told by the label.
@@ -81,13 +81,6 @@ fn read_one(files: &dyn Files, manifest: &mut Manifest, path: &Path) -> PodFile 
     }
 }
 
-/// The byte at a line and column, both counted from 1.
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or("");
-    start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
-}
-
 /// What the `pod_template` of an app in `directory` says. `None` where a mistake was told already.
 ///
 /// # Errors
@@ -97,7 +90,7 @@ pub fn template(manifest: &Manifest, directory: &Path, node: &Node) -> Result<Op
         Value::Text(text) => from_file(manifest, directory, text, node.span).map(Some),
         Value::Table(table) => {
             let json = match table.get("pod_spec") {
-                Some(spec) => to_json(spec),
+                Some(spec) => spec.value.to_json(),
                 None => Some(Json::Null),
             };
             let Some(json) = json else { return Ok(None) };
@@ -255,20 +248,4 @@ fn containers(spec: &Map<String, Json>, span: Span) -> Result<(), Vec<Diagnostic
         }
     }
     Ok(())
-}
-
-/// A value as JSON. `None` where something in it is mistaken.
-pub fn to_json(node: &Node) -> Option<Json> {
-    Some(match &node.value {
-        Value::Text(text) => text.as_str().into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Float(text) => text.parse::<f64>().ok()?.into(),
-        Value::Boolean(value) => (*value).into(),
-        Value::List(nodes) => nodes.iter().map(to_json).collect::<Option<Vec<_>>>()?.into(),
-        Value::Table(table) => {
-            let members = table.entries.iter().map(|entry| Some((entry.key.clone(), to_json(&entry.node)?)));
-            Json::Object(members.collect::<Option<Map<_, _>>>()?)
-        }
-        Value::Datetime(_) | Value::Mistaken => return None,
-    })
 }

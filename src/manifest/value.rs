@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value as Json};
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{FileId, Span};
@@ -97,6 +98,35 @@ impl Node {
 }
 
 impl Value {
+    /// Reads a value as TOML has it. `None` where it is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = format!("value = {text}");
+        let table = DeTable::parse(&text).ok()?;
+        Table::from_toml(FileId(0), table.get_ref()).remove("value").map(|entry| entry.node.value)
+    }
+
+    /// A list of values that stand nowhere.
+    pub fn list(values: impl IntoIterator<Item = Self>) -> Self {
+        let nowhere = Span::new(FileId(0), 0..0);
+        Self::List(values.into_iter().map(|value| Node::new(nowhere, value)).collect())
+    }
+
+    /// `None` where JSON cannot say it: a date, a mistake.
+    pub fn to_json(&self) -> Option<Json> {
+        Some(match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(text) => text.parse::<f64>().ok()?.into(),
+            Self::Boolean(value) => (*value).into(),
+            Self::List(nodes) => nodes.iter().map(|node| node.value.to_json()).collect::<Option<Vec<_>>>()?.into(),
+            Self::Table(table) => {
+                let members = table.entries.iter().map(|entry| Some((entry.key.clone(), entry.node.value.to_json()?)));
+                Json::Object(members.collect::<Option<Map<_, _>>>()?)
+            }
+            Self::Datetime(_) | Self::Mistaken => return None,
+        })
+    }
+
     /// See [`Node::number_text`].
     pub fn number_text(&self) -> Option<String> {
         match self {
@@ -184,23 +214,23 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// As TOML, on one line.
-impl fmt::Display for Node {
+impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Value::Text(text) => f.write_str(&quoted(text)),
-            Value::Integer(number) => write!(f, "{number}"),
-            Value::Float(text) | Value::Datetime(text) => f.write_str(text),
-            Value::Boolean(value) => write!(f, "{value}"),
-            Value::List(nodes) => {
-                let nodes: Vec<String> = nodes.iter().map(Self::to_string).collect();
+        match self {
+            Self::Text(text) => f.write_str(&quoted(text)),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Float(text) | Self::Datetime(text) => f.write_str(text),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::List(nodes) => {
+                let nodes: Vec<String> = nodes.iter().map(|node| node.value.to_string()).collect();
                 write!(f, "[{}]", nodes.join(", "))
             }
-            Value::Table(table) if table.entries.is_empty() => f.write_str("{}"),
-            Value::Table(table) => {
-                let entries = table.entries.iter().map(|entry| format!("{} = {}", entry.key, entry.node));
+            Self::Table(table) if table.entries.is_empty() => f.write_str("{}"),
+            Self::Table(table) => {
+                let entries = table.entries.iter().map(|entry| format!("{} = {}", entry.key, entry.node.value));
                 write!(f, "{{ {} }}", entries.collect::<Vec<_>>().join(", "))
             }
-            Value::Mistaken => f.write_str("?"),
+            Self::Mistaken => f.write_str("?"),
         }
     }
 }

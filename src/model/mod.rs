@@ -1,6 +1,7 @@
 //! The vocabulary shared by every stage. Constructors hold the invariants, so a value of a type is a valid one.
 
 pub mod accelerator;
+mod api_key;
 mod app;
 mod guarantees;
 mod id;
@@ -15,6 +16,7 @@ pub mod spec;
 pub mod target;
 mod version;
 
+pub use api_key::{ApiKey, ApiKeyError};
 pub use app::{
     Activation, App, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready, SECRET_MOUNT,
     Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,
@@ -24,4 +26,4 @@ pub use id::{AppId, AppName, InvalidName, Scope};
 pub use live::{LiveApp, Marks, Revision, State};
 pub use service_name::service_name;
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};
-pub use version::{Digest, Fingerprint, InvalidDigest, Version};
+pub use version::{Commit, Digest, Fingerprint, InvalidDigest, Version};

@@ -1,5 +1,6 @@
 //! How a control plane is reached: settled values and where to find secrets, never the secrets.
 
+use core::net::IpAddr;
 use std::path::PathBuf;
 
 /// The way to one control plane over the network.
@@ -46,6 +47,47 @@ pub enum Auth {
     },
 }
 
+/// The ways to prove who is calling, by their names in a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthKind {
+    None,
+    Pkce,
+    Device,
+    ClientCredentials,
+    Command,
+    Passthrough,
+}
+
+impl Auth {
+    pub fn kind(&self) -> AuthKind {
+        match self {
+            Self::None => AuthKind::None,
+            Self::Pkce => AuthKind::Pkce,
+            Self::DeviceFlow => AuthKind::Device,
+            Self::ClientCredentials { .. } => AuthKind::ClientCredentials,
+            Self::Command { .. } => AuthKind::Command,
+            Self::Passthrough { .. } => AuthKind::Passthrough,
+        }
+    }
+}
+
+impl AuthKind {
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Pkce, Self::Device, Self::ClientCredentials, Self::Command, Self::Passthrough];
+
+    /// As `auth.kind` of a manifest has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pkce => "pkce",
+            Self::Device => "device",
+            Self::ClientCredentials => "client_credentials",
+            Self::Command => "command",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
 /// Where a secret lies. It is read when it is needed and by the edge alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
@@ -55,9 +97,68 @@ pub enum SecretSource {
     ApiKey(String),
 }
 
+/// Whether plain HTTP is spoken: what the endpoint says counts, unless it is `https://` and `insecure` is set.
+/// Source: the SDK's table of endpoint forms, but for `http://`, which it contacts over https.
+pub fn is_plain(endpoint: &str, insecure: bool) -> bool {
+    insecure || endpoint.starts_with("http://")
+}
+
+/// The host of an endpoint, without scheme, port and path.
+pub fn host(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).trim_start_matches('/');
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// Whether a host is an IP address.
+pub fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
+/// Whether a host is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The organisation that an endpoint's name tells of: the first label of a host with more than two; an address has no
+/// labels. Source: the SDK, which takes the first number of an IP address for an organisation too.
+pub fn guess_org(endpoint: &str) -> Option<&str> {
+    let host = host(endpoint);
+    if is_address(host) {
+        return None;
+    }
+    let mut labels = host.split('.');
+    let first = labels.next().filter(|label| !label.is_empty())?;
+    (labels.count() >= 2).then_some(first)
+}
+
 impl Connection {
     /// A connection without credentials.
     pub fn open(endpoint: impl Into<String>, insecure: bool) -> Self {
         Self { endpoint: endpoint.into(), insecure, keep_tokens: true, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organisations_are_guessed_from_names_and_not_from_addresses() {
+        let check = |endpoint: &str, expected: Option<&str>| assert_eq!(guess_org(endpoint), expected, "{endpoint}");
+        check("dns:///acme.flyte.example.com", Some("acme"));
+        check("acme.example.com:8089", Some("acme"));
+        check("https://acme.example.com/base/", Some("acme"));
+        check("http://localhost:8090", None);
+        check("localhost:8090/a.b.c", None);
+        check("example.com", None);
+        check("127.0.0.1:8765", None);
+        check("dns:///10.0.0.7", None);
+        check("https://[::1]:8090", None);
+        check("", None);
     }
 }

@@ -19,7 +19,7 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
 pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy, guarantees: &Guarantees) -> Plan {
-    let mut planner = Planner::new(guarantees);
+    let mut planner = Planner::new(guarantees, changes.stored.clone());
     for change in &changes.apps {
         let app = planner.app(change, policy, project);
         planner.apps.push(app);
@@ -31,6 +31,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),
+        commit: None,
         apps: planner.apps,
         steps: planner.steps,
         diagnostics: project.diagnostics.clone(),
@@ -44,14 +45,17 @@ struct Planner<'a> {
     /// The last step of each app.
     last: BTreeMap<AppName, StepId>,
     uploads: BTreeMap<BundleRef, StepId>,
+    /// Where bundles lie that need no upload.
+    stored: BTreeMap<BundleRef, String>,
     /// Apps that will not run after the plan.
     stopped: BTreeSet<AppName>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(guarantees: &'a Guarantees) -> Self {
+    fn new(guarantees: &'a Guarantees, stored: BTreeMap<BundleRef, String>) -> Self {
         Self {
             guarantees,
+            stored,
             apps: Vec::new(),
             steps: Vec::new(),
             last: BTreeMap::new(),
@@ -80,6 +84,8 @@ impl<'a> Planner<'a> {
             code: change.code.clone(),
             notes: Vec::new(),
             drifted: change.drifted && change.owner == Owner::Us,
+            activation: Some(desired.activation),
+            restores: desired.restores,
             bundle: desired.bundle.clone(),
             version: Some(desired.version.clone()),
             live: change.live.as_ref().map(summary),
@@ -113,12 +119,25 @@ impl<'a> Planner<'a> {
             () if two_steps && verb == Verb::Update => DesiredState::DESIRED_STATE_UNSPECIFIED,
             () => DesiredState::DESIRED_STATE_STOPPED,
         };
-        let spec = || Box::new(desired.spec.clone().with_desired_state(state));
+        let spec = || {
+            let spec = desired.spec.clone().with_desired_state(state);
+            let address = spec.bundle().and_then(|bundle| self.stored.get(&bundle));
+            Box::new(match address {
+                Some(address) => spec.clone().with_bundle_address(address),
+                None => spec,
+            })
+        };
         let action = match verb {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
             Verb::Activate => Action::Activate,
             Verb::Deactivate => Action::Deactivate,
+            Verb::Unchanged if change.unrecorded => {
+                let expects =
+                    change.live.as_ref().map_or(Precondition::None, |live| Precondition::Same(fingerprint(&live.0)));
+                self.push(change.name(), Action::Record, Vec::new(), expects, Gate::Open);
+                return;
+            }
             _ => return,
         };
         let gate = match () {
@@ -166,10 +185,11 @@ impl<'a> Planner<'a> {
         change.desired.depends_on.iter().filter_map(of).collect()
     }
 
-    /// The upload of the app's bundle, unless the live app runs the same one. Apps with equal bundles share it.
+    /// The upload of the app's bundle, unless a live app of ours runs the same one. Apps with equal bundles share it.
     fn upload(&mut self, change: &AppChange) -> Option<After> {
         let bundle = change.desired.bundle.as_ref()?;
-        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+        let runs = change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest);
+        if runs || self.stored.contains_key(&bundle.digest) {
             return None;
         }
         let step = match self.uploads.get(&bundle.digest) {
@@ -234,6 +254,8 @@ impl<'a> Planner<'a> {
                 code: None,
                 notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
                 drifted: false,
+                activation: None,
+                restores: None,
                 bundle: None,
                 version: None,
                 live: Some(summary(&orphan.live)),
@@ -271,7 +293,8 @@ impl<'a> Planner<'a> {
                     *other.name() == step.app
                         && other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name())
                 };
-                !matches!(step.action, Action::Upload(_)) && changes.apps.iter().any(|other| needs(&other))
+                !matches!(step.action, Action::Upload(_) | Action::Record)
+                    && changes.apps.iter().any(|other| needs(&other))
             };
             let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
             let note = if waiting.is_empty() { Note::Awaited } else { Note::AwaitedFirst };
@@ -350,6 +373,7 @@ fn change_owner(change: &AppChange) -> Option<String> {
 
 fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
     match verb {
+        Verb::Create if change.desired.restores.is_some() => return vec![Reason::RolledBack],
         Verb::Create => return vec![Reason::New],
         Verb::Activate => return vec![Reason::Inactive],
         Verb::Deactivate => return vec![Reason::LeftRunning],
@@ -357,6 +381,9 @@ fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
         _ => return Vec::new(),
     }
     let mut reasons = Vec::new();
+    if change.desired.restores.is_some() {
+        reasons.push(Reason::RolledBack);
+    }
     if change.owner != Owner::Us {
         reasons.push(Reason::Adopted { from: owner_name(&change.owner) });
     } else if change.drifted {

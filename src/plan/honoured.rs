@@ -6,7 +6,7 @@ use flyte_schema::flyteidl2::core::{Resources, resources::ResourceName};
 use crate::model::{Guarantee, Guarantees};
 
 /// The manifest keys in vain. Authentication counts only where somebody wrote so: every app asks for it by default.
-pub fn not_acted_on(spec: &Spec, is_written: impl Fn(&str) -> bool, guarantees: &Guarantees) -> Vec<&'static str> {
+pub fn not_acted_on(spec: &Spec, is_written: impl Fn(&str) -> bool, guarantees: &Guarantees) -> Vec<String> {
     let authentication = !spec.security_context.allow_anonymous && is_written("requires_auth");
     let asked: [(Guarantee, bool, &'static str); 7] = [
         (Guarantee::ActsOnSubdomain, !spec.ingress.subdomain.is_empty(), "ingress.subdomain"),
@@ -18,7 +18,7 @@ pub fn not_acted_on(spec: &Spec, is_written: impl Fn(&str) -> bool, guarantees: 
         (Guarantee::ActsOnAccelerators, asks_for_accelerator(spec), "resources.gpu"),
     ];
     let in_vain = |(guarantee, asks, key): (Guarantee, bool, &'static str)| {
-        (asks && guarantees.holds(guarantee) == Some(false)).then_some(key)
+        (asks && guarantees.holds(guarantee) == Some(false)).then(|| key.to_owned())
     };
     asked.into_iter().filter_map(in_vain).collect()
 }

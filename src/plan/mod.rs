@@ -6,10 +6,11 @@ mod deploy;
 mod honoured;
 mod operate;
 mod step;
+pub mod stored;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use deploy::plan;
 pub use operate::{Operation, operate};
@@ -18,13 +19,14 @@ pub use step::{Action, After, Gate, Precondition, Step, StepId};
 use crate::bundle::Bundle;
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::diff::{CodeChange, FieldChange, Owner};
-use crate::model::{AppName, Scope, State, Version};
+use crate::model::{Activation, AppName, Commit, Digest, Scope, State, Version};
 
 /// The number of the plan's JSON form.
 pub const FORMAT: u32 = 1;
 
 /// What the user allows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Take over apps that belong to nobody or to another manifest.
     pub adopt: bool,
@@ -42,6 +44,8 @@ pub struct Plan {
     /// The target's name and address.
     pub target: String,
     pub endpoint: String,
+    /// Of the manifest and the sources, where they lie in a git work tree.
+    pub commit: Option<Commit>,
     /// Declared apps in dependency order, then orphans.
     pub apps: Vec<AppPlan>,
     pub steps: Vec<Step>,
@@ -61,6 +65,10 @@ pub struct AppPlan {
     pub notes: Vec<Note>,
     /// The live spec is not what its own mark says.
     pub drifted: bool,
+    /// As declared: for the record.
+    pub activation: Option<Activation>,
+    /// The release on record that is brought back.
+    pub restores: Option<Digest>,
     /// The code that would run, where it is packed.
     pub bundle: Option<Arc<Bundle>>,
     /// What would run; `None` for apps that are only kept, stopped or deleted.
@@ -69,7 +77,7 @@ pub struct AppPlan {
     pub live: Option<LiveSummary>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveSummary {
     /// The mark; `None` for apps that are not ours.
     pub version: Option<String>,
@@ -79,7 +87,7 @@ pub struct LiveSummary {
 }
 
 /// What happens to an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     Create,
@@ -95,7 +103,7 @@ pub enum Verb {
 }
 
 /// Why something is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// It does not exist yet.
@@ -111,6 +119,8 @@ pub enum Reason {
     Adopted {
         from: Option<String>,
     },
+    /// A release of before is brought back.
+    RolledBack,
     /// Another label for the same content.
     Relabelled {
         from: String,
@@ -126,7 +136,7 @@ pub enum Reason {
 }
 
 /// What a reader should know besides the change itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
     /// It is active, so the new version takes effect at once.
@@ -156,7 +166,7 @@ pub enum Note {
     /// The same, where it is not known yet what this server does.
     MayRunForAMoment,
     /// This server keeps these keys and does not act on them.
-    NotActedOn { keys: Vec<&'static str> },
+    NotActedOn { keys: Vec<String> },
 }
 
 /// How often each verb occurs.
@@ -199,12 +209,17 @@ impl Plan {
 
     /// Whether apply would write nothing.
     pub fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.action, Action::Verify)) && !self.is_refused()
+        self.steps.iter().all(|step| matches!(step.action, Action::Verify | Action::Record)) && !self.is_refused()
     }
 
     /// Whether apply would only wait for apps that are not ready.
     pub fn only_waits(&self) -> bool {
-        self.is_empty() && !self.steps.is_empty()
+        self.is_empty() && self.steps.iter().any(|step| matches!(step.action, Action::Verify))
+    }
+
+    /// How many apps run as declared and are not on record; apply adds them.
+    pub fn unrecorded(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step.action, Action::Record)).count()
     }
 
     /// The only way to something that apply takes.

@@ -48,6 +48,8 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
             code: None,
             notes,
             drifted: false,
+            activation: None,
+            restores: None,
             bundle: None,
             version: None,
             live: found.map(summary),
@@ -59,6 +61,7 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),
+        commit: None,
         apps,
         steps,
         diagnostics: project.diagnostics.clone(),
@@ -79,7 +82,7 @@ fn ordered(project: &Project, operation: Operation, names: &[AppName]) -> Vec<Ap
 
 fn verdict(project: &Project, operation: Operation, live: Option<&LiveApp>) -> (Verb, Vec<Note>) {
     let Some(live) = live else { return (Verb::Unchanged, vec![Note::NotDeployed]) };
-    let owner = live.marks().map(|marks| marks.owner);
+    let owner = live.owner();
     if owner.as_ref() != Some(&project.owner) {
         return (Verb::Refused, vec![Note::NotOurs { owner }]);
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use buffa::EnumValue;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
@@ -14,6 +15,7 @@ use flyte_schema::flyteidl2::task::NamedLiteral;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+use super::Content;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, Guarantees, Scope};
 
@@ -57,6 +59,17 @@ impl Run {
     }
 }
 
+/// A file on its way to a store.
+#[derive(Clone)]
+pub struct Parcel {
+    /// The last segment of its address there.
+    pub file_name: String,
+    /// In bytes.
+    pub length: u64,
+    pub md5: [u8; 16],
+    pub content: Arc<dyn Content>,
+}
+
 /// The services a deployer needs. Deadlines and retries are the implementation's: reads may be repeated, writes are
 /// sent once.
 #[async_trait]
@@ -83,11 +96,11 @@ pub trait ControlPlane: Send + Sync {
     /// The state of an app now and whenever it changes.
     async fn watch(&self, app: &AppId) -> Result<Updates, RpcError>;
 
-    /// Stores a code bundle and answers its address. `file_name` is the last segment of that address.
-    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError>;
+    /// Stores a code bundle and answers its address.
+    async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError>;
 
-    /// The code bundle an app runs. `None` where the server does not keep or offer it.
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError>;
+    /// Writes the code bundle an app runs. `false` where the server does not keep or offer it, and nothing is written.
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError>;
 
     /// A run by name, or the newest of a task that succeeded. `None` where there is none.
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError>;
@@ -162,7 +175,7 @@ impl fmt::Display for RpcCode {
 
 /// A call that was refused, or whose answer did not come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("{method}: {code}: {message}")]
+#[error("{method}: {code}: {message}{}", in_request(request_id, *delivery))]
 pub struct RpcError {
     /// `AppService/Create`
     pub method: String,
@@ -172,6 +185,9 @@ pub struct RpcError {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub request_id: String,
     pub delivery: Delivery,
+    /// What to type next, where this is known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// How far a call came that failed.
@@ -186,7 +202,35 @@ pub enum Delivery {
     Answered,
 }
 
+/// What an operator of the server finds the call by, where the server has seen it.
+fn in_request(id: &str, delivery: Delivery) -> String {
+    if id.is_empty() || delivery == Delivery::NotSent { String::new() } else { format!(" (request {id})") }
+}
+
 impl RpcError {
+    /// An error of the server's own.
+    pub fn answered(method: impl Into<String>, code: RpcCode, message: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            code,
+            message: message.into(),
+            request_id: String::new(),
+            delivery: Delivery::Answered,
+            help: None,
+        }
+    }
+
+    /// An error before anything was asked.
+    pub fn not_sent(method: impl Into<String>, code: RpcCode, message: impl Into<String>) -> Self {
+        Self { delivery: Delivery::NotSent, ..Self::answered(method, code, message) }
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
     /// Whether the same read may succeed when repeated.
     pub fn is_transient(&self) -> bool {
         matches!(self.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Internal)

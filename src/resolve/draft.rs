@@ -6,10 +6,9 @@ use super::choose::{Chosen, choose};
 use super::merge::overlay;
 use super::vars::{Filling, Variables};
 use super::{Graph, Selection};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::manifest::check::{Phase, check_table};
 use crate::manifest::rules::{AppView, View};
-use crate::manifest::suggest::did_you_mean;
 use crate::manifest::{Document, Manifest, Table};
 use crate::model::AppName;
 use crate::schema::{Schema, TableType};
@@ -93,14 +92,14 @@ impl<'a> Draft<'a> {
 }
 
 /// The tables of the chosen profile: the root's, then the member's own.
-fn profiles<'a>(manifest: &'a Manifest, document: &'a Document, profile: Option<&str>) -> Vec<&'a Table> {
+pub(super) fn profiles<'a>(manifest: &'a Manifest, document: &'a Document, profile: Option<&str>) -> Vec<&'a Table> {
     let root = manifest.root_document();
     let documents = if document.file == root.file { vec![root] } else { vec![root, document] };
     let Some(name) = profile else { return Vec::new() };
     documents.into_iter().map(|document| document.table.table("profile").table(name)).collect()
 }
 
-fn variables(manifest: &Manifest, document: &Document, selection: &Selection) -> Variables {
+pub fn variables(manifest: &Manifest, document: &Document, selection: &Selection) -> Variables {
     let profiles = profiles(manifest, document, selection.profile.as_deref());
     let written = [manifest.root_document().table.table("vars"), document.table.table("vars")];
     let tables = written.into_iter().chain(profiles.into_iter().map(|profile| profile.table("vars")));
@@ -118,7 +117,7 @@ fn defaults(manifest: &Manifest, document: &Document, profile: Option<&str>, kin
     defaults
 }
 
-fn unknown_profile(manifest: &Manifest, name: &str) -> Option<Diagnostic> {
+pub fn unknown_profile(manifest: &Manifest, name: &str) -> Option<Diagnostic> {
     let known = manifest.profiles();
     if known.contains(&name) || manifest.incomplete {
         return None;

@@ -3,26 +3,34 @@
 mod app;
 mod choose;
 mod draft;
+mod environment;
 mod graph;
 mod merge;
 mod parameters;
+mod place;
 mod project;
+mod reach;
 mod resources;
 #[cfg(test)]
 pub mod sample;
 mod settings;
 mod vars;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use environment::environment;
 pub use graph::{Cycle, Graph};
-pub use project::{Layer, Origin, Project, Selection, Setting, Target};
+pub use place::{Place, place};
+pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Target};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, Span, codes};
-use crate::manifest::suggest::did_you_mean;
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, SourceMap, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;
+
+/// Where releases are on record unless a manifest says otherwise, below its root.
+const RELEASES: &str = ".flyte/releases";
 
 /// What the manifest means under `selection`.
 ///
@@ -36,6 +44,7 @@ pub fn resolve(manifest: &Manifest, selection: &Selection) -> Result<Project, In
     findings.append(&mut draft.findings);
     findings.extend(rules::check(&draft.view));
     findings.extend(choose::missing_scope(manifest, &draft.chosen));
+    findings.extend(draft.chosen.unconfigured.iter().cloned());
     match &selected {
         Ok(names) => findings.extend(
             draft
@@ -46,11 +55,20 @@ pub fn resolve(manifest: &Manifest, selection: &Selection) -> Result<Project, In
         ),
         Err(unknown) => findings.extend(unknown.iter().cloned()),
     }
-    let diagnostics = Diagnostics::new(manifest.sources.clone(), once_each(findings));
+    let diagnostics = Diagnostics::new(sources(manifest, selection), once_each(findings));
     let (Some(scope), Ok(names), false) = (draft.chosen.scope(), selected, diagnostics.has_errors()) else {
         return Err(Invalid(diagnostics));
     };
     Ok(project(manifest, selection, &draft, scope, &graph.restrict(&names), diagnostics))
+}
+
+/// The texts of the manifest, then that of the SDK's configuration.
+fn sources(manifest: &Manifest, selection: &Selection) -> SourceMap {
+    let mut sources = manifest.sources.clone();
+    if let Some(file) = &selection.config.file {
+        sources.add(file.shown.clone(), file.text.clone());
+    }
+    sources
 }
 
 fn project(
@@ -76,6 +94,7 @@ fn project(
         owner: draft.chosen.name.value.clone().unwrap_or_default(),
         scope,
         target: draft.chosen.target.clone(),
+        releases: ReleaseStore::Directory(manifest.root.join(RELEASES)),
         root: manifest.root.clone(),
         apps,
         declared,
@@ -91,7 +110,7 @@ fn project(
 pub fn check_all(manifest: &Manifest, environment: &BTreeMap<String, String>) -> Diagnostics {
     let mut findings = manifest.findings.clone();
     let profiles = manifest.profiles().into_iter().map(|name| Some(name.to_owned()));
-    let mut seen: BTreeSet<Place> = findings.iter().map(place).collect();
+    let mut seen: BTreeSet<Identity> = findings.iter().map(identity).collect();
     for profile in std::iter::once(None).chain(profiles) {
         let selection =
             Selection { profile: profile.clone(), environment: environment.clone(), ..Selection::default() };
@@ -101,7 +120,7 @@ pub fn check_all(manifest: &Manifest, environment: &BTreeMap<String, String>) ->
         found.extend(rules::check(&draft.view));
         found.extend(draft.unset.into_iter().map(|(_, finding)| Diagnostic { severity: Severity::Warning, ..finding }));
         for finding in found {
-            if seen.insert(place(&finding)) {
+            if seen.insert(identity(&finding)) {
                 findings.push(match &profile {
                     Some(name) => under_profile(manifest, name, finding),
                     None => finding,
@@ -113,9 +132,9 @@ pub fn check_all(manifest: &Manifest, environment: &BTreeMap<String, String>) ->
 }
 
 /// What makes two findings the same: their code, and what the labels say about which places.
-type Place = (&'static str, Vec<(Span, String)>, String);
+type Identity = (&'static str, Vec<(Span, String)>, String);
 
-fn place(finding: &Diagnostic) -> Place {
+fn identity(finding: &Diagnostic) -> Identity {
     let labels: Vec<_> = finding.labels.iter().map(|label| (label.span, label.text.clone())).collect();
     // A value of the defaults is wrong once, however many apps inherit it and are named in the message.
     let message = if labels.is_empty() { finding.message.clone() } else { String::new() };
@@ -124,7 +143,7 @@ fn place(finding: &Diagnostic) -> Place {
 
 fn once_each(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = BTreeSet::new();
-    findings.into_iter().filter(|finding| seen.insert(place(finding))).collect()
+    findings.into_iter().filter(|finding| seen.insert(identity(finding))).collect()
 }
 
 /// Adds the profile to a finding that does not point into it.

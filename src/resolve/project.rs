@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Graph;
-use crate::diagnostic::{Diagnostics, Span};
+use crate::config::Config;
+use crate::diagnostic::{Diagnostics, SourceMap, Span};
+use crate::manifest::Value;
 use crate::model::target::Connection;
 use crate::model::{App, AppName, Scope};
 
@@ -16,6 +18,12 @@ pub struct Selection {
     pub org: Option<String>,
     pub project: Option<String>,
     pub domain: Option<String>,
+    /// A control plane at this address, in place of a target: `dns:///host`, `host:port`, `https://host`, `http://host`.
+    pub endpoint: Option<String>,
+    /// Speak plain HTTP to the control plane.
+    pub insecure: bool,
+    /// The configuration of the SDK, as [`crate::config::read`] found it. Empty: there is none.
+    pub config: Config,
     /// Narrow to these apps and what they depend on; empty means all.
     pub apps: Vec<String>,
     /// The process environment, for `[vars]`.
@@ -35,6 +43,9 @@ impl Target {
     /// The name of the embedded control plane's target, which needs no table.
     pub const LOCAL: &str = "local";
 
+    /// The name of the target that the SDK's configuration describes, which needs no table.
+    pub const CONFIG: &str = "config";
+
     /// The embedded control plane.
     pub fn local() -> Self {
         Self { name: Self::LOCAL.to_owned(), connection: None }
@@ -45,6 +56,20 @@ impl Target {
     }
 }
 
+/// Where releases are on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseStore {
+    /// A directory, absolute.
+    Directory(PathBuf),
+    Bucket {
+        /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
+        address: String,
+        /// Of a store that speaks S3 elsewhere than at Amazon, or an Azure emulator.
+        endpoint: Option<String>,
+        region: Option<String>,
+    },
+}
+
 /// One manifest tree with every value decided.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -52,6 +77,7 @@ pub struct Project {
     pub owner: String,
     pub scope: Scope,
     pub target: Target,
+    pub releases: ReleaseStore,
     /// The directory of the root manifest, absolute.
     pub root: PathBuf,
     /// The apps selected, with everything they depend on.
@@ -71,8 +97,7 @@ pub struct Project {
 pub struct Setting {
     /// `project`, or `app.backend.scaling.replicas.min`.
     pub key: String,
-    /// As TOML.
-    pub value: String,
+    pub value: Value,
     pub origin: Origin,
 }
 
@@ -83,8 +108,38 @@ pub enum Origin {
     Default,
     /// A flag of the command line.
     Flag(&'static str),
+    /// A key of the SDK's configuration file, such as `admin.endpoint`.
+    Config { span: Span, key: &'static str },
+    /// An environment variable that the SDK's configuration knows.
+    Variable(String),
+    /// The API key that this environment variable holds.
+    ApiKey(&'static str),
+    /// The name of the control plane's host.
+    Guessed,
     /// Text of a manifest, in `[defaults]`, `[profile.NAME]` or the table itself.
     Text { span: Span, layer: Layer },
+}
+
+impl Origin {
+    /// For people: the place, the flag, the variable.
+    pub fn describe(&self, sources: &SourceMap) -> String {
+        match self {
+            Self::Default => "default".to_owned(),
+            Self::Flag(flag) => (*flag).to_owned(),
+            Self::Config { span, key } => format!("{} {key}", sources.locate(*span)),
+            Self::Variable(name) => format!("variable {name}"),
+            Self::ApiKey(name) => format!("API key in {name}"),
+            Self::Guessed => "guessed from the endpoint".to_owned(),
+            Self::Text { span, layer } => {
+                let place = sources.locate(*span);
+                match layer {
+                    Layer::App | Layer::Root => place,
+                    Layer::Defaults => format!("{place} [defaults]"),
+                    Layer::Profile(name) => format!("{place} [profile.{name}]"),
+                }
+            }
+        }
+    }
 }
 
 /// Which layer of a manifest a value was written in.

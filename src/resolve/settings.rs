@@ -2,28 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::choose::Choice;
+use super::choose::{Choice, Chosen};
 use super::draft::Draft;
 use super::merge::{each_node, each_value};
-use super::{Layer, Origin, Selection, Setting};
+use super::{Layer, Origin, Selection, Setting, reach};
 use crate::diagnostic::Span;
-use crate::manifest::{Manifest, Node, Table, Value, quoted};
+use crate::manifest::{Manifest, Node, Table, Value};
 use crate::model::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
 use crate::schema::{Form, Schema, TableType};
 
 /// The choices for the whole manifest, then those of each app in the order of names.
 pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -> Vec<Setting> {
     let chosen = &draft.chosen;
-    let mut settings = Vec::new();
-    for (key, choice) in [
-        ("name", &chosen.name),
-        ("org", &chosen.org),
-        ("project", &chosen.project),
-        ("domain", &chosen.domain),
-        ("target", &chosen.target_name),
-    ] {
-        settings.extend(choice_setting(key, choice));
-    }
+    let mut settings = choice_settings(chosen, selection);
     let layers = layers(manifest, selection.profile.as_deref());
     let owner = chosen.name.value.as_deref().unwrap_or_default();
     let kind = Schema::load().table("app").expect("the schema defines it");
@@ -41,19 +32,35 @@ pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -
     settings
 }
 
+/// The choices for the whole manifest, and how the target is reached.
+pub fn choice_settings(chosen: &Chosen, selection: &Selection) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for (key, choice) in [
+        ("name", &chosen.name),
+        ("org", &chosen.org),
+        ("project", &chosen.project),
+        ("domain", &chosen.domain),
+        ("target", &chosen.target_name),
+    ] {
+        settings.extend(choice_setting(key, choice));
+    }
+    settings.extend(reach::settings(chosen, &selection.environment));
+    settings
+}
+
 fn choice_setting(key: &str, choice: &Choice) -> Option<Setting> {
-    let value = quoted(choice.value.as_ref()?);
+    let value = Value::Text(choice.value.clone()?);
     Some(Setting { key: key.to_owned(), value, origin: choice.origin.clone() })
 }
 
-/// A value as TOML; what may be a credential, of variables, parameters and pods, as a placeholder.
-fn shown(key: &str, node: &Node, owner: &str) -> String {
+/// A value; what may be a credential, of variables, parameters and pods, as a placeholder.
+fn shown(key: &str, node: &Node, owner: &str) -> Value {
     // Between an app's name and the member of a parameter.
     let named = [".env.", ".parameters.", ".pod_template."].into_iter().find_map(|part| key.split_once(part));
-    let Some((_, name)) = named else { return node.to_string() };
+    let Some((_, name)) = named else { return node.value.clone() };
     match node.as_text() {
-        Some(text) if is_sensitive_name(name) || looks_like_credential(text) => placeholder(owner, text),
-        _ => concealed(node, owner).to_string(),
+        Some(text) if is_sensitive_name(name) || looks_like_credential(text) => Value::Text(placeholder(owner, text)),
+        _ => concealed(node, owner).value,
     }
 }
 
@@ -103,7 +110,8 @@ fn defaults(kind: &TableType, table: &Table, prefix: &str, settings: &mut Vec<Se
         let set = table.get(&key.name);
         if let (None, Some(default)) = (set, &key.default) {
             let text = key.forms.iter().any(|form| matches!(form, Form::Text { .. }));
-            let value = if text { quoted(default) } else { default.clone() };
+            let value =
+                if text { Value::Text(default.clone()) } else { Value::read(default).unwrap_or(Value::Mistaken) };
             settings.push(Setting { key: path, value, origin: Origin::Default });
             continue;
         }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Span, codes};
-use crate::manifest::suggest::did_you_mean;
+use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
 use crate::manifest::{Entry, Node, Table, Value};
 
 /// The variables that texts of one manifest may name.

@@ -98,6 +98,8 @@ pub enum Format {
     Cpu,
     Duration,
     Endpoint,
+    /// A path: relative to the manifest, absolute, or below `~/`.
+    File,
     Glob,
     /// A DNS name of at least two parts.
     Host,
@@ -118,6 +120,8 @@ pub enum Format {
     /// A project, domain or organisation.
     ScopeName,
     SecretKey,
+    /// The name of an environment variable that holds a secret. Whatever stands there is not shown.
+    SecretVariable,
     ServiceAccount,
     /// Bytes, or `auto`.
     SharedMemory,
@@ -131,7 +135,7 @@ pub enum Format {
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 27] = [
+    const NAMES: [(&'static str, Self); 29] = [
         ("accelerator", Self::Accelerator),
         ("app-name", Self::AppName),
         ("artifact-name", Self::ArtifactName),
@@ -139,6 +143,7 @@ impl Format {
         ("cpu", Self::Cpu),
         ("duration", Self::Duration),
         ("endpoint", Self::Endpoint),
+        ("file", Self::File),
         ("glob", Self::Glob),
         ("host", Self::Host),
         ("http-path", Self::HttpPath),
@@ -153,6 +158,7 @@ impl Format {
         ("python-object", Self::PythonObject),
         ("scope-name", Self::ScopeName),
         ("secret-key", Self::SecretKey),
+        ("secret-variable", Self::SecretVariable),
         ("service-account", Self::ServiceAccount),
         ("shared-memory", Self::SharedMemory),
         ("shell-words", Self::ShellWords),
@@ -182,10 +188,11 @@ impl Format {
             Self::SecretKey => Some("^[A-Za-z0-9_.-]+$"),
             Self::ServiceAccount => Some("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"),
             Self::Subdomain => Some("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
-            Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+            Self::SecretVariable | Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
             Self::Word => Some("^[A-Za-z0-9_-]+$"),
             Self::Any
             | Self::Accelerator
+            | Self::File
             | Self::Glob
             | Self::Image
             | Self::Path

@@ -3,10 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::project::Project;
@@ -16,7 +16,7 @@ use super::state::{Profile, State};
 use super::store::{BundlePath, Store, StoreError, new_project};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, Guarantees, LiveApp, Scope};
-use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
 /// control plane.
@@ -49,26 +49,16 @@ fn without_org(scope: &Scope) -> Scope {
 }
 
 fn not_running(method: &str) -> RpcError {
-    RpcError {
-        method: method.to_owned(),
-        code: RpcCode::Unavailable,
-        message: "the embedded control plane does not run".to_owned(),
-        request_id: String::new(),
-        delivery: Delivery::NotSent,
-    }
+    RpcError::not_sent(method, RpcCode::Unavailable, "the embedded control plane does not run")
 }
 
 fn unreadable(error: StoreError) -> RpcError {
-    RpcError { code: RpcCode::Internal, message: error.to_string(), ..not_running("reading the files at rest") }
+    RpcError::not_sent("reading the files at rest", RpcCode::Internal, &error.to_string())
 }
 
 /// As the running one answers for services it does not have.
 fn not_kept(method: &str) -> RpcError {
-    RpcError {
-        code: RpcCode::Unimplemented,
-        message: "the embedded control plane has no runs and no artifacts".to_owned(),
-        ..not_running(method)
-    }
+    RpcError::not_sent(method, RpcCode::Unimplemented, "the embedded control plane has no runs and no artifacts")
 }
 
 #[async_trait]
@@ -107,14 +97,19 @@ impl ControlPlane for AtRest {
         Err(not_running("AppService/Watch"))
     }
 
-    async fn upload(&self, _: &Scope, _: &str, _: Bytes) -> Result<String, RpcError> {
+    async fn upload(&self, _: &Scope, _: &Parcel) -> Result<String, RpcError> {
         Err(not_running("DataProxyService/CreateUploadLocation"))
     }
 
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
-        let (Some(store), Some(app)) = (&self.store, self.find(app).map(LiveApp)) else { return Ok(None) };
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
+        let (Some(store), Some(app)) = (&self.store, self.find(app).map(LiveApp)) else { return Ok(false) };
         let path = app.bundle_address().and_then(BundlePath::of_address);
-        Ok(path.and_then(|path| std::fs::read(store.bundle_file(&path)).ok()).map(Bytes::from))
+        let Some(mut file) = path.and_then(|path| std::fs::File::open(store.bundle_file(&path)).ok()) else {
+            return Ok(false);
+        };
+        let copied = std::io::copy(&mut file, into);
+        copied.map_err(|error| RpcError::answered("reading a bundle", RpcCode::Internal, error.to_string()))?;
+        Ok(true)
     }
 
     async fn run(&self, _: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

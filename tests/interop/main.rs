@@ -5,6 +5,7 @@
 
 mod adopt;
 mod client;
+mod configuration;
 mod import;
 mod process;
 mod program;

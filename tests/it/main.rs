@@ -8,8 +8,10 @@ mod golden;
 mod import;
 mod invariants;
 mod json_schema;
+mod network;
 mod preflight;
 mod reads;
 mod real;
+mod saved;
 #[path = "../support/mod.rs"]
 mod support;

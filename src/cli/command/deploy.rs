@@ -49,7 +49,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
 
 /// As any other manifest, but one that is nowhere written down.
 fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
-    let place = place(context, None)?;
+    let place = place(context)?;
     let (mut ports, progress) = apply::ports(context)?;
     context.wait(async {
         let declared = python::declared(&context.files(), &args.path, None, &place).await?;

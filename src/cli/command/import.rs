@@ -10,7 +10,7 @@ use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
-use crate::cli::place::{Endpoint, Place, place};
+use crate::cli::place::{Place, place};
 use crate::cli::python;
 use crate::import::{self, Imported, Options, Unsaid};
 use crate::manifest::{FILE_NAME, normal};
@@ -25,9 +25,6 @@ pub struct Args {
     /// Write to this file, which must not exist, in place of stdout
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     out: Option<PathBuf>,
-
-    #[command(flatten)]
-    endpoint: Endpoint,
 }
 
 /// # Errors
@@ -37,7 +34,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     if let Some(path) = args.out.as_ref().filter(|path| path.exists()) {
         return Err(exists(path));
     }
-    let place = place(context, Some(&args.endpoint))?;
+    let place = place(context)?;
     let imported = match &args.python {
         Some(text) => from_python(context, text, &place)?,
         None => from_live(context, args.out.as_deref(), &place)?,

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
-use crate::cli::starter::{self, Found};
+use crate::cli::starter::{self, Found, Goal};
 use crate::manifest::FILE_NAME;
 
 /// How much of a file is looked at.
@@ -23,8 +23,13 @@ pub fn run(context: &Context, _: &Args) -> Result<Answer> {
     let directory = std::path::absolute(&path)?.parent().map(Path::to_owned).unwrap_or_default();
     let found = look(&directory)
         .map_err(|error| Failure::from(error).while_doing(format!("cannot look around in {}", directory.display())))?;
-    let (project, domain) = (context.global.project.as_deref(), context.global.domain.as_deref());
-    let starter = starter::write(&found, project, domain);
+    let config = context.config()?;
+    let goal = Goal {
+        project: context.global.project.as_deref().or(config.project.as_ref().map(|project| project.value.as_str())),
+        domain: context.global.domain.as_deref().or(config.domain.as_ref().map(|domain| domain.value.as_str())),
+        is_configured: config.names_endpoint(),
+    };
+    let starter = starter::write(&found, goal);
     let written = fs::File::create_new(&path).and_then(|mut file| file.write_all(starter.text.as_bytes()));
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::new(format!("{} exists already", path.display()))

@@ -17,9 +17,9 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
             } else {
                 continue;
             };
-            // The first label's text is hidden when this is shown.
             findings.push(
                 finding
+                    .conceal(node.span)
                     .label(node.span, "readable by everyone who may see the app")
                     .help(format!("store it as a secret, and write `secrets = [{{ key = \"…\", env = \"{name}\" }}]`")),
             );

@@ -20,6 +20,7 @@ mod runnable;
 mod secrets;
 mod source_files;
 mod starter;
+mod targets;
 mod unknown_app;
 mod unused;
 mod variables;
@@ -99,6 +100,7 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
     let mut findings = conflicting_root::check(manifest);
     findings.extend(duplicate_app::check(manifest));
     findings.extend(profile_apps::check(manifest));
+    findings.extend(targets::check(manifest));
     findings.extend(unused::check(manifest));
     findings
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::suggest::did_you_mean;
 use super::super::{Document, Manifest, Value};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 
 pub fn check(manifest: &mut Manifest) -> Vec<Diagnostic> {
     if manifest.incomplete {

@@ -3,10 +3,9 @@
 use std::cmp::Ordering;
 
 use super::super::kubernetes::{self, accelerator};
-use super::super::suggest::did_you_mean;
 use super::super::{Node, Table};
 use super::{AppView, View};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::model::accelerator::{Accelerator, Partitions, known};
 use crate::model::quantity::Quantity;
 use buffa::Enumeration as _;

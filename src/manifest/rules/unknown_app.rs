@@ -1,8 +1,7 @@
 //! What an app depends on is declared.
 
-use super::super::suggest::did_you_mean;
 use super::View;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
     if view.manifest.incomplete {

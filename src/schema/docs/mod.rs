@@ -70,13 +70,13 @@ fn text(format: Format) -> &'static str {
         Format::Image => "image reference",
         Format::LabelKey | Format::LabelValue => "text as in a Kubernetes label",
         Format::Mount => "absolute path in the container",
-        Format::Path => "path",
+        Format::File | Format::Path => "path",
         Format::PythonObject => "`\"module:attribute\"`",
         Format::SecretKey => "name of a secret",
         Format::SharedMemory => "quantity such as `\"2Gi\"`, or `\"auto\"`",
         Format::ShellWords => "command line",
         Format::Subdomain => "part of a host name",
-        Format::Variable => "name of an environment variable",
+        Format::SecretVariable | Format::Variable => "name of an environment variable",
     }
 }
 

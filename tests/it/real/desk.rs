@@ -74,12 +74,20 @@ impl Desk {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flyte"));
+        for (name, _) in std::env::vars_os() {
+            let is_sdk = ["FLYTE_", "FLYTECTL_", "UCTL_"].iter().any(|start| name.to_string_lossy().starts_with(start));
+            if is_sdk {
+                command.env_remove(name);
+            }
+        }
         command
             .current_dir(self.tree())
             .args(arguments)
             .env("FLYTE_STATE_DIR", self.state())
             .env("FLYTE_CACHE_DIR", self.directory.path().join("cache"))
             .env("NO_COLOR", "1")
+            // Nothing of the user's own configuration of the SDK.
+            .env("HOME", self.directory.path())
             .stdin(Stdio::null());
         command
     }

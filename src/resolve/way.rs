@@ -1,0 +1,185 @@
+//! The way to a control plane, as a `[target.NAME]` or the SDK's configuration has it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::choose::Choice;
+use super::{Layer, Origin, Selection, Target};
+use crate::config::{self, Part, Parts, Sourced};
+use crate::diagnostic::{Diagnostic, FileId, Span, codes};
+use crate::manifest::check::{Phase, check_table};
+use crate::manifest::{Manifest, Node, Table, normal};
+use crate::model::target::{self, AuthKind, SecretSource};
+use crate::schema::Schema;
+
+/// How a control plane is reached, part by part.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    pub parts: Parts<Origin>,
+    /// It is that of the SDK's configuration, whatever flags replace in it.
+    pub is_sdk: bool,
+    /// The file of the SDK that the target names, as it is written.
+    pub file: Option<String>,
+    /// What was read otherwise than the SDK reads it.
+    pub notes: Vec<String>,
+}
+
+/// The control plane of the SDK's configuration; flags replace parts of it, as with the SDK.
+pub fn of_sdk(selection: &Selection, file: FileId) -> Way {
+    let mut parts = selection.config.parts.clone().map_origin(|from| origin(&from, file));
+    let mut notes = selection.config.notes.clone();
+    if let Some(endpoint) = &selection.endpoint {
+        parts.endpoint = Some(Sourced::new(endpoint.clone(), Origin::Flag("--endpoint")));
+    }
+    if selection.insecure {
+        parts.insecure = Some(Sourced::new(true, Origin::Flag("--insecure")));
+    }
+    settle(&mut parts, &mut notes);
+    Way { parts, is_sdk: true, file: None, notes }
+}
+
+/// A table of the manifest, over the file that it names. Variables are filled in.
+pub fn of_table(manifest: &Manifest, table: &Table, selection: &Selection) -> Way {
+    let mut way = Way::default();
+    if let Some((path, (file, config))) = table.text("config").and_then(|path| manifest.configs.get_key_value(path)) {
+        way.parts = config.parts.clone().map_origin(|from| origin(&from, *file));
+        way.notes.clone_from(&config.notes);
+        way.file = Some(path.clone());
+        settle(&mut way.parts, &mut way.notes);
+    }
+    way.parts = written(table, &manifest.root, &selection.environment).over(way.parts);
+    if selection.insecure {
+        way.parts.insecure = Some(Sourced::new(true, Origin::Flag("--insecure")));
+        way.parts.kind = Some(Sourced::new(AuthKind::None, Origin::Flag("--insecure")));
+    }
+    way
+}
+
+/// Where the SDK's rules about plain HTTP are traps, what is meant.
+fn settle(parts: &mut Parts<Origin>, notes: &mut Vec<String>) {
+    let is_insecure = parts.insecure.as_ref().is_some_and(|insecure| insecure.value);
+    let is_http = parts.endpoint.as_ref().is_some_and(|endpoint| endpoint.value.starts_with("http://"));
+    if is_http && !is_insecure {
+        notes.push("the endpoint says http:// and is spoken to in plain HTTP; the SDK would use https".to_owned());
+    }
+    if let (Some(Sourced { value: true, origin }), Some(kind)) = (&parts.insecure, &mut parts.kind) {
+        notes.push(format!(
+            "`insecure` is set: nothing is sent to prove who is calling, as with the SDK, although `{}` is configured",
+            kind.value.word()
+        ));
+        *kind = Sourced::new(AuthKind::None, origin.clone());
+    }
+}
+
+/// Where the SDK takes a part of an address for an organisation.
+pub fn notes_on_org(parts: &Parts<Origin>, org: &Choice) -> Option<String> {
+    let host = target::host(&parts.endpoint.as_ref()?.value).to_owned();
+    let first = host.split('.').next().filter(|_| org.value.is_none() && host.matches('.').count() > 1)?;
+    Some(format!("{host} is an address and tells of no organisation; the SDK takes `{first}` for one"))
+}
+
+/// A name for an endpoint of the command line.
+pub fn name_of(endpoint: &str) -> String {
+    let host = target::host(endpoint);
+    let first = if target::is_address(host) { "" } else { host.split('.').next().unwrap_or_default() };
+    let name: String = first.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    match name.as_str() {
+        "" | Target::LOCAL | Target::CONFIG => "remote".to_owned(),
+        _ => name,
+    }
+}
+
+/// What the way to log in lacks. A table's own lacks are told by the rules.
+pub fn incomplete(parts: &Parts<Origin>, lacking: &str) -> Option<Diagnostic> {
+    let asked_for = parts.kind.as_ref().map(|kind| &kind.origin);
+    if matches!(asked_for, Some(Origin::Text { .. })) {
+        return None;
+    }
+    let (what, help) = match lacking {
+        "client_id" => ("no client", "set `admin.clientId`, or FLYTE_ADMIN_CLIENTID"),
+        "secret_env" => (
+            "no client secret",
+            "name the variable that holds it in `admin.clientSecretEnvVar`, or the file in `admin.clientSecretLocation`",
+        ),
+        "command" => ("no command", "set `admin.command` to the program that prints a token, or FLYTE_AUTH_COMMAND"),
+        _ => (
+            "no token",
+            "the SDK gets it from the program that calls it; here, declare a `[target.NAME]` with \
+             `auth = { kind = \"passthrough\", variable = \"VARIABLE\" }`",
+        ),
+    };
+    let kind = parts.auth_kind().word();
+    let finding =
+        Diagnostic::error(codes::INCOMPLETE_AUTH, format!("the configuration asks for `{kind}`, and has {what}"));
+    let finding = match asked_for {
+        Some(Origin::Config { span, .. }) => finding.label(*span, "asked for here"),
+        _ => finding,
+    };
+    Some(finding.help(help))
+}
+
+/// An origin in the SDK's configuration, where its text is `file`.
+pub fn origin(from: &config::Origin, file: FileId) -> Origin {
+    match from {
+        config::Origin::File { key, range } => Origin::Config { span: Span::new(file, range.clone()), key },
+        config::Origin::Variable(name) => Origin::Variable(name.clone()),
+        config::Origin::ApiKey(name) => Origin::ApiKey(name),
+    }
+}
+
+/// What filling in variables brought to light.
+pub fn check(table: &mut Table, name: &str) -> Vec<Diagnostic> {
+    let kind = Schema::load().table("target").expect("the schema defines it");
+    check_table(table, kind, &format!("target.{name}"), Phase::Filled)
+}
+
+/// What a table says itself. Paths in it are relative to `directory`.
+fn written(table: &Table, directory: &Path, environment: &BTreeMap<String, String>) -> Parts<Origin> {
+    let auth = table.table("auth");
+    let path = |text: String| absolute(&text, directory, environment);
+    let secret_file = part(auth, "secret_file", text).map(|file| file.map(|text| SecretSource::File(path(text))));
+    let secret_variable = part(auth, "secret_env", text).map(|name| name.map(SecretSource::Variable));
+    Parts {
+        endpoint: part(table, "endpoint", text),
+        insecure: part(table, "insecure", Node::as_boolean),
+        insecure_skip_verify: part(table, "insecure_skip_verify", Node::as_boolean),
+        ca_file: part(table, "ca_file", text).map(|file| file.map(path)),
+        proxy: part(table, "proxy", text),
+        kind: part(auth, "kind", |node| AuthKind::ALL.into_iter().find(|kind| Some(kind.word()) == node.as_text())),
+        client_id: part(auth, "client_id", text),
+        secret: secret_variable.or(secret_file),
+        command: part(auth, "command", words),
+        variable: part(auth, "variable", text),
+        scopes: part(auth, "scopes", texts),
+        keep_tokens: part(auth, "keep_tokens", Node::as_boolean),
+        org: part(table, "org", text),
+    }
+}
+
+fn part<T>(table: &Table, key: &str, read: impl Fn(&Node) -> Option<T>) -> Part<T, Origin> {
+    let node = table.get(key)?;
+    Some(Sourced::new(read(node)?, Origin::Text { span: node.span, layer: Layer::Root }))
+}
+
+fn text(node: &Node) -> Option<String> {
+    node.as_text().map(str::to_owned)
+}
+
+fn texts(node: &Node) -> Option<Vec<String>> {
+    node.elements().iter().map(text).collect()
+}
+
+fn words(node: &Node) -> Option<Vec<String>> {
+    match node.as_text() {
+        Some(line) => shlex::split(line),
+        None => texts(node),
+    }
+}
+
+/// A path of a manifest, where `~/` is the user's home.
+fn absolute(path: &str, directory: &Path, environment: &BTreeMap<String, String>) -> PathBuf {
+    match (path.strip_prefix("~/"), environment.get("HOME")) {
+        (Some(rest), Some(home)) => normal(&Path::new(home).join(rest)),
+        _ => normal(&directory.join(path)),
+    }
+}
