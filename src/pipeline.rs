@@ -24,14 +24,15 @@ use crate::apply::{self, OnRecord, Options, Outcome};
 use crate::bundle::{self, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
-use crate::diff::{self, LiveSet};
+use crate::diff::{self, ChangeSet, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, BundleRef, Digest, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, BundleRef, Digest, Guarantees, InvalidName, LiveApp};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{PlanFileError, Stale};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
 use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
+use crate::preflight;
 use crate::release::ReleaseSet;
 use crate::report::Report;
 use crate::resolve::{self, Place, Project, ReleaseStore, Selection, Target};
@@ -147,9 +148,13 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let mut changes = diff::diff(&project, &desired, &released, &live);
+    let guarantees = control_plane.guarantees();
+    let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
+    tell_filled(&changes);
     code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
-    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
+    let found = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
+    plan.diagnostics = plan.diagnostics.and(found);
     plan.commit = desired.commit;
     let texts = plan::stored::texts(&manifest.sources);
     let environment = resolve::environment(&manifest, &request.selection);
@@ -309,8 +314,9 @@ pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Resul
     let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let changes = diff::diff(&project, &desired, &released, &live);
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default());
+    let guarantees = control_plane.guarantees();
+    let changes = diff::diff(&project, &desired, &released, &live, &guarantees);
+    let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default(), &guarantees);
     let of = |app: &plan::AppPlan| AppStatus {
         name: app.name.clone(),
         plan: app.clone(),
@@ -323,6 +329,26 @@ pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Resul
     let asked = |app: &&plan::AppPlan| names.is_empty() || names.iter().any(|name| name == app.name.as_str());
     let apps = plan.apps.iter().filter(asked).map(of).collect();
     Ok((plan, apps))
+}
+
+/// A control plane, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub target: String,
+    pub endpoint: String,
+    pub guarantees: Guarantees,
+}
+
+/// What is known of the control plane, after a look at the apps that are there.
+///
+/// # Errors
+/// The manifest has mistakes, or the control plane does not answer.
+pub async fn server(ports: &Ports, request: &Request) -> Result<Server, Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
+    read(control_plane.as_ref(), &project).await?;
+    let (target, endpoint) = (project.target.name, control_plane.endpoint().to_owned());
+    Ok(Server { target, endpoint, guarantees: control_plane.guarantees() })
 }
 
 /// The plan to activate, deactivate or delete apps by name. No names: all declared apps.
@@ -386,6 +412,14 @@ fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
     let apps = control_plane.list(&project.scope).await?;
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
+}
+
+fn tell_filled(changes: &ChangeSet) {
+    for change in &changes.apps {
+        for field in &change.filled {
+            tracing::info!(app = %change.name(), field, "the server fills this in: no change");
+        }
+    }
 }
 
 /// The files of a bundle that was packed here before, or is on record.

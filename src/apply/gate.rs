@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use flyte_schema::flyteidl2::app::spec::DesiredState;
 use futures::future::{Either, select};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -10,14 +9,20 @@ use jiff::Timestamp;
 
 use super::outcome::GateResult;
 use super::write::{Writer, Written};
-use crate::canonical::fingerprint;
-use crate::model::{AppId, Fingerprint, LiveApp};
+use crate::canonical::{content, fingerprint};
+use crate::model::{AppId, Fingerprint, LiveApp, State};
 use crate::plan::Gate;
 use crate::port::{Event, LogLine, RpcError, Update};
 use crate::readiness::{Verdict, judge};
 
 /// How often the app is read besides being watched: servers drop events.
 const POLL: Duration = Duration::from_secs(2);
+
+/// How long an answer may be one of before our write. Source: the cache of the open-source server lives for 30 s.
+const CACHED: Duration = Duration::from_secs(31);
+
+/// How long an app created as stopped may be without a status.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long the control plane may be silent while a gate waits for it.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -37,9 +42,10 @@ pub(super) struct Seen {
 /// Watches and polls until the gate passes, fails, or its time is over. An interrupt ends it at once.
 pub(super) async fn wait(writer: &Writer<'_>, id: &AppId, gate: Gate, written: &Written) -> Seen {
     let started = writer.ports.clock.now();
-    let ours = written.live.as_ref().map(content);
+    let ours = written.live.as_ref().map(Prints::of);
+    let before = written.before.as_ref().map(Prints::of);
     let last = String::from("nothing yet");
-    let mut waiting = Waiting { writer, id, gate, written, ours, started, last, live: None };
+    let mut waiting = Waiting { writer, id, gate, written, ours, before, started, last, live: None };
     let result = tokio::select! {
         biased;
         result = waiting.run() => Some(result),
@@ -56,7 +62,8 @@ struct Waiting<'a> {
     gate: Gate,
     written: &'a Written,
     /// What the app is since our write. `None`: we wrote nothing that stays.
-    ours: Option<Fingerprint>,
+    ours: Option<Prints>,
+    before: Option<Prints>,
     started: Timestamp,
     /// What was last told about it.
     last: String,
@@ -133,7 +140,10 @@ impl<'a> Waiting<'a> {
         if self.live.as_ref().is_some_and(|live| self.is_replaced(live)) {
             return Some(GateResult::Overtaken { state: "changed".to_owned() });
         }
-        let verdict = judge(self.live.as_ref(), &self.written.evidence);
+        let verdict = match &self.live {
+            Some(live) if self.is_old(live) || self.has_status_of_before(live) => Verdict::not_shown(),
+            live => judge(live.as_ref(), &self.written.evidence),
+        };
         let result = decide(self.gate, &verdict, self.elapsed());
         let status = status_of(&verdict);
         if result.is_none() && status != self.last {
@@ -143,19 +153,65 @@ impl<'a> Waiting<'a> {
         result
     }
 
-    /// Whether somebody wrote something else after us. Without revisions, the spec of before is only an old answer.
+    /// Whether somebody wrote something else after us.
     fn is_replaced(&self, live: &LiveApp) -> bool {
-        let Some(ours) = self.ours else { return false };
-        let now = content(live);
-        now != ours && Some(now) != self.written.before && live.revision() >= self.written.evidence.revision
+        let Some(ours) = &self.ours else { return false };
+        content(&live.0) != ours.content && !self.is_old(live) && live.revision() >= self.written.evidence.revision
+    }
+
+    /// Whether an answer may be one of before our write: without revisions, it shows the app as it was, and caches have
+    /// not run out.
+    fn is_old(&self, live: &LiveApp) -> bool {
+        let (Some(ours), Some(before)) = (&self.ours, &self.before) else { return false };
+        let now = Prints::of(live);
+        live.revision().0 == 0 && now == *before && now != *ours && self.elapsed() < CACHED
+    }
+
+    /// Whether the status is the one that was read back right after an update. A new version is not there that fast: it
+    /// is of the version before, and became what it is after we had looked last.
+    fn has_status_of_before(&self, live: &LiveApp) -> bool {
+        let read_back = self.written.live.as_ref().and_then(LiveApp::condition);
+        let may_be_old = live.revision().0 == 0 && self.before.is_some() && self.elapsed() < CACHED;
+        may_be_old
+            && matches!(self.gate, Gate::Ready { .. })
+            && matches!(live.state(), State::Active | State::ScaledToZero | State::Failed | State::Stopped)
+            && live.condition() == read_back
     }
 }
 
-/// What an app is, whether it runs or not.
-pub(super) fn content(live: &LiveApp) -> Fingerprint {
-    let mut app = live.0.clone();
-    app.spec.get_or_insert_default().desired_state = DesiredState::DESIRED_STATE_UNSPECIFIED.into();
-    fingerprint(&app)
+/// What an app is, and the same together with whether it is to run.
+#[derive(PartialEq)]
+struct Prints {
+    content: Fingerprint,
+    whole: Fingerprint,
+}
+
+impl Prints {
+    fn of(live: &LiveApp) -> Self {
+        Self { content: content(&live.0), whole: fingerprint(&live.0) }
+    }
+}
+
+/// An app that was just created as stopped, with its first status if it gets one soon. A server that starts it says so.
+pub(super) async fn first_status(writer: &Writer<'_>, id: &AppId, now: LiveApp) -> LiveApp {
+    if now.condition().is_some() {
+        return now;
+    }
+    let shown = async {
+        let mut updates = futures::stream::once(writer.control_plane.watch(id)).try_flatten().boxed();
+        while let Some(Ok(Update::Is(app))) = updates.next().await {
+            if !app.status.conditions.is_empty() {
+                return Some(LiveApp(*app));
+            }
+        }
+        futures::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        live = shown => live.unwrap_or(now),
+        () = writer.interrupt.wait() => now,
+        () = writer.ports.clock.sleep(SETTLE) => writer.control_plane.get(id).await.ok().flatten().map_or(now, LiveApp),
+    }
 }
 
 /// An app as read, or why it could not be.

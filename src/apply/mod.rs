@@ -19,7 +19,7 @@ pub use interrupt::Interrupt;
 pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, StepOutcome, Write};
 
 use crate::model::AppName;
-use crate::plan::{Action, ApprovedPlan, Plan, Step, StepId};
+use crate::plan::{Action, ApprovedPlan, Plan, Precondition, Step, StepId};
 use crate::port::{ControlPlane, Event, Ports, StoreError};
 use crate::records::Records;
 use crate::release::ReleaseSet;
@@ -67,8 +67,8 @@ pub async fn apply(
     let mut board = Board::new(plan);
     let mut running = FuturesUnordered::new();
     loop {
-        while running.len() < options.parallelism.max(1) && !options.interrupt.is_set() {
-            let Some(id) = board.next() else { break };
+        while running.len() < options.parallelism.max(1) {
+            let Some(id) = board.next(options.interrupt.is_set()) else { break };
             let step = &plan.steps[id.0];
             if !matches!(step.action, Action::Upload(_) | Action::Record) {
                 ports.events.tell(Event::Started { app: step.app.clone(), action: step.action.verb() });
@@ -96,10 +96,12 @@ impl<'a> Board<'a> {
         Self { plan, started: vec![false; plan.steps.len()], done: BTreeMap::new() }
     }
 
-    /// The first step that nothing holds back.
-    fn next(&mut self) -> Option<StepId> {
+    /// The first step that nothing holds back. After an interrupt only what completes a write that was begun.
+    fn next(&mut self, is_interrupted: bool) -> Option<StepId> {
         let free = |step: &&Step| {
-            !self.started[step.id.0] && step.after.iter().all(|after| self.done.contains_key(&after.step))
+            !self.started[step.id.0]
+                && (!is_interrupted || step.expects == Precondition::AsLeft)
+                && step.after.iter().all(|after| self.done.contains_key(&after.step))
         };
         let id = self.plan.steps.iter().find(free)?.id;
         self.started[id.0] = true;

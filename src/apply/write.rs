@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flyte_schema::flyteidl2::app::spec::DesiredState;
 use flyte_schema::flyteidl2::app::{App, Meta};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::gate;
@@ -15,7 +16,7 @@ use crate::bundle::{self, Bundle};
 use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
-use crate::model::{AppId, AppSpec, BundleRef, Fingerprint, LiveApp, Scope, State};
+use crate::model::{AppId, AppName, AppSpec, BundleRef, Fingerprint, LiveApp, Scope, State};
 use crate::plan::{Action, Gate, Precondition, Step};
 use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
 use crate::readiness::Evidence;
@@ -26,6 +27,16 @@ const REASON: &str = "applied by flyte";
 /// How long after a lost answer a write is looked for.
 const LOOK_AGAIN: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)];
 
+/// Waits between reads that do not show a write yet. Together longer than answers are kept in caches.
+const PATIENCE: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(8),
+    Duration::from_secs(10),
+];
+
 /// Carries out steps against one control plane.
 pub(super) struct Writer<'a> {
     pub ports: &'a Ports,
@@ -35,6 +46,8 @@ pub(super) struct Writer<'a> {
     recorder: Recorder<'a>,
     /// Where uploaded bundles lie.
     addresses: Mutex<BTreeMap<BundleRef, String>>,
+    /// What each app was when its last step ended.
+    left: Mutex<BTreeMap<AppName, Fingerprint>>,
 }
 
 /// A write that was taken.
@@ -44,7 +57,7 @@ pub(super) struct Written {
     /// The app as read back. `None`: nothing was written, or it was deleted.
     pub live: Option<LiveApp>,
     /// What the app was before.
-    pub before: Option<Fingerprint>,
+    pub before: Option<LiveApp>,
     pub evidence: Evidence,
 }
 
@@ -56,7 +69,8 @@ impl<'a> Writer<'a> {
         interrupt: &'a Interrupt,
         recorder: Recorder<'a>,
     ) -> Self {
-        Self { ports, control_plane, scope, interrupt, recorder, addresses: Mutex::default() }
+        let (addresses, left) = (Mutex::default(), Mutex::default());
+        Self { ports, control_plane, scope, interrupt, recorder, addresses, left }
     }
 
     pub async fn run(&self, step: &Step) -> StepOutcome {
@@ -84,11 +98,15 @@ impl<'a> Writer<'a> {
                 }
             },
         };
+        if let Some(live) = &written.live {
+            self.left.lock().await.insert(step.app.clone(), fingerprint(&live.0));
+        }
         if !matches!(step.action, Action::Verify) {
             let revision = written.live.as_ref().map_or(0, |live| live.revision().0);
             self.ports.events.tell(Event::Written { app: step.app.clone(), action: step.action.verb(), revision });
         }
-        if let Some(sent) = &written.sent {
+        // What completes the step before is on record with it.
+        if let Some(sent) = written.sent.as_ref().filter(|_| step.expects != Precondition::AsLeft) {
             outcome.recording = self.recorder.record(step, sent).await;
         }
         if step.gate != Gate::Open {
@@ -151,17 +169,37 @@ impl<'a> Writer<'a> {
     }
 
     async fn write(&self, step: &Step, id: &AppId) -> Result<Written, Write> {
-        let read = self.control_plane.get(id).await;
-        let before = read.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?.map(LiveApp);
-        check(step.expects, before.as_ref()).map_err(|stale| Write::Failed { error: ApplyError::Stale(stale) })?;
+        let before = self.expected(step, id).await?;
         match (&step.action, before) {
             (Action::Delete, before) => self.delete(id, before).await,
-            (Action::Create(spec), before) => self.put(id, spec, before).await,
-            (Action::Update(spec), Some(before)) => self.put(id, spec, Some(before)).await,
+            (Action::Create(spec), before) => self.put(step, id, spec, before).await,
+            (Action::Update(spec), Some(before)) => self.put(step, id, spec, Some(before)).await,
             (Action::Activate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_ACTIVE).await,
             (Action::Deactivate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_STOPPED).await,
             // `check` has refused these: the steps expect a live app.
             _ => Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
+        }
+    }
+
+    /// The app right before the write, if it is what the step was planned on.
+    async fn expected(&self, step: &Step, id: &AppId) -> Result<Option<LiveApp>, Write> {
+        let left = match step.expects {
+            Precondition::AsLeft => self.left.lock().await.get(&step.app).copied(),
+            _ => None,
+        };
+        let expects = left.map_or(step.expects, Precondition::Same);
+        let mut pauses = PATIENCE.into_iter();
+        loop {
+            let read = self.control_plane.get(id).await;
+            let before = read.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?.map(LiveApp);
+            match check(expects, before.as_ref()) {
+                Ok(()) => return Ok(before),
+                // We have just written it: another answer may be an old one.
+                Err(stale) => match pauses.next().filter(|_| left.is_some()) {
+                    Some(pause) => self.ports.clock.sleep(pause).await,
+                    None => return Err(Write::Failed { error: ApplyError::Stale(stale) }),
+                },
+            }
         }
     }
 
@@ -198,30 +236,33 @@ impl<'a> Writer<'a> {
     }
 
     /// Brings a whole spec to the control plane, in as many writes as it takes there.
-    async fn put(&self, id: &AppId, spec: &AppSpec, before: Option<LiveApp>) -> Result<Written, Write> {
+    async fn put(&self, step: &Step, id: &AppId, spec: &AppSpec, before: Option<LiveApp>) -> Result<Written, Write> {
         let app = self.message(id, spec, before.as_ref()).await;
         let mut written = self.send(&app, before.as_ref()).await?;
-        let mut evidence = Evidence::of(before.as_ref(), &written);
-        let stopped = app.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED;
+        let stopped = matches!(step.gate, Gate::Stopped { .. });
         let mut now = self.read_back(id, &written, before.as_ref()).await?;
-        if stopped && differing(&app, &now).is_some() && was_ignored(&written, before.as_ref(), &now) {
-            // Such a server keeps a new spec only when it runs it: write it running, then stop it.
-            let running = with_state(&app, &now, DesiredState::DESIRED_STATE_ACTIVE);
+        let mut evidence = Evidence::of(before.as_ref(), &written, &now);
+        if stopped && self.differing(&app, &now).is_some() && was_ignored(&written, before.as_ref(), &now) {
+            // Such a server keeps a new spec only when it runs it: write it running, then stop it. Should we end in
+            // between, the state that says nothing tells the next one.
+            let running = with_state(&app, &now, DesiredState::DESIRED_STATE_UNSPECIFIED);
             let started = self.send(&running, Some(&now)).await?;
             now = self.read_back(id, &started, Some(&now)).await?;
+        }
+        if stopped && before.is_none() {
+            now = gate::first_status(self, id, now).await;
         }
         let ran = before.as_ref().is_some_and(|before| !before.is_stopped());
         if stopped && (!now.is_stopped() || !ran && was_started(&now)) {
             let stop = with_state(&app, &now, DesiredState::DESIRED_STATE_STOPPED);
             written = self.send(&stop, Some(&now)).await?;
-            evidence = Evidence::of(Some(&now), &written);
-            now = self.read_back(id, &written, Some(&now)).await?;
+            let running = now;
+            now = self.read_back(id, &written, Some(&running)).await?;
+            evidence = Evidence::of(Some(&running), &written, &now);
         }
-        match differing(&app, &now) {
+        match self.differing(&app, &now) {
             Some(fields) => Err(Write::Failed { error: ApplyError::NotKept { fields } }),
-            None => {
-                Ok(Written { sent: Some(app), live: Some(now), before: before.as_ref().map(gate::content), evidence })
-            }
+            None => Ok(Written { sent: Some(as_meant(app)), live: Some(now), before, evidence }),
         }
     }
 
@@ -229,9 +270,9 @@ impl<'a> Writer<'a> {
     async fn switch(&self, id: &AppId, before: LiveApp, state: DesiredState) -> Result<Written, Write> {
         let app = with_state(&before.0, &before, state);
         let written = self.send(&app, Some(&before)).await?;
-        let evidence = Evidence::of(Some(&before), &written);
         let now = self.read_back(id, &written, Some(&before)).await?;
-        Ok(Written { sent: Some(app), live: Some(now), before: Some(gate::content(&before)), evidence })
+        let evidence = Evidence::of(Some(&before), &written, &now);
+        Ok(Written { sent: Some(app), live: Some(now), before: Some(before), evidence })
     }
 
     /// The message of a write: what we ask for, over whatever of the live spec is not ours to set.
@@ -288,7 +329,7 @@ impl<'a> Writer<'a> {
 
     /// The app after a write. A read that does not show the write yet is repeated: servers answer from caches.
     async fn read_back(&self, id: &AppId, written: &App, before: Option<&LiveApp>) -> Result<LiveApp, Write> {
-        let mut pauses = LOOK_AGAIN.into_iter().skip(1);
+        let mut pauses = PATIENCE.into_iter();
         loop {
             let now = self.control_plane.get(id).await.map_err(|error| Write::Unknown { error })?.map(LiveApp);
             match (now, pauses.next()) {
@@ -298,6 +339,19 @@ impl<'a> Writer<'a> {
             }
         }
     }
+
+    /// The wire paths in which the control plane shows another spec than the one sent, but for what it is known to fill
+    /// in.
+    fn differing(&self, sent: &App, now: &LiveApp) -> Option<Vec<String>> {
+        let known = self.control_plane.guarantees();
+        let is_filled = |path: &str, sent: Option<&Value>, now: Option<&Value>| {
+            sent.is_none() && now.is_some_and(|now| known.fills(path, now))
+        };
+        let differences = walk(&canonical(sent), &canonical(&now.0)).into_iter();
+        let paths = differences.filter(|(path, sent, now)| !is_filled(path, sent.as_ref(), now.as_ref()));
+        let paths: Vec<String> = paths.map(|(path, ..)| path).collect();
+        (!paths.is_empty()).then_some(paths)
+    }
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -305,20 +359,25 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     format!("{error}{}", cause.unwrap_or_default())
 }
 
-/// Whether a read may be newer than the write. A server without revisions that drops the spec of a stopped app shows
-/// the one of before, and rightly.
+/// Whether a read may be newer than the write.
 fn shows(now: &LiveApp, written: &App, before: Option<&LiveApp>) -> bool {
-    if written.metadata.revision != 0 && now.revision().0 != 0 {
+    if fingerprint(written) == fingerprint(&now.0) {
         return now.revision().0 >= written.metadata.revision;
     }
-    let now = fingerprint(&now.0);
-    written.spec.desired_state == DesiredState::DESIRED_STATE_STOPPED
-        || before.is_none_or(|before| fingerprint(&before.0) != now)
-        || fingerprint(written) == now
+    match before {
+        None => true,
+        // Some servers answer with the revision that they were sent.
+        Some(before) if now.revision().0 != 0 => {
+            now.revision() > before.revision() && now.revision().0 >= written.metadata.revision
+        }
+        Some(before) => fingerprint(&before.0) != fingerprint(&now.0),
+    }
 }
 
 fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {
     match (expects, live) {
+        // Nothing of ours was left to compare with.
+        (Precondition::AsLeft, _) => Err(Stale::Changed),
         (Precondition::None, _) | (Precondition::Absent, None) => Ok(()),
         (Precondition::Absent, Some(_)) => Err(Stale::Appeared),
         (Precondition::Same(_), None) => Err(Stale::Vanished),
@@ -327,21 +386,26 @@ fn check(expects: Precondition, live: Option<&LiveApp>) -> Result<(), Stale> {
     }
 }
 
+/// A message that says nothing of its state is of an app that is to be stopped.
+fn as_meant(mut app: App) -> App {
+    let spec = app.spec.get_or_insert_default();
+    if spec.desired_state == DesiredState::DESIRED_STATE_UNSPECIFIED {
+        spec.desired_state = DesiredState::DESIRED_STATE_STOPPED.into();
+    }
+    app
+}
+
 /// Whether the server kept the spec of before, and nobody has written since.
 fn was_ignored(written: &App, before: Option<&LiveApp>, now: &LiveApp) -> bool {
-    written.metadata.revision == now.0.metadata.revision
-        && before.is_some_and(|before| canonical(&before.0) == canonical(&now.0))
+    before.is_some_and(|before| {
+        let next = [written.metadata.revision, before.0.metadata.revision + 1];
+        next.contains(&now.0.metadata.revision) && canonical(&before.0) == canonical(&now.0)
+    })
 }
 
-/// Whether an app that did not run before does, though it was written as stopped.
+/// Whether an app that did not run before may, though it was written as stopped: it does not say that it is.
 fn was_started(now: &LiveApp) -> bool {
-    !matches!(now.state(), State::Stopped | State::Unknown)
-}
-
-/// The wire paths in which the control plane shows another spec than the one sent.
-fn differing(sent: &App, now: &LiveApp) -> Option<Vec<String>> {
-    let paths: Vec<String> = walk(&canonical(sent), &canonical(&now.0)).into_iter().map(|(path, ..)| path).collect();
-    (!paths.is_empty()).then_some(paths)
+    now.condition().is_none() || !matches!(now.state(), State::Stopped | State::Unknown)
 }
 
 /// `app`, asked to be in `state`, as an update of `now`.

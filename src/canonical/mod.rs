@@ -91,6 +91,13 @@ pub fn fingerprint(app: &App) -> Fingerprint {
     })))
 }
 
+/// What an app is, whether it runs or not, and whose it is.
+pub fn content(app: &App) -> Fingerprint {
+    let mut app = app.clone();
+    app.spec.get_or_insert_default().desired_state = Default::default();
+    fingerprint(&app)
+}
+
 /// By content where the address tells it.
 fn bundle(app: &App) -> Option<Value> {
     match spec::bundle(app) {

@@ -10,7 +10,7 @@ use super::args::Global;
 use super::directories;
 use super::failure::{Failure, Result};
 use super::person::User;
-use super::targets::{UserTargets, surroundings};
+use super::targets::{UserTargets, notes_of, surroundings};
 use super::terminal::Terminal;
 use crate::client::Timeouts;
 use crate::client::auth::Surroundings;
@@ -97,7 +97,7 @@ impl Context {
     /// # Errors
     /// There is no place for the embedded control plane.
     pub fn ports_with(&self, events: Arc<dyn Events>) -> Result<Ports> {
-        let targets = UserTargets::new(directories::state()?);
+        let targets = UserTargets::new(directories::state()?, notes_of(&environment()));
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),

@@ -214,7 +214,8 @@ impl From<pipeline::Error> for Failure {
                     notes.iter().map(move |note| format!("`{name}`: {}", report::note(note)))
                 });
                 let told = told.collect::<Vec<_>>().join("\n");
-                failure.help(told)
+                let failure = if told.is_empty() { failure } else { failure.help(told) };
+                failure.diagnostics(refused.mistakes)
             }
             Error::PlanFile(_) => failure.help(
                 "`flyte plan --out FILE` writes one; `flyte explain plan::unusable_plan_file` tells more, and `flyte \

@@ -1,5 +1,6 @@
 //! The control planes of this user: the embedded one in their state directory, others at their addresses.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
@@ -12,19 +13,23 @@ use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
 use crate::client::auth::{Person, Surroundings};
 use crate::client::{Client, ClientError, Timeouts};
-use crate::host::Cache;
+use crate::guarantees::Observed;
+use crate::host::{Cache, SystemClock};
 use crate::model::target::Connection;
-use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
+use crate::port::memory::MemoryNotes;
+use crate::port::{Access, ControlPlane, Notes, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
 use crate::server::bundles;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct UserTargets {
     state: PathBuf,
     surroundings: Surroundings,
+    /// What was seen of control planes before.
+    notes: Arc<dyn Notes>,
     timeouts: Timeouts,
 }
 
@@ -37,9 +42,9 @@ pub fn surroundings(state: &Path) -> Surroundings {
 
 impl UserTargets {
     /// `state` is the directory of the embedded control plane and of log-ins. Nobody is asked to log in.
-    pub fn new(state: PathBuf) -> Self {
+    pub fn new(state: PathBuf, notes: Arc<dyn Notes>) -> Self {
         let surroundings = surroundings(&state);
-        Self { state, surroundings, timeouts: Timeouts::default() }
+        Self { state, surroundings, notes, timeouts: Timeouts::default() }
     }
 
     /// With somebody who may be asked to log in.
@@ -60,7 +65,7 @@ impl UserTargets {
     /// # Errors
     /// The environment does not tell where the state directory is.
     pub fn of_user() -> Result<Self, NoStateDirectory> {
-        Ok(Self::new(directories::state()?))
+        Ok(Self::new(directories::state()?, notes_of(&environment())))
     }
 
     async fn embedded(&self, access: Access) -> Result<Arc<dyn ControlPlane>, Box<dyn Error + Send + Sync>> {
@@ -78,7 +83,7 @@ impl UserTargets {
 #[async_trait]
 impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        match &target.connection {
+        let control_plane = match &target.connection {
             None => self.embedded(access).await.map_err(|error| unreachable(&target.name, error.as_ref())),
             Some(connection) => {
                 let client = Client::at(connection, &self.surroundings, self.timeouts);
@@ -86,9 +91,13 @@ impl Targets for UserTargets {
                 if client.trusts_anyone() {
                     warn_once(&target.name);
                 }
-                Ok(Arc::new(client))
+                Ok(Arc::new(client) as Arc<dyn ControlPlane>)
             }
-        }
+        }?;
+        // Its port may change, and its profile may be another one.
+        let embedded = || format!("{}, {}", self.state.display(), daemon::profile(&self.state));
+        let name = target.connection.as_ref().map_or_else(embedded, |connection| connection.endpoint.clone());
+        Ok(Arc::new(Observed::new(control_plane, &name, self.notes.clone(), Arc::new(SystemClock))))
     }
 
     async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
@@ -100,6 +109,14 @@ impl Targets for UserTargets {
         if target.is_local() {
             bundles::remove(&self.state, address);
         }
+    }
+}
+
+/// Notes in the cache of the user; without a place for one they last for this run.
+pub fn notes_of(environment: &BTreeMap<String, String>) -> Arc<dyn Notes> {
+    match Cache::of_user(environment) {
+        Some(cache) => Arc::new(cache),
+        None => Arc::new(MemoryNotes::default()),
     }
 }
 

@@ -12,7 +12,7 @@ use flyte_schema::flyteidl2::workflow::{GetRunDetailsRequest, ListRunsRequest, l
 
 use super::call::{Kind, call};
 use super::transport::Channel;
-use super::{Client, project};
+use super::{Client, project_identifier};
 use crate::model::Scope;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice, TaskVersion};
 use crate::port::{Delivery, RpcCode, RpcError, Run};
@@ -67,7 +67,7 @@ async fn newest(
     let runs = channel.runs();
     let request = ListRunsRequest {
         request: newest_one(filters).into(),
-        scope_by: Some(list_runs_request::ScopeBy::ProjectId(Box::new(project(scope)))),
+        scope_by: Some(list_runs_request::ScopeBy::ProjectId(Box::new(project_identifier(scope)))),
         ..Default::default()
     };
     let page = call(channel, "RunService/ListRuns", Kind::Read, |options| {
@@ -89,7 +89,7 @@ async fn latest_version(channel: &Channel, scope: &Scope, task: &str) -> Result<
     let tasks = channel.tasks();
     let request = ListTasksRequest {
         request: newest_one(vec![equal("name", task)]).into(),
-        scope_by: Some(list_tasks_request::ScopeBy::ProjectId(Box::new(project(scope)))),
+        scope_by: Some(list_tasks_request::ScopeBy::ProjectId(Box::new(project_identifier(scope)))),
         ..Default::default()
     };
     let page = call(channel, "TaskService/ListTasks", Kind::Read, |options| {

@@ -11,6 +11,7 @@ mod detail;
 mod endpoint;
 mod lookup;
 mod network;
+mod project;
 mod secret;
 mod store;
 mod stream;
@@ -20,6 +21,7 @@ mod text;
 mod transport;
 mod trouble;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +34,12 @@ use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::auth::{UserInfoRequest, UserInfoResponse};
 use flyte_schema::flyteidl2::cluster::{SelectClusterRequest, select_cluster_request};
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
+use flyte_schema::flyteidl2::project::Project;
 
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::target::Connection;
-use crate::model::{AppId, Scope};
+use crate::model::{AppId, Guarantees, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 use auth::{AuthError, Authenticator, Surroundings};
 use call::{Kind, call};
@@ -160,7 +163,7 @@ impl Client {
     }
 }
 
-fn project(scope: &Scope) -> ProjectIdentifier {
+fn project_identifier(scope: &Scope) -> ProjectIdentifier {
     ProjectIdentifier {
         organization: scope.org.clone(),
         name: scope.project.clone(),
@@ -175,6 +178,11 @@ impl ControlPlane for Client {
         &self.endpoint
     }
 
+    /// Nothing: whoever stands in front of it looks.
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::default()
+    }
+
     async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
         let method = "AppService/List";
         let apps = self.channel.apps();
@@ -182,7 +190,7 @@ impl ControlPlane for Client {
         let mut token = String::new();
         loop {
             let request = ListRequest {
-                filter_by: Some(list_request::FilterBy::Project(Box::new(project(scope)))),
+                filter_by: Some(list_request::FilterBy::Project(Box::new(project_identifier(scope)))),
                 request: common::ListRequest { limit: PAGE, token: token.clone(), ..Default::default() }.into(),
                 ..Default::default()
             };
@@ -261,7 +269,7 @@ impl ControlPlane for Client {
 
     async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_UPLOAD_LOCATION;
-        let channel = self.select(operation, project(scope).into()).await?;
+        let channel = self.select(operation, project_identifier(scope).into()).await?;
         data::upload(&channel, scope, parcel).await
     }
 
@@ -277,6 +285,18 @@ impl ControlPlane for Client {
 
     async fn artifact(&self, scope: &Scope, artifact: &ArtifactRef) -> Result<Option<Artifact>, RpcError> {
         lookup::artifact(&self.channel, scope, artifact).await
+    }
+
+    async fn project(&self, scope: &Scope) -> Result<Option<Project>, RpcError> {
+        project::find(&self.channel, scope).await
+    }
+
+    async fn projects(&self, scope: &Scope) -> Result<Vec<Project>, RpcError> {
+        project::list(&self.channel, scope).await
+    }
+
+    async fn find_secrets(&self, scope: &Scope, names: &BTreeSet<String>) -> Result<BTreeSet<String>, RpcError> {
+        secret::find(self, scope, names).await
     }
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {

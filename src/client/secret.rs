@@ -1,17 +1,23 @@
 //! Secrets of a control plane: names are read, values are only written.
 
+use std::collections::BTreeSet;
+
 use flyte_schema::flyteidl2::cluster::select_cluster_request::{Operation, Resource};
 use flyte_schema::flyteidl2::common::{DomainIdentifier, OrgIdentifier};
 use flyte_schema::flyteidl2::secret::{
-    CreateSecretRequest, DeleteSecretRequest, ListSecretsRequest, SecretIdentifier, SecretSpec, UpdateSecretRequest,
-    secret_spec,
+    CreateSecretRequest, DeleteSecretRequest, GetSecretRequest, ListSecretsRequest, SecretIdentifier, SecretSpec,
+    UpdateSecretRequest, secret_spec,
 };
+use futures::{StreamExt, TryStreamExt};
 
 use super::call::{Kind, call};
 use super::transport::Channel;
-use super::{Client, project};
+use super::{Client, project_identifier};
 use crate::model::Scope;
-use crate::port::{RpcCode, RpcError};
+use crate::port::{Delivery, RpcCode, RpcError};
+
+/// Secrets asked for at once.
+const AT_ONCE: usize = 8;
 
 /// A secret on a control plane: its name and whom it is for. An empty project or domain stands for all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +108,7 @@ impl Client {
 
     async fn secret_channel(&self, scope: &Scope) -> Result<Channel, RpcError> {
         let resource: Resource = if !scope.project.is_empty() && !scope.domain.is_empty() {
-            project(scope).into()
+            project_identifier(scope).into()
         } else if scope.domain.is_empty() {
             OrgIdentifier { name: scope.org.clone(), ..Default::default() }.into()
         } else {
@@ -111,6 +117,31 @@ impl Client {
         };
         self.select(Operation::OPERATION_USE_SECRETS, resource).await
     }
+}
+
+/// Which of these secrets there are for exactly this scope. Their values are not asked for.
+pub async fn find(client: &Client, scope: &Scope, names: &BTreeSet<String>) -> Result<BTreeSet<String>, RpcError> {
+    let channel = client.secret_channel(scope).await?;
+    let secrets = channel.secrets();
+    let one = |name: &String| {
+        let (channel, secrets, name) = (channel.clone(), secrets.clone(), name.clone());
+        let request = GetSecretRequest { id: identifier(scope, &name).into(), ..Default::default() };
+        async move {
+            let answer = call(&channel, "SecretService/GetSecret", Kind::Read, |options| {
+                let (secrets, request) = (secrets.clone(), request.clone());
+                async move { secrets.get_secret_with_options(request, options).await.map(drop) }
+            })
+            .await;
+            match answer {
+                Ok(()) => Ok(Some(name)),
+                Err(error) if error.code == RpcCode::NotFound && error.delivery == Delivery::Answered => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    };
+    let found = futures::stream::iter(names.iter().map(one)).buffer_unordered(AT_ONCE);
+    let found: Vec<Option<String>> = found.try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn identifier(scope: &Scope, name: &str) -> SecretIdentifier {

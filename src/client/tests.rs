@@ -210,6 +210,156 @@ async fn an_app_runs_is_watched_and_logs() {
     }
 }
 
+fn in_project(mut app: App, project: &str) -> App {
+    app.metadata.get_or_insert_default().id.get_or_insert_default().project = project.to_owned();
+    app
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_tells_of_its_own_app_alone_though_the_server_tells_more() {
+    use flyte_schema::flyteidl2::app::{WatchRequest, watch_request, watch_response::Event};
+    let served = serve(Profile::Oss).await;
+    let client = &served.client;
+    client.create(app("twin", "sleep 60", ACTIVE)).await.unwrap();
+    let target = watch_request::Target::AppId(Box::new(identifier(&id("twin"))));
+    let request = WatchRequest { target: Some(target), ..Default::default() };
+    let mut raw = client.channel.app_streams().watch(request).await.unwrap();
+    let first = raw.message().await.unwrap().unwrap().to_owned_message();
+    assert!(matches!(first.event, Some(Event::CreateEvent(_))), "the current state comes as a create event");
+    let mut updates = client.watch(&id("twin")).await.unwrap();
+
+    client.create(in_project(app("twin", "sleep 61", ACTIVE), "other")).await.unwrap();
+    let leaked = async {
+        loop {
+            let message = raw.message().await.unwrap().unwrap().to_owned_message();
+            let told = match message.event {
+                Some(Event::CreateEvent(event)) => event.app.into_option(),
+                Some(Event::UpdateEvent(event)) => event.updated_app.into_option(),
+                _ => None,
+            };
+            if told.is_some_and(|app| app.metadata.id.project == "other") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), leaked).await.expect("this server leaks");
+    client.delete(&id("twin")).await.unwrap();
+    let own = async {
+        loop {
+            match updates.next().await {
+                Some(Ok(Update::Is(app))) => assert_eq!(app.metadata.id.project, "shop"),
+                Some(Ok(Update::Gone)) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), own).await.unwrap();
+    served.hub.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_open_source_profile_drops_events_for_slow_readers() {
+    use flyte_schema::flyteidl2::app::{WatchRequest, watch_request};
+    const CHANGES: usize = 600;
+    let served = serve(Profile::Oss).await;
+    let client = &served.client;
+    let mut large = app("large", "sleep 60", STOPPED);
+    if let Some(flyte_schema::flyteidl2::app::spec::AppPayload::Container(container)) =
+        &mut large.spec.get_or_insert_default().app_payload
+    {
+        // Nothing that compresses well.
+        let noise = (0..2048u32).map(|n| Digest::of(&n.to_le_bytes()).to_string());
+        container.args = vec![noise.collect()];
+    }
+    served.hub.create(large.clone()).unwrap();
+    let target = watch_request::Target::AppId(Box::new(identifier(&id("large"))));
+    let request = WatchRequest { target: Some(target), ..Default::default() };
+    let mut raw = client.channel.app_streams().watch(request).await.unwrap();
+    for _ in 0..CHANGES {
+        served.hub.update(large.clone(), "").unwrap();
+    }
+    let mut heard = 0;
+    while tokio::time::timeout(Duration::from_secs(2), raw.message()).await.is_ok_and(|it| it.unwrap().is_some()) {
+        heard += 1;
+    }
+    assert!(heard < CHANGES, "all of {CHANGES} changes were told");
+    assert_eq!(client.get(&id("large")).await.unwrap().unwrap().spec.desired_state, STOPPED);
+    served.hub.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_collide_overwrite_each_other_where_they_do() {
+    for (profile, left) in [(Profile::Oss, 0), (Profile::Full, 1)] {
+        let served = serve(profile).await;
+        let client = &served.client;
+        client.create(in_project(app("a", "sleep 60", ACTIVE), "b-c")).await.unwrap();
+        client.create(in_project(app("a-b", "sleep 60", ACTIVE), "c")).await.unwrap();
+        let first = client.list(&Scope { project: "b-c".into(), ..scope() }).await.unwrap();
+        assert_eq!(first.len(), left, "{profile}");
+        assert_eq!(client.list(&Scope { project: "c".into(), ..scope() }).await.unwrap().len(), 1);
+        let projects = client.projects(&scope()).await.unwrap();
+        assert_eq!(projects.iter().map(|project| project.id.as_str()).collect::<Vec<_>>(), ["b-c", "c", "flytesnacks"]);
+        assert_eq!(client.project(&scope()).await.unwrap().unwrap().id, "shop");
+        served.hub.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_may_be_old_until_a_write_and_logs_need_a_replica() {
+    let served = serve(Profile::Oss).await;
+    let client = &served.client;
+    client.create(app("a", "exec python3 -m http.server $PORT", ACTIVE)).await.unwrap();
+    let first = client.get(&id("a")).await.unwrap().unwrap();
+    let is_active = |app: &App| LiveApp(app.clone()).state() == Phase::Active;
+    assert!(!is_active(&first));
+    let listed = async {
+        while !client.list(&scope()).await.unwrap().iter().any(is_active) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), listed).await.unwrap();
+    assert!(!is_active(&client.get(&id("a")).await.unwrap().unwrap()), "a list is newer than an answer kept for 30 s");
+    served.clock.0.store(31, Ordering::Relaxed);
+    assert!(is_active(&client.get(&id("a")).await.unwrap().unwrap()));
+    let mut stop = app("a", "sleep 61", STOPPED);
+    stop.metadata.get_or_insert_default().labels.insert("a".into(), "b".into());
+    let answer = client.update(stop, "").await.unwrap();
+    assert!(!answer.metadata.labels.is_empty(), "the answer is what was sent");
+    let stored = client.get(&id("a")).await.unwrap().unwrap();
+    assert!(stored.metadata.labels.is_empty() && stored.spec.app_payload == first.spec.app_payload);
+    let silent = async {
+        loop {
+            // It may be refused at once, or with the first message.
+            let first = match client.tail_logs(&id("a")).await {
+                Err(error) => Some(Err(error)),
+                Ok(mut lines) => lines.next().await,
+            };
+            match first {
+                Some(Err(error)) => break error,
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), silent).await.unwrap();
+    assert_eq!((error.code, error.delivery), (RpcCode::NotFound, Delivery::Answered));
+    let everywhere = ListRequest { filter_by: Some(list_request::FilterBy::Org("acme".into())), ..Default::default() };
+    assert!(client.channel.apps().list(everywhere).await.is_err(), "apps are listed by project alone");
+    served.hub.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_found_by_name_in_exactly_their_scope() {
+    let served = serve(Profile::Full).await;
+    let client = &served.client;
+    client.set_secret(&scope(), "own", "hunter2").await.unwrap();
+    client.set_secret(&Scope { project: String::new(), ..scope() }, "wide", "hunter2").await.unwrap();
+    let names: BTreeSet<String> = ["own", "wide", "none"].map(str::to_owned).into();
+    let found = client.find_secrets(&scope(), &names).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["own"]);
+    let found = client.find_secrets(&Scope { project: String::new(), ..scope() }, &names).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["wide"]);
+}
+
 fn parcel(file_name: &str, content: &Bytes) -> Parcel {
     Parcel {
         file_name: file_name.to_owned(),

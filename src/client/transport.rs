@@ -10,6 +10,7 @@ use flyte_schema::flyteidl2::artifact::ArtifactServiceClient;
 use flyte_schema::flyteidl2::auth::{AuthMetadataServiceClient, IdentityServiceClient};
 use flyte_schema::flyteidl2::cluster::ClusterServiceClient;
 use flyte_schema::flyteidl2::dataproxy::DataProxyServiceClient;
+use flyte_schema::flyteidl2::project::ProjectServiceClient;
 use flyte_schema::flyteidl2::secret::SecretServiceClient;
 use flyte_schema::flyteidl2::task::TaskServiceClient;
 use flyte_schema::flyteidl2::workflow::RunServiceClient;
@@ -192,6 +193,10 @@ impl Channel {
 
     pub fn artifacts(&self) -> ArtifactServiceClient<Http> {
         ArtifactServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn projects(&self) -> ProjectServiceClient<Http> {
+        ProjectServiceClient::new(self.transport(), self.calls.clone())
     }
 
     pub fn secrets(&self) -> SecretServiceClient<Http> {

@@ -91,6 +91,13 @@ impl Diagnostics {
         Self { sources, list }
     }
 
+    /// The same with more findings.
+    #[must_use]
+    pub fn and(mut self, more: Vec<Diagnostic>) -> Self {
+        self.list.extend(more);
+        Self::new(self.sources, self.list)
+    }
+
     pub fn has_errors(&self) -> bool {
         self.errors() > 0
     }

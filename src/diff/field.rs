@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_schema::flyteidl2::app::{Input, input};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
-use crate::model::{AppName, SECRET_MOUNT, sensitive};
+use crate::model::{AppName, Guarantees, SECRET_MOUNT, sensitive};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -87,6 +87,29 @@ fn descend(path: String, old: Option<&Value>, new: Option<&Value>, found: &mut V
         let next = if is_keyed(&path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
         descend(next, left.get(key), right.get(key), found);
     }
+}
+
+/// Takes out of `live` what the server has filled in and `sent` does not have; answers the paths.
+pub fn take_filled(live: &mut Value, sent: &Value, guarantees: &Guarantees) -> Vec<String> {
+    let mut taken = Vec::new();
+    without_filled("spec", live, Some(sent), guarantees, &mut taken);
+    taken
+}
+
+fn without_filled(path: &str, live: &mut Value, sent: Option<&Value>, known: &Guarantees, taken: &mut Vec<String>) {
+    let Value::Object(members) = live else { return };
+    members.retain(|key, value| {
+        let next = if is_keyed(path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
+        let same = sent.and_then(|sent| sent.get(key));
+        if same.is_none() && known.fills(&next, value) {
+            taken.push(next);
+            return false;
+        }
+        if !is_entry(&next) {
+            without_filled(&next, value, same, known, taken);
+        }
+        same.is_some() || !value.as_object().is_some_and(Map::is_empty)
+    });
 }
 
 /// Whether the members of an object are the entries of a list, by name.

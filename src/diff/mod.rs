@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
-use crate::model::{AppName, BundleRef, LiveApp, Marks};
+use crate::model::{AppName, BundleRef, Guarantees, LiveApp, Marks};
 use crate::release::{self, AppReleases, Release, ReleaseSet};
 use crate::resolve::Project;
 use crate::schema::Schema;
@@ -26,12 +26,20 @@ use crate::schema::Schema;
 #[derive(Debug, Clone, Default)]
 pub struct LiveSet {
     pub apps: BTreeMap<AppName, LiveApp>,
+    /// Names that are no app names of ours.
+    pub strangers: Vec<String>,
 }
 
 impl LiveSet {
     pub fn new(apps: impl IntoIterator<Item = LiveApp>) -> Self {
-        let named = |app: LiveApp| AppName::new(app.name()).ok().map(|name| (name, app));
-        Self { apps: apps.into_iter().filter_map(named).collect() }
+        let mut set = Self::default();
+        for app in apps {
+            match AppName::new(app.name()) {
+                Ok(name) => drop(set.apps.insert(name, app)),
+                Err(_) => set.strangers.push(app.name().to_owned()),
+            }
+        }
+        set
     }
 }
 
@@ -67,6 +75,8 @@ pub struct AppChange {
     pub marks_differ: bool,
     /// The live spec is not what its own mark says was written.
     pub drifted: bool,
+    /// Wire paths that the server has filled in: no change.
+    pub filled: Vec<String>,
     /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
     pub unrecorded: bool,
     /// The release on record that has the same label and is another version; then `fields` tells how it differs.
@@ -95,12 +105,19 @@ impl AppChange {
     }
 }
 
-/// Compares every declared app with what runs, and finds what runs without being declared any more.
-pub fn diff(project: &Project, desired: &DesiredSet, released: &ReleaseSet, live: &LiveSet) -> ChangeSet {
+/// Compares every declared app with what runs, and finds what runs without being declared any more. What the server is
+/// known to fill in counts as nothing where it was not asked for.
+pub fn diff(
+    project: &Project,
+    desired: &DesiredSet,
+    released: &ReleaseSet,
+    live: &LiveSet,
+    guarantees: &Guarantees,
+) -> ChangeSet {
     let order = project.graph.order().iter();
     let apps = order
         .filter_map(|name| {
-            let change = compare(project, desired.apps.get(name)?, live.apps.get(name));
+            let change = compare(project, desired.apps.get(name)?, live.apps.get(name), guarantees);
             let unrecorded = released.is_known && is_unrecorded(released, &change);
             let change = AppChange { released: released.last(name).cloned(), unrecorded, ..change };
             Some(match released.labelled.get(name) {
@@ -144,7 +161,7 @@ fn against(project: &Project, change: AppChange, taken: &Arc<Release>) -> AppCha
     AppChange { fields, taken: Some(taken.clone()), ..change }
 }
 
-fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppChange {
+fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarantees: &Guarantees) -> AppChange {
     let mut change = AppChange {
         desired: desired.clone(),
         released: None,
@@ -153,6 +170,7 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         fields: Vec::new(),
         marks_differ: false,
         drifted: false,
+        filled: Vec::new(),
         unrecorded: false,
         taken: None,
         code: None,
@@ -170,7 +188,8 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         Some(owner) => Owner::Other(owner),
         None => Owner::Nobody,
     };
-    let (old, new) = (canonical(&live.0), canonical(&desired.spec.0));
+    let (mut old, new) = (canonical(&live.0), canonical(&desired.spec.0));
+    change.filled = field::take_filled(&mut old, &new, guarantees);
     // An owner without marks: somebody replaced the whole spec.
     change.drifted = match &marks {
         Some(marks) => marks.digest != canonical::digest(&old),

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use crate::model::Digest;
+use crate::port::Notes;
+
 /// Files kept; beyond it the oldest go.
 const MAX_ENTRIES: usize = 1_000;
 
@@ -83,6 +86,21 @@ impl Cache {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// A file each, named after the digest of the control plane's name.
+impl Notes for Cache {
+    fn read(&self, control_plane: &str) -> Option<String> {
+        String::from_utf8(self.get(&notes_name(control_plane))?).ok()
+    }
+
+    fn write(&self, control_plane: &str, text: &str) {
+        self.put(&notes_name(control_plane), text.as_bytes());
+    }
+}
+
+fn notes_name(control_plane: &str) -> String {
+    format!("guarantees-{}.json", Digest::of(control_plane.as_bytes()).short())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod accelerator;
 mod api_key;
 mod app;
+mod guarantees;
 mod id;
 mod live;
 pub mod parameter;
@@ -10,6 +11,7 @@ pub mod pod;
 pub mod quantity;
 pub mod resources;
 pub mod sensitive;
+mod service_name;
 pub mod source_text;
 pub mod spec;
 pub mod target;
@@ -20,7 +22,9 @@ pub use app::{
     Activation, App, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready, SECRET_MOUNT,
     Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,
 };
+pub use guarantees::{Fact, Guarantee, Guarantees, Known};
 pub use id::{AppId, AppName, InvalidName, Scope};
 pub use live::{LiveApp, Marks, Revision, State};
+pub use service_name::service_name;
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};
 pub use version::{Commit, Digest, Fingerprint, InvalidDigest, Version};

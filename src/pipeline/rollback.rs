@@ -12,6 +12,7 @@ use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
 use crate::pins::Pins;
 use crate::plan;
 use crate::port::{Access, Ports};
+use crate::preflight;
 use crate::records::Records;
 use crate::release::{self, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
 use crate::resolve::{Graph, Project};
@@ -71,9 +72,12 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
         let whole = whole.map_err(|why| not_restored(release, why))?;
         desired.apps.insert(app.clone(), asked_for(&project, *digest, release, AppSpec(whole)));
     }
-    let mut changes = diff::diff(&project, &desired, &released, &live);
+    let guarantees = control_plane.guarantees();
+    let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
+    let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
+    plan.diagnostics = plan.diagnostics.and(lacking);
     let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
     Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }

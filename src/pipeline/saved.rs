@@ -9,6 +9,7 @@ use crate::pins::{self, Pins};
 use crate::plan;
 use crate::plan::stored::{Basis, Stale, StoredPlan};
 use crate::port::{Access, Ports};
+use crate::preflight;
 use crate::resolve::{self, Project};
 
 impl Planned {
@@ -72,7 +73,10 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     }
     stale.extend(stored.live(&live));
     refuse(stale)?;
-    let plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
+    let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
+    // What was there when it was made may be gone.
+    let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
+    plan.diagnostics = plan.diagnostics.and(lacking);
     Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use flyte_schema::flyteidl2::app::spec::DesiredState;
 
+use super::honoured;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::{AppPlan, LiveSummary, Note, Plan, Policy, Reason, Verb, owner_name};
 use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, Orphan, Owner};
-use crate::model::{Activation, AppName, BundleRef, LiveApp, Marks};
+use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, Marks, State};
 use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
 
@@ -17,8 +18,8 @@ use crate::resolve::Project;
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
-pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy) -> Plan {
-    let mut planner = Planner { stored: changes.stored.clone(), ..Planner::default() };
+pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy, guarantees: &Guarantees) -> Plan {
+    let mut planner = Planner::new(guarantees, changes.stored.clone());
     for change in &changes.apps {
         let app = planner.app(change, policy, project);
         planner.apps.push(app);
@@ -37,8 +38,8 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
     }
 }
 
-#[derive(Default)]
-struct Planner {
+struct Planner<'a> {
+    guarantees: &'a Guarantees,
     apps: Vec<AppPlan>,
     steps: Vec<Step>,
     /// The last step of each app.
@@ -50,7 +51,19 @@ struct Planner {
     stopped: BTreeSet<AppName>,
 }
 
-impl Planner {
+impl<'a> Planner<'a> {
+    fn new(guarantees: &'a Guarantees, stored: BTreeMap<BundleRef, String>) -> Self {
+        Self {
+            guarantees,
+            stored,
+            apps: Vec::new(),
+            steps: Vec::new(),
+            last: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+        }
+    }
+
     fn push(&mut self, app: &AppName, action: Action, after: Vec<After>, expects: Precondition, gate: Gate) -> StepId {
         let id = StepId(self.steps.len());
         self.steps.push(Step { id, app: app.clone(), action, after, expects, gate });
@@ -59,12 +72,13 @@ impl Planner {
 
     fn app(&mut self, change: &AppChange, policy: Policy, project: &Project) -> AppPlan {
         let desired = &change.desired;
-        let runs = change.live.as_ref().is_some_and(|live| !live.is_stopped());
+        let left_running = change.live.as_ref().is_some_and(|live| is_left_running(live, self.guarantees));
+        let runs = change.live.as_ref().is_some_and(|live| !live.is_stopped() && !left_running);
         let wants_active = policy.activate || desired.activation == Activation::Auto;
         let active = wants_active || runs;
         let mut app = AppPlan {
             name: change.name().clone(),
-            verb: verb(change, wants_active && !runs),
+            verb: verb(change, wants_active && !runs, left_running),
             reasons: Vec::new(),
             fields: change.fields.clone(),
             code: change.code.clone(),
@@ -86,6 +100,9 @@ impl Planner {
         }
         app.reasons = reasons(change, app.verb);
         app.notes = self.notes(change, app.verb, active);
+        if !active {
+            app.notes.extend(self.runs_for_a_moment(change, app.verb, project));
+        }
         if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) && has_image(change) {
             app.notes.push(Note::ImageNotUsed);
         }
@@ -95,7 +112,13 @@ impl Planner {
 
     fn write(&mut self, change: &AppChange, verb: Verb, active: bool) {
         let desired = &change.desired;
-        let state = if active { DesiredState::DESIRED_STATE_ACTIVE } else { DesiredState::DESIRED_STATE_STOPPED };
+        let two_steps = !active && self.keeps_only_what_runs(verb);
+        let state = match () {
+            () if active => DesiredState::DESIRED_STATE_ACTIVE,
+            // Such a server takes it for active; whoever reads it knows that it is to be stopped.
+            () if two_steps && verb == Verb::Update => DesiredState::DESIRED_STATE_UNSPECIFIED,
+            () => DesiredState::DESIRED_STATE_STOPPED,
+        };
         let spec = || {
             let spec = desired.spec.clone().with_desired_state(state);
             let address = spec.bundle().and_then(|bundle| self.stored.get(&bundle));
@@ -108,6 +131,7 @@ impl Planner {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
             Verb::Activate => Action::Activate,
+            Verb::Deactivate => Action::Deactivate,
             Verb::Unchanged if change.unrecorded => {
                 let expects =
                     change.live.as_ref().map_or(Precondition::None, |live| Precondition::Same(fingerprint(&live.0)));
@@ -116,16 +140,40 @@ impl Planner {
             }
             _ => return,
         };
-        let gate =
-            if active { Gate::Ready { within: desired.ready_within } } else { Gate::Stopped { within: STOP_WITHIN } };
+        let gate = match () {
+            () if active => Gate::Ready { within: desired.ready_within },
+            () if two_steps => Gate::Open,
+            () => Gate::Stopped { within: STOP_WITHIN },
+        };
         let expects =
             change.live.as_ref().map_or(Precondition::Absent, |live| Precondition::Same(fingerprint(&live.0)));
         let mut after = self.dependencies(change);
-        if !matches!(action, Action::Activate) {
+        if matches!(action, Action::Create(_) | Action::Update(_)) {
             after.extend(self.upload(change));
         }
-        let id = self.push(change.name(), action, after, expects, gate);
+        let mut id = self.push(change.name(), action, after, expects, gate);
+        if two_steps {
+            let after = vec![After { step: id, gate: false }];
+            let gate = Gate::Stopped { within: STOP_WITHIN };
+            id = self.push(change.name(), Action::Deactivate, after, Precondition::AsLeft, gate);
+        }
         self.last.insert(change.name().clone(), id);
+    }
+
+    /// Whether this server is known to start what it is to keep, so that it takes a second step to stop it again.
+    fn keeps_only_what_runs(&self, verb: Verb) -> bool {
+        asked_of(verb).is_some_and(|guarantee| self.guarantees.holds(guarantee) == Some(false))
+    }
+
+    fn runs_for_a_moment(&self, change: &AppChange, verb: Verb, project: &Project) -> Option<Note> {
+        let known = self.guarantees.holds(asked_of(verb)?);
+        let is_stopped = || change.live.as_ref().is_none_or(LiveApp::is_stopped);
+        match known {
+            Some(true) => None,
+            Some(false) => Some(Note::RunsForAMoment),
+            // The embedded one is for trying things out.
+            None => (is_stopped() && !project.target.is_local()).then_some(Note::MayRunForAMoment),
+        }
     }
 
     /// Edges to the steps of what the app depends on. A stopped dependency is only written before, never awaited.
@@ -170,6 +218,11 @@ impl Planner {
                 }
             }
             _ => {}
+        }
+        if matches!(verb, Verb::Create | Verb::Update) {
+            let is_written = |key: &str| change.desired.spans.contains_key(key);
+            let keys = honoured::not_acted_on(change.desired.spec.spec(), is_written, self.guarantees);
+            notes.extend((!keys.is_empty()).then_some(Note::NotActedOn { keys }));
         }
         if active && matches!(verb, Verb::Create | Verb::Activate) {
             let stopped = change.desired.depends_on.iter().filter(|on| self.stopped.contains(&on.app));
@@ -260,11 +313,39 @@ impl Planner {
     }
 }
 
-fn verb(change: &AppChange, inactive: bool) -> Verb {
+/// What a server must guarantee for an app to stay stopped through a write.
+fn asked_of(verb: Verb) -> Option<Guarantee> {
+    match verb {
+        Verb::Create => Some(Guarantee::CreatesStopped),
+        Verb::Update => Some(Guarantee::KeepsStoppedSpec),
+        _ => None,
+    }
+}
+
+/// Whether an app of ours runs, or is about to, though it was to be stopped.
+fn is_left_running(live: &LiveApp, guarantees: &Guarantees) -> bool {
+    if live.marks().is_none() {
+        return false;
+    }
+    let asked = live.spec().desired_state;
+    if asked == DesiredState::DESIRED_STATE_UNSPECIFIED {
+        return true;
+    }
+    asked == DesiredState::DESIRED_STATE_STOPPED
+        && match live.condition().map(|_| live.state()) {
+            Some(State::Stopped) => false,
+            Some(State::Active | State::ScaledToZero | State::Deploying | State::Pending | State::Failed) => true,
+            // It was created a moment ago.
+            Some(State::Unknown) | None => guarantees.holds(Guarantee::CreatesStopped) == Some(false),
+        }
+}
+
+fn verb(change: &AppChange, inactive: bool, left_running: bool) -> Verb {
     match &change.live {
         None => Verb::Create,
         Some(_) if change.spec_differs() => Verb::Update,
         Some(_) if inactive => Verb::Activate,
+        Some(_) if left_running => Verb::Deactivate,
         Some(_) => Verb::Unchanged,
     }
 }
@@ -302,6 +383,7 @@ fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
         Verb::Create if change.desired.restores.is_some() => return vec![Reason::RolledBack],
         Verb::Create => return vec![Reason::New],
         Verb::Activate => return vec![Reason::Inactive],
+        Verb::Deactivate => return vec![Reason::LeftRunning],
         Verb::Update => {}
         _ => return Vec::new(),
     }

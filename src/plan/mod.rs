@@ -3,6 +3,7 @@
 //! A plan is plain data that leaves nothing to decide at apply.
 
 mod deploy;
+mod honoured;
 mod operate;
 mod step;
 pub mod stored;
@@ -16,7 +17,7 @@ pub use operate::{Operation, operate};
 pub use step::{Action, After, Gate, Precondition, Step, StepId};
 
 use crate::bundle::Bundle;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Severity};
 use crate::diff::{CodeChange, FieldChange, Owner};
 use crate::model::{Activation, AppName, Commit, Digest, Scope, State, Version};
 
@@ -127,6 +128,8 @@ pub enum Reason {
     },
     /// `activation = "auto"` or `--activate`, and it is stopped.
     Inactive,
+    /// It runs, though it was to be stopped: a former apply was interrupted, or its server started it.
+    LeftRunning,
     /// The command asked for it by name.
     Asked,
     NotInManifest,
@@ -158,6 +161,12 @@ pub enum Note {
     NotDeployed,
     /// The embedded control plane runs processes; the image is not used.
     ImageNotUsed,
+    /// It is to stay stopped, and this server keeps a spec only as it runs it: it is stopped right afterwards.
+    RunsForAMoment,
+    /// The same, where it is not known yet what this server does.
+    MayRunForAMoment,
+    /// This server keeps these keys and does not act on them.
+    NotActedOn { keys: Vec<String> },
 }
 
 /// How often each verb occurs.
@@ -200,8 +209,7 @@ impl Plan {
 
     /// Whether apply would write nothing.
     pub fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.action, Action::Verify | Action::Record))
-            && self.counts().refused == 0
+        self.steps.iter().all(|step| matches!(step.action, Action::Verify | Action::Record)) && !self.is_refused()
     }
 
     /// Whether apply would only wait for apps that are not ready.
@@ -220,8 +228,18 @@ impl Plan {
     /// Some app must not be written; nothing of the plan is.
     pub fn approve(self, _: Consent) -> Result<ApprovedPlan, Refused> {
         let of = |app: &AppPlan| (app.verb == Verb::Refused).then(|| (app.name.clone(), app.notes.clone()));
-        let refused: Vec<_> = self.apps.iter().filter_map(of).collect();
-        if refused.is_empty() { Ok(ApprovedPlan(self)) } else { Err(Refused { apps: refused }) }
+        let apps: Vec<_> = self.apps.iter().filter_map(of).collect();
+        if !self.is_refused() {
+            return Ok(ApprovedPlan(self));
+        }
+        let mut mistakes = self.diagnostics;
+        mistakes.list.retain(|finding| finding.severity == Severity::Error);
+        Err(Refused { apps, mistakes })
+    }
+
+    /// Whether it can never be approved: an app must not be written, or the control plane lacks something.
+    pub fn is_refused(&self) -> bool {
+        self.counts().refused > 0 || self.diagnostics.has_errors()
     }
 }
 
@@ -248,15 +266,22 @@ impl ApprovedPlan {
     }
 }
 
-/// The plan holds apps that must not be written.
+/// The plan holds apps that must not be written, or needs what the control plane does not have.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the plan is refused because of {}", list(.apps))]
+#[error("the plan is refused because of {}", because(.apps, .mistakes))]
 pub struct Refused {
     pub apps: Vec<(AppName, Vec<Note>)>,
+    pub mistakes: Diagnostics,
 }
 
-fn list(apps: &[(AppName, Vec<Note>)]) -> String {
-    apps.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+fn because(apps: &[(AppName, Vec<Note>)], mistakes: &Diagnostics) -> String {
+    let mut parts: Vec<String> = apps.iter().map(|(name, _)| format!("`{name}`")).collect();
+    match mistakes.list.len() {
+        0 => {}
+        1 => parts.push("1 mistake".to_owned()),
+        count => parts.push(format!("{count} mistakes")),
+    }
+    parts.join(", ")
 }
 
 /// What a note says of an owner.

@@ -71,6 +71,8 @@ pub enum Precondition {
     Absent,
     /// The live spec is the one the step was planned on.
     Same(Fingerprint),
+    /// The live spec is the one that the step before, of the same app, has left.
+    AsLeft,
 }
 
 /// What is waited for after the write.

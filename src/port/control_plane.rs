@@ -1,5 +1,6 @@
 //! A Flyte control plane as the stages see it: messages in, messages out, no transport.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use buffa::EnumValue;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
+use flyte_schema::flyteidl2::project::Project;
 use flyte_schema::flyteidl2::task::NamedLiteral;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use super::Content;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
-use crate::model::{AppId, Scope};
+use crate::model::{AppId, Guarantees, Scope};
 
 /// States of one app as they come; ends when the server ends it.
 pub type Updates = BoxStream<'static, Result<Update, RpcError>>;
@@ -75,6 +77,9 @@ pub trait ControlPlane: Send + Sync {
     /// The address, as shown to people.
     fn endpoint(&self) -> &str;
 
+    /// What is known of it by now: found out by what it answered, never by asking for the sake of it.
+    fn guarantees(&self) -> Guarantees;
+
     /// Every app of a scope, all pages.
     async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError>;
 
@@ -102,6 +107,16 @@ pub trait ControlPlane: Send + Sync {
 
     /// One version of an artifact, the newest without a version. `None` where there is none.
     async fn artifact(&self, scope: &Scope, artifact: &ArtifactRef) -> Result<Option<Artifact>, RpcError>;
+
+    /// A project with its domains. `None` where there is none of this name.
+    async fn project(&self, scope: &Scope) -> Result<Option<Project>, RpcError>;
+
+    /// The projects of an organisation, of a page as long as the server gives.
+    async fn projects(&self, scope: &Scope) -> Result<Vec<Project>, RpcError>;
+
+    /// Which of these secrets there are for exactly this scope, where an empty project or domain stands for all.
+    /// Values are not asked for.
+    async fn find_secrets(&self, scope: &Scope, names: &BTreeSet<String>) -> Result<BTreeSet<String>, RpcError>;
 
     /// The last lines of an app, and then new ones for as long as the server streams.
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError>;

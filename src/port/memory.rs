@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Clock, Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, ReleaseStores, Releases, Stamp, StoreError,
+    Clock, Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Notes, ReleaseStores, Releases, Stamp,
+    StoreError,
 };
 use crate::model::Digest;
 use crate::resolve::ReleaseStore;
@@ -86,6 +87,26 @@ impl Files for MemoryFiles {
 
     fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
         files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
+    }
+}
+
+/// Notes that last as long as this value.
+#[derive(Debug, Default)]
+pub struct MemoryNotes(Mutex<BTreeMap<String, String>>);
+
+impl MemoryNotes {
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Notes for MemoryNotes {
+    fn read(&self, control_plane: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(control_plane).cloned()
+    }
+
+    fn write(&self, control_plane: &str, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(control_plane.to_owned(), text.to_owned());
     }
 }
 

@@ -5,12 +5,14 @@ mod control_plane;
 mod events;
 mod files;
 pub mod memory;
+mod notes;
 mod releases;
 
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
 pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use notes::Notes;
 pub use releases::{ReleaseStores, Releases, StoreError};
 
 use std::sync::Arc;

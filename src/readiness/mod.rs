@@ -18,6 +18,8 @@ pub struct Evidence {
     pub revision: Revision,
     /// The newest condition before the write. Where conditions carry no revision, exactly this one is old news.
     pub before: Option<Condition>,
+    /// It was stopped before the write, and said so: then it says the same again.
+    pub was_stopped: bool,
 }
 
 impl Evidence {
@@ -26,9 +28,16 @@ impl Evidence {
         Self::default()
     }
 
-    /// For a write answered with `written`, of an app that looked like `before`.
-    pub fn of(before: Option<&LiveApp>, written: &App) -> Self {
-        Self { revision: Revision(written.metadata.revision), before: before.and_then(LiveApp::condition).cloned() }
+    /// For a write answered with `written`, of an app that looked like `before` and like `now` when it was read back. An
+    /// answer may repeat the revision that was sent.
+    pub fn of(before: Option<&LiveApp>, written: &App, now: &LiveApp) -> Self {
+        let answered = Revision(written.metadata.revision);
+        let repeats = before.is_some_and(|before| answered <= before.revision());
+        Self {
+            revision: if repeats { now.revision() } else { answered },
+            before: before.and_then(LiveApp::condition).cloned(),
+            was_stopped: before.is_some_and(says_stopped),
+        }
     }
 
     fn is_stale(&self, live: &LiveApp, condition: &Condition) -> bool {
@@ -38,8 +47,12 @@ impl Evidence {
         if condition.revision != 0 {
             return condition.revision < self.revision.0;
         }
-        self.before.as_ref() == Some(condition)
+        self.before.as_ref() == Some(condition) && !(self.was_stopped && says_stopped(live))
     }
+}
+
+fn says_stopped(live: &LiveApp) -> bool {
+    live.is_stopped() && live.state() == State::Stopped
 }
 
 /// How an app stands.
@@ -57,6 +70,13 @@ pub enum Verdict {
     },
     Stopped,
     Gone,
+}
+
+impl Verdict {
+    /// What is read may be older than our write.
+    pub fn not_shown() -> Self {
+        Self::Pending { status: "waiting for the new version to show".into() }
+    }
 }
 
 /// Why an app cannot become ready.
@@ -86,7 +106,7 @@ pub fn judge(live: Option<&LiveApp>, evidence: &Evidence) -> Verdict {
         };
     };
     if evidence.is_stale(live, condition) {
-        return Verdict::Pending { status: "waiting for the new version to show".into() };
+        return Verdict::not_shown();
     }
     match live.state() {
         State::Active | State::ScaledToZero => Verdict::Ready,
@@ -150,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_status_older_than_the_write_is_pending() {
-        let after = |revision| Evidence { revision: Revision(revision), before: None };
+        let after = |revision| Evidence { revision: Revision(revision), ..Evidence::default() };
         check(&app(2, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 2, 5)]), &after(2), "ready");
         check(&app(1, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 1, 5)]), &after(2), "pending");
         check(&app(2, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 1, 5)]), &after(2), "pending");
@@ -161,7 +181,7 @@ mod tests {
     #[test]
     fn without_revisions_the_condition_of_before_is_old_news() {
         let old = condition(D::DEPLOYMENT_STATUS_ACTIVE, 0, 5);
-        let evidence = Evidence { revision: Revision(0), before: Some(old.clone()) };
+        let evidence = Evidence { before: Some(old.clone()), ..Evidence::default() };
         check(&app(0, vec![old]), &evidence, "pending");
         check(&app(0, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 0, 9)]), &evidence, "ready");
         check(&app(0, vec![]), &evidence, "pending");

@@ -6,6 +6,7 @@ mod json;
 mod outcome;
 mod paint;
 mod plan;
+mod server;
 mod table;
 mod words;
 
@@ -13,5 +14,6 @@ pub use json::{outcome_json, plan_json};
 pub use outcome::{AppResult, Report, outcome_text};
 pub use paint::Paint;
 pub use plan::plan_text;
+pub use server::{server_json, server_text};
 pub use table::Table;
 pub use words::{bytes, count, duration, note, reason};

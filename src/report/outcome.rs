@@ -110,7 +110,18 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     let upload_failed = outcome.steps.iter().find(|step| step.action == "upload" && !step.is_success());
     let decisive = steps.iter().find(|step| !step.is_success() && step.action != "upload").or(steps.last()).copied();
     let live = decisive.and_then(|step| step.live.as_ref());
-    let (status, mut reason) = decisive.map_or((Status::Unchanged, None), verdict);
+    let (mut status, mut reason) = decisive.map_or((Status::Unchanged, None), verdict);
+    let written = steps.iter().find(|step| matches!((step.action, &step.write), ("create" | "update", Write::Done)));
+    if let (Some(written), Some("deactivate")) = (written, decisive.map(|step| step.action)) {
+        // Written in one step, and stopped in a second one.
+        if status.is_success() {
+            status = gate(written).0;
+        } else if status != Status::NotReady {
+            status = Status::NotReady;
+            let why = reason.take().map_or_else(String::new, |why| format!(": {why}"));
+            reason = Some(format!("written, and not stopped yet{why}; apply again"));
+        }
+    }
     if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload)))
     {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::code;
 use super::paint::Paint;
-use super::words::{note, reason};
+use super::words::{count, note, reason};
 use crate::diff::FieldChange;
 use crate::model::AppName;
 use crate::plan::{AppPlan, Counts, Plan, Verb};
@@ -195,7 +195,11 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         1 => " The release of one app is not on record; apply adds it.".to_owned(),
         n => format!(" The releases of {n} apps are not on record; apply adds them."),
     };
-    format!("{head} {counts}.{unrecorded}")
+    let mistakes = match plan.diagnostics.errors() {
+        0 => String::new(),
+        n => format!(" {}", paint.bad(format!("It cannot be applied: {}.", count(n, "mistake")))),
+    };
+    format!("{head} {counts}.{unrecorded}{mistakes}")
 }
 
 /// The counts in one sentence without its stop.

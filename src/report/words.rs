@@ -45,6 +45,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::RolledBack => "a release of before is brought back".into(),
         Reason::Relabelled { from, to } => format!("the label changes from {from} to {to}"),
         Reason::Inactive => "it is stopped and is to run".into(),
+        Reason::LeftRunning => "it runs, and is to be stopped".into(),
         Reason::Asked => "asked for by name".into(),
         Reason::NotInManifest => "it is no longer declared".into(),
     }
@@ -67,6 +68,18 @@ pub fn note(note: &Note) -> String {
         Note::Awaited => "not ready yet: apply waits until it is".into(),
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
+        Note::RunsForAMoment => {
+            "runs for a moment before it is stopped again: this server keeps only a spec that it runs".into()
+        }
+        Note::MayRunForAMoment => {
+            "may run for a moment before it is stopped: what this server does with a stopped app is not known yet"
+                .into()
+        }
+        Note::NotActedOn { keys } => {
+            let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let what = if keys.len() == 1 { "it" } else { "them" };
+            format!("this server keeps {} and does not act on {what}", keys.join(", "))
+        }
         Note::ImageNotUsed => "the embedded control plane runs it as a process; its image is not used".into(),
     }
 }

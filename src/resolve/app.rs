@@ -202,6 +202,8 @@ fn spans(table: &Table) -> BTreeMap<String, Span> {
     for node in table.get("secrets").map_or(&[][..], Node::elements) {
         if let Some((variable, _)) = secret_variable(node) {
             spans.insert(format!("secrets.{variable}"), node.span);
+        } else if let Some(key) = node.as_table().and_then(|table| table.text("key")) {
+            spans.insert(format!("secrets.{key}"), node.span);
         }
     }
     spans

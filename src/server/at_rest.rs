@@ -2,18 +2,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 use async_trait::async_trait;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::project::Project;
 use jiff::Timestamp;
 
 use super::state::{Profile, State};
-use super::store::{BundlePath, Store, StoreError};
+use super::store::{BundlePath, Store, StoreError, new_project};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
-use crate::model::{AppId, LiveApp, Scope};
+use crate::model::{AppId, Guarantees, LiveApp, Scope};
 use crate::port::{ControlPlane, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
@@ -50,6 +52,10 @@ fn not_running(method: &str) -> RpcError {
     RpcError::not_sent(method, RpcCode::Unavailable, "the embedded control plane does not run")
 }
 
+fn unreadable(error: StoreError) -> RpcError {
+    RpcError::not_sent("reading the files at rest", RpcCode::Internal, &error.to_string())
+}
+
 /// As the running one answers for services it does not have.
 fn not_kept(method: &str) -> RpcError {
     RpcError::not_sent(method, RpcCode::Unimplemented, "the embedded control plane has no runs and no artifacts")
@@ -59,6 +65,10 @@ fn not_kept(method: &str) -> RpcError {
 impl ControlPlane for AtRest {
     fn endpoint(&self) -> &str {
         "embedded, not running"
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::default()
     }
 
     async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
@@ -111,6 +121,22 @@ impl ControlPlane for AtRest {
 
     async fn artifact(&self, _: &Scope, _: &ArtifactRef) -> Result<Option<Artifact>, RpcError> {
         Err(not_kept("ArtifactService/GetArtifact"))
+    }
+
+    /// As the running one, which makes projects as they are asked for.
+    async fn project(&self, scope: &Scope) -> Result<Option<Project>, RpcError> {
+        let found = self.store.as_ref().map(|store| store.project(&scope.project)).transpose().map_err(unreadable)?;
+        Ok(Some(found.unwrap_or_else(|| new_project(&scope.project))))
+    }
+
+    async fn projects(&self, _: &Scope) -> Result<Vec<Project>, RpcError> {
+        self.store.as_ref().map_or(Ok(Vec::new()), Store::projects).map_err(unreadable)
+    }
+
+    async fn find_secrets(&self, scope: &Scope, names: &BTreeSet<String>) -> Result<BTreeSet<String>, RpcError> {
+        let Some(store) = &self.store else { return Ok(BTreeSet::new()) };
+        let there = store.secrets(&scope.project, &scope.domain).map_err(unreadable)?;
+        Ok(there.into_iter().map(|secret| secret.key.name).filter(|name| names.contains(name)).collect())
     }
 
     async fn tail_logs(&self, _: &AppId) -> Result<Lines, RpcError> {

@@ -8,15 +8,47 @@ use std::path::Path;
 use flyte::apply::{Options, Write};
 use flyte::model::{LiveApp, State};
 use flyte::plan::Policy;
+use flyte::port::Clock;
 use flyte::port::RpcCode;
 use flyte::server::simulator::{Behaviour, Effect, Fault};
-use flyte::server::state::Profile;
+use flyte::server::state::{Profile, Quirks};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::support::world::{World, request, run};
 
 const PROFILES: [Profile; 2] = [Profile::Full, Profile::Oss];
+
+/// Any control plane that could be: every switch on its own. Revisions are compared only where they are told, or no
+/// update would ever be taken.
+fn any_server() -> impl Strategy<Value = Quirks> {
+    prop::collection::vec(any::<bool>(), 20).prop_map(|on| Quirks {
+        create_is_upsert: on[0],
+        create_starts: on[1],
+        stopped_update_discards_spec: on[2],
+        answers_echo_request: on[3],
+        skips_unchanged: on[4],
+        compares_revisions: on[5] && on[6],
+        keeps_revisions: on[6],
+        keeps_labels: on[7],
+        keeps_metadata: on[8],
+        fills_substates: on[9],
+        fills_deployment_id: on[10],
+        fills_creator: on[11],
+        default_org: if on[12] { "flyte" } else { "" },
+        validates: on[13],
+        list_by_org: on[14],
+        delete_missing_is_ok: on[15],
+        watch_project: on[16],
+        watch_leaks_names: on[16],
+        watch_drops_events: on[17],
+        names_collide: on[16],
+        fills_timeout: on[19],
+        stale_active_after_write: on[18],
+        stopped_hides_ingress: on[10],
+        get_cached_for: on[9].then_some(std::time::Duration::from_secs(30)),
+    })
+}
 
 fn everything() -> Policy {
     Policy { prune: true, ..Policy::default() }
@@ -151,30 +183,61 @@ fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
 fn after_any_change_the_plan_after_apply_is_empty() {
     check(60, (apps(), apps(), any::<bool>()), |(first, second, oss)| {
         let profile = if oss { Profile::Oss } else { Profile::Full };
-        run(async {
-            let mut world = World::new(profile);
-            for made in [&first, &second] {
-                let files = files(made);
-                world.write(&files);
-                let told = format!("{profile:?}\n{}", files.last().unwrap().1);
-                let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
-                assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
-                assert_plan_is_empty(&world, everything(), &told).await;
-            }
-        });
+        converge(&profile.quirks(), &[&first, &second]);
     });
 }
 
 #[test]
+fn on_any_server_the_plan_after_apply_is_empty_and_apps_are_as_declared() {
+    check(60, (any_server(), apps(), apps()), |(quirks, first, second)| converge(&quirks, &[&first, &second]));
+}
+
+/// Applies manifests one after the other. After each, nothing is left to do, and every app runs, or does not, as it is
+/// declared.
+fn converge(quirks: &Quirks, manifests: &[&[Option<Made>]]) {
+    run(async {
+        let mut world = World::with(quirks.clone());
+        let mut ran = BTreeSet::new();
+        for made in manifests {
+            let files = files(made);
+            world.write(&files);
+            let told = format!("{quirks:?}\n{}", files.last().unwrap().1);
+            let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
+            let steps =
+                || report.outcome.steps.iter().map(|step| format!("{} {:?} {:?}", step.action, step.write, step.gate));
+            assert!(report.outcome.is_success(), "{told}\n{}", steps().collect::<Vec<_>>().join("\n"));
+            assert_plan_is_empty(&world, everything(), &told).await;
+            assert_as_declared(&world, made, &mut ran, &told);
+        }
+    });
+}
+
+/// Every app runs that is declared to, or ran before; no other does. `ran` goes from one manifest to the next.
+fn assert_as_declared(world: &World, made: &[Option<Made>], ran: &mut BTreeSet<String>, told: &str) {
+    ran.retain(|name| (0..made.len()).any(|at| made[at].is_some() && *name == format!("a{at}")));
+    for (at, app) in made.iter().enumerate() {
+        let (Some(app), name) = (app, format!("a{at}")) else { continue };
+        if app.auto {
+            ran.insert(name.clone());
+        }
+        let live = world.simulator.apps().into_iter().map(LiveApp).find(|live| live.name() == name).unwrap();
+        let expected = if ran.contains(&name) { State::Active } else { State::Stopped };
+        assert_eq!((live.state(), live.is_stopped()), (expected, !ran.contains(&name)), "{name}\n{told}");
+    }
+}
+
+#[test]
 fn after_a_crash_at_any_request_the_next_apply_converges() {
-    check(12, (apps(), apps(), any::<bool>()), |(first, second, oss)| {
-        let profile = if oss { Profile::Oss } else { Profile::Full };
+    check(8, (any_server(), apps(), apps(), any::<bool>()), |(any, first, second, oss)| {
+        let quirks = if oss { Profile::Oss.quirks() } else { any };
         let mut request_number = 1;
         loop {
             let crashed = run(async {
-                let mut world = World::new(profile);
+                let mut world = World::with(quirks.clone());
                 world.write(&files(&first));
                 world.apply(&request(everything()), &Options::default()).await.unwrap();
+                let mut ran = BTreeSet::new();
+                assert_as_declared(&world, &first, &mut ran, "before the crash");
                 world.write(&files(&second));
                 let effect = if request_number % 2 == 0 { Effect::Crash } else { Effect::CrashAfter };
                 world.simulator.inject(Fault { rpc: None, app: None, occurrence: request_number, effect });
@@ -187,10 +250,14 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
                 world.simulator.restart();
                 world.simulator.forget_faults();
                 let told =
-                    format!("{profile:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
+                    format!("{quirks:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
                 let report = world.apply(&asked, &options).await.unwrap();
                 assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
                 assert_plan_is_empty(&world, everything(), &told).await;
+                // Nothing is still on its way.
+                world.clock.sleep(std::time::Duration::from_secs(60)).await;
+                assert_plan_is_empty(&world, everything(), &told).await;
+                assert_as_declared(&world, &second, &mut ran, &told);
                 crashed
             });
             if !crashed {

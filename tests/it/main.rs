@@ -11,6 +11,7 @@ mod import;
 mod invariants;
 mod json_schema;
 mod network;
+mod preflight;
 mod reads;
 mod real;
 mod releases;

@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use buffa::Enumeration as _;
 use flyte::apply::Options;
+use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
+use flyte::model::Scope;
 use flyte::pipeline::{self, Error, Request};
 use flyte::plan::{Consent, Policy};
 use flyte::port::Event;
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Behaviour, Fault, Simulator};
 use flyte::server::state::Profile;
+use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
 use flyte_schema::flyteidl2::core::Literal;
+use flyte_schema::flyteidl2::project::{Domain, Project};
 use flyte_schema::flyteidl2::task::NamedLiteral;
 use serde::Deserialize;
 
@@ -27,6 +31,9 @@ type Result<T> = datatest_stable::Result<T>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    /// Switches on, over those of the profile: `fills_timeout`.
+    #[serde(default)]
+    switches: Vec<String>,
     /// `full` or `oss`; both are run, and must tell the same, where none is given.
     profile: Option<String>,
     #[serde(default)]
@@ -67,6 +74,17 @@ struct Run {
     with_dependencies: bool,
     /// What the store of releases refuses everything with from now on; empty: nothing any more.
     store_refuses: Option<String>,
+    /// The secrets there are from now on, as `project/domain/NAME`, `domain/NAME` or `NAME`. Left out: all there could
+    /// be.
+    secrets: Option<Vec<String>>,
+    /// The projects there are from now on, with their domains. Left out: all there could be.
+    projects: Option<BTreeMap<String, Vec<String>>>,
+    /// Apps that somebody else has in other places: `project/domain/name`.
+    elsewhere: Vec<String>,
+    /// On another machine: what was seen of the control plane before is not known there.
+    fresh: bool,
+    /// Seconds that pass before.
+    after: f64,
     /// Leave the events and requests out.
     quiet: bool,
 }
@@ -138,7 +156,14 @@ pub fn check(path: &Path) -> Result<()> {
 fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
     run(async {
         let mut text = String::new();
-        let mut world = World::new(profile);
+        let mut quirks = profile.quirks();
+        for switch in &case.switches {
+            match switch.as_str() {
+                "fills_timeout" => quirks.fills_timeout = true,
+                other => return Err(format!("no such switch: {other}").into()),
+            }
+        }
+        let mut world = World::with(quirks);
         world.load(directory);
         for (at, step) in case.run.iter().enumerate() {
             if at > 0 {
@@ -204,6 +229,10 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
             });
         }
     }
+    if step.fresh {
+        world.notes.clear();
+    }
+    tokio::time::sleep(Duration::from_secs_f64(step.after)).await;
     for (app, behaviour) in &step.behaviour {
         world.simulator.set_behaviour(app, behaviour_of(behaviour)?);
     }
@@ -215,6 +244,22 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     }
     for published in &step.artifacts {
         world.simulator.add_artifact(published.artifact()?);
+    }
+    if let Some(secrets) = &step.secrets {
+        world.simulator.set_secrets(secrets.iter().map(|secret| {
+            let parts: Vec<&str> = secret.rsplit('/').collect();
+            let part = |at: usize| parts.get(at).copied().unwrap_or_default().to_owned();
+            (Scope { org: String::new(), project: part(2), domain: part(1) }, part(0))
+        }));
+    }
+    if let Some(projects) = &step.projects {
+        world.simulator.set_projects(projects.iter().map(|(id, domains)| {
+            let domains = domains.iter().map(|id| Domain { id: id.clone(), ..Default::default() }).collect();
+            Project { id: id.clone(), domains, ..Default::default() }
+        }));
+    }
+    for place in &step.elsewhere {
+        world.simulator.put(somebodys(place)?)?;
     }
     for fault in &step.faults {
         world.simulator.inject(fault.clone());
@@ -251,6 +296,16 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     Ok(())
 }
 
+/// An app that is none of ours.
+fn somebodys(place: &str) -> Result<App> {
+    let parts: Vec<&str> = place.split('/').collect();
+    let [project, domain, name] = parts[..] else { return Err("an app is project/domain/name".into()) };
+    Ok(flyte_schema::from_json(serde_json::json!({
+        "metadata": { "id": { "project": project, "domain": domain, "name": name } },
+        "spec": { "container": { "image": "x" }, "desired_state": "DESIRED_STATE_ACTIVE" },
+    }))?)
+}
+
 async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) -> String {
     let options = Options { parallelism: step.parallelism.unwrap_or(10), by: "me@here".into(), ..Options::default() };
     if let Some(seconds) = step.interrupt_after {
@@ -262,7 +317,13 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
     }
     let plain = Paint { color: false };
     let result = match command {
-        "plan" => world.plan(request).await.map(|planned| plan_text(&planned.plan, plain)),
+        "plan" => world.plan(request).await.map(|planned| {
+            let diagnostics = &planned.plan.diagnostics;
+            // Warnings about the text are the matter of other cases.
+            let found = diagnostics.list.iter().filter(|found| !step.quiet && is_of_preflight(found.code)).cloned();
+            let found = Diagnostics { sources: diagnostics.sources.clone(), list: found.collect() };
+            plan_text(&planned.plan, plain) + &render(&found, Style::PLAIN)
+        }),
         "save" => world.save(request).await.map(|planned| plan_text(&planned.plan, plain)),
         "apply-saved" => {
             let request = Request { policy: Policy::default(), label: None, ..request.clone() };
@@ -326,6 +387,18 @@ async fn operate(
     Ok(outcome_text(&pipeline::apply(&ports, &approved, options).await?, Paint { color: false }))
 }
 
+fn is_of_preflight(code: Code) -> bool {
+    [
+        codes::MISSING_PROJECT,
+        codes::MISSING_DOMAIN,
+        codes::MISSING_SECRET,
+        codes::NAME_TAKEN,
+        codes::SPEC_TOO_LARGE,
+        codes::NOT_CHECKED,
+    ]
+    .contains(&code)
+}
+
 fn failure(error: &Error) -> String {
     let mut text = format!("error: {error}\n");
     if let Error::Invalid(invalid) = error {
@@ -347,6 +420,7 @@ fn failure(error: &Error) -> String {
         }
     }
     if let Error::Refused(refused) = error {
+        text.push_str(&render(&refused.mistakes, Style::PLAIN));
         for (app, notes) in &refused.apps {
             for note in notes {
                 text.push_str(&format!("  {app}: {}\n", flyte::report::note(note)));

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use flyte::apply::Options;
+use flyte::guarantees::Observed;
 use flyte::pipeline::{self, Error, Planned, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::port::memory::{MemoryFiles, MemoryReleases, VirtualClock};
+use flyte::port::memory::{MemoryFiles, MemoryNotes, MemoryReleases, VirtualClock};
 use flyte::port::{Access, Clock, ControlPlane, Event, Events, Ports, RpcError, Targets};
 use flyte::report::Report;
 use flyte::resolve::{Selection, Target};
 use flyte::server::simulator::Simulator;
-use flyte::server::state::Profile;
+use flyte::server::state::{Profile, Quirks};
 
 /// Where the manifest tree lies in the memory files.
 pub const ROOT: &str = "/tree";
@@ -22,6 +23,7 @@ pub struct World {
     pub clock: Arc<VirtualClock>,
     pub simulator: Simulator,
     pub heard: Arc<Heard>,
+    pub notes: Arc<MemoryNotes>,
     /// What is on record.
     pub releases: MemoryReleases,
     /// The text of the plan file, where one was saved.
@@ -44,25 +46,36 @@ impl Events for Heard {
     }
 }
 
-struct Simulated(Simulator);
+struct Simulated {
+    simulator: Simulator,
+    notes: Arc<MemoryNotes>,
+    clock: Arc<VirtualClock>,
+}
 
 #[async_trait]
 impl Targets for Simulated {
     async fn connect(&self, _: &Target, _: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        Ok(Arc::new(self.0.clone()))
+        let inner = Arc::new(self.simulator.clone());
+        Ok(Arc::new(Observed::new(inner, "simulator", self.notes.clone(), self.clock.clone())))
     }
 }
 
 impl World {
     /// Inside a runtime, paused or not.
     pub fn new(profile: Profile) -> Self {
+        Self::with(profile.quirks())
+    }
+
+    /// Any other control plane. Inside a runtime, paused or not.
+    pub fn with(quirks: Quirks) -> Self {
         let clock = Arc::new(VirtualClock::default());
-        let simulator = Simulator::new(profile.quirks(), clock.clone());
+        let simulator = Simulator::new(quirks, clock.clone());
         Self {
             files: MemoryFiles::default(),
             clock,
             simulator,
             heard: Arc::default(),
+            notes: Arc::default(),
             releases: MemoryReleases::default(),
             saved: Mutex::default(),
         }
@@ -86,7 +99,11 @@ impl World {
         Ports {
             files: Arc::new(self.files.clone()),
             clock: self.clock.clone() as Arc<dyn Clock>,
-            targets: Arc::new(Simulated(self.simulator.clone())),
+            targets: Arc::new(Simulated {
+                simulator: self.simulator.clone(),
+                notes: self.notes.clone(),
+                clock: self.clock.clone(),
+            }),
             events: self.heard.clone(),
             releases: Arc::new(self.releases.clone()),
         }

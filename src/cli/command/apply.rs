@@ -15,6 +15,7 @@ use crate::cli::github;
 use crate::cli::plan_file;
 use crate::cli::progress::Progress;
 use crate::cli::{actor, consent, interrupt};
+use crate::diagnostic::Diagnostics;
 use crate::pipeline::{self, Planned, Request};
 use crate::plan::Consent;
 use crate::port::Ports;
@@ -130,11 +131,15 @@ pub async fn carry_out(
             terminal.note("\n");
         }
     }
-    let needs_consent = planned.plan.counts().refused == 0 && !planned.plan.is_empty();
+    let needs_consent = !planned.plan.is_refused() && !planned.plan.is_empty();
     if needs_consent && !manner.yes {
         consent::ask(terminal, question)?;
     }
-    let approved = planned.approve(Consent::given())?;
+    let shown = !terminal.json && !terminal.quiet;
+    let approved = planned.approve(Consent::given()).map_err(|refused| {
+        let failure = Failure::from(refused);
+        if shown { failure.diagnostics(Diagnostics::default()) } else { failure }
+    })?;
     progress.expect(approved.plan().apps.iter().map(|app| &app.name));
     let interrupt = Interrupt::default();
     let _listening = interrupt::listen(interrupt.clone(), ports.events.clone());

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::ready;
 use serde_json::json;
 
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
 use crate::pipeline;
-use crate::port::{LogLine, RpcError};
+use crate::port::{LogLine, RpcCode, RpcError};
 use crate::report::Paint;
 
 /// How long the first line may take to come when the log is not followed.
@@ -36,13 +37,22 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let paint = context.paint();
     context.wait(async {
         let (app, control_plane) = pipeline::find(&ports, &request, &args.app).await?;
-        let mut lines = control_plane.tail_logs(&app).await?;
+        // The app is there: it is its replicas that are not found.
+        let is_idle = |error: &RpcError| error.code == RpcCode::NotFound;
+        let lines = match control_plane.tail_logs(&app).await {
+            Err(error) if is_idle(&error) => futures::stream::empty().boxed(),
+            other => other?,
+        };
+        let mut lines = lines.take_while(|line| ready(!line.as_ref().is_err_and(is_idle)));
         if !args.follow {
             let mut found = Vec::new();
             let mut patience = FIRST;
             while let Ok(Some(line)) = tokio::time::timeout(patience, lines.next()).await {
                 found.push(line.map_err(interrupted)?);
                 patience = PAUSE;
+            }
+            if found.is_empty() {
+                context.terminal.note(&format!("nothing to show: `{}` may be stopped, or scaled to zero\n", args.app));
             }
             let text: String = found.iter().map(|line| text(line, paint)).collect();
             return Ok(Answer::text(text).with("app", &args.app).with("lines", found));

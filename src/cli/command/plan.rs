@@ -81,12 +81,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let ports = context.ports()?;
     let planned = context.wait(async { Ok(pipeline::plan(&ports, &request).await?) })?;
     let saved = match &args.out {
-        Some(file) if planned.plan.counts().refused == 0 => Some(plan_file::save(&ports, &planned, file)?),
+        Some(file) if !planned.plan.is_refused() => Some(plan_file::save(&ports, &planned, file)?),
         _ => None,
     };
     let plan = planned.plan;
     let exit = match () {
-        () if plan.counts().refused > 0 => Exit::Error,
+        () if plan.is_refused() => Exit::Error,
         () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
         () => Exit::Success,
     };

@@ -11,7 +11,7 @@ use crate::model::{LiveApp, State};
 use crate::pipeline::{self, AppStatus, Request};
 use crate::plan::Verb;
 use crate::port::Ports;
-use crate::report::{Paint, Table};
+use crate::report::{self, Paint, Table};
 
 /// How often a watched status is read.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -25,6 +25,10 @@ pub struct Args {
     /// Print again whenever something changes, until Ctrl-C; with --json one document per line
     #[arg(short, long)]
     watch: bool,
+
+    /// Print what is known of the control plane: what it records, compares and honours, and what that means
+    #[arg(long, conflicts_with_all = ["watch", "apps"])]
+    server: bool,
 }
 
 /// # Errors
@@ -33,7 +37,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let request = context.request(&[])?;
     let ports = context.ports()?;
     context.wait(async {
-        if args.watch {
+        if args.server {
+            server(context, &ports, &request).await
+        } else if args.watch {
             watch(context, &ports, &request, args).await
         } else {
             once(context, &ports, &request, args).await
@@ -48,6 +54,15 @@ async fn once(context: &Context, ports: &Ports, request: &Request, args: &Args) 
     let answer = answer.with("manifest", &plan.owner).with("scope", &plan.scope);
     let answer = answer.with("target", json!({ "name": plan.target, "endpoint": plan.endpoint }));
     Ok(answer.with("apps", apps.iter().map(document).collect::<Vec<_>>()).diagnostics(plan.diagnostics))
+}
+
+/// Everything in it comes from answers that were asked for something else, this time and before.
+async fn server(context: &Context, ports: &Ports, request: &Request) -> Result<Answer> {
+    let server = pipeline::server(ports, request).await?;
+    let head = format!("{} ({})\n\n", server.target, server.endpoint);
+    let text = head + &report::server_text(&server.guarantees, context.paint());
+    let answer = Answer::text(text).with("target", json!({ "name": server.target, "endpoint": server.endpoint }));
+    Ok(answer.document(report::server_json(&server.guarantees)))
 }
 
 /// Prints until interrupted, or until an error ends it.

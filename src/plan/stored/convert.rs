@@ -214,6 +214,7 @@ fn stored_step(plan: &Plan, step: &Step) -> StoredStep {
             Precondition::None => StoredPrecondition::None,
             Precondition::Absent => StoredPrecondition::Absent,
             Precondition::Same(fingerprint) => StoredPrecondition::Same(fingerprint),
+            Precondition::AsLeft => StoredPrecondition::AsLeft,
         },
         gate: match step.gate {
             Gate::Open => StoredGate::Nothing,
@@ -233,6 +234,10 @@ impl StoredStep {
                 Action::Upload(bundles.by_app.values().find(|packed| packed.digest == *bundle)?.clone())
             }
             StoredAction::Create { spec: flat, .. } => Action::Create(spec(flat)?),
+            // Whoever reads it knows that it is to be stopped: in the step that follows.
+            StoredAction::Update { spec: flat, .. } if self.gate == StoredGate::Nothing => {
+                Action::Update(Box::new(spec(flat)?.with_desired_state(DesiredState::DESIRED_STATE_UNSPECIFIED)))
+            }
             StoredAction::Update { spec: flat, .. } => Action::Update(spec(flat)?),
             StoredAction::Activate => Action::Activate,
             StoredAction::Deactivate => Action::Deactivate,
@@ -249,6 +254,7 @@ impl StoredStep {
                 StoredPrecondition::None => Precondition::None,
                 StoredPrecondition::Absent => Precondition::Absent,
                 StoredPrecondition::Same(fingerprint) => Precondition::Same(fingerprint),
+                StoredPrecondition::AsLeft => Precondition::AsLeft,
             },
             gate: match self.gate {
                 StoredGate::Nothing => Gate::Open,

@@ -154,6 +154,7 @@ pub enum StoredPrecondition {
     None,
     Absent,
     Same(Fingerprint),
+    AsLeft,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -230,7 +230,7 @@ impl StoredPlan {
             _ => false,
         };
         match (step.expects, live) {
-            (StoredPrecondition::None, _) | (StoredPrecondition::Absent, None) => None,
+            (StoredPrecondition::None | StoredPrecondition::AsLeft, _) | (StoredPrecondition::Absent, None) => None,
             (StoredPrecondition::Absent, Some(live)) => {
                 let owner = live.marks().map(|marks| marks.owner);
                 Some(Staleness::Appeared { app, owner, applied: is_planned(live) })

@@ -138,8 +138,16 @@ impl Hub {
     /// As the state machine refuses it, or when it cannot be stored.
     pub fn delete(self: &Arc<Self>, id: &AppId) -> Result<(), HubError> {
         let mut state = self.state();
-        let Some(change) = state.delete(id, self.clock.now())? else { return Ok(()) };
-        self.take(&mut state, change)?;
+        match state.delete(id, self.clock.now())? {
+            Some(change) => self.end(&mut state, change),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes over the end of an app, and ends what it runs.
+    fn end(self: &Arc<Self>, state: &mut State, change: Change) -> Result<(), HubError> {
+        let id = change.id.clone();
+        self.take(state, change)?;
         let hub = self.clone();
         let gone = id.clone();
         let close = move || {
@@ -149,7 +157,7 @@ impl Hub {
                 hub.ingress.close(&gone);
             }
         };
-        self.workers.send(id, Command::Remove(Box::new(close)));
+        self.workers.send(&id, Command::Remove(Box::new(close)));
         Ok(())
     }
 
@@ -234,6 +242,9 @@ impl Hub {
                 self.ingress.close(id);
             }
         })?;
+        if let Some(displaced) = written.displaced {
+            self.end(&mut state, displaced)?;
+        }
         let Some(change) = written.change else { return Ok(written.answer) };
         self.store.ensure_project(&id.scope.project)?;
         if known != Some(port) {

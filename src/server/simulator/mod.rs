@@ -6,6 +6,7 @@ mod fault;
 mod tests;
 mod world;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{Read as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{App, ListRequest, list_request};
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
+use flyte_schema::flyteidl2::project::Project;
 use futures::StreamExt;
 use futures::stream;
 use tokio::sync::watch;
@@ -22,7 +24,7 @@ use tokio::sync::watch;
 use super::state::{Quirks, State, StateError, Target};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
-use crate::model::{AppId, Digest, LiveApp, Scope};
+use crate::model::{AppId, Digest, Guarantees, LiveApp, Scope};
 use crate::port::{Clock, ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 
 pub use fault::{Behaviour, Effect, Fault};
@@ -81,6 +83,16 @@ impl Simulator {
     /// An artifact newer than all others.
     pub fn add_artifact(&self, artifact: Artifact) {
         self.world().artifacts.push(artifact);
+    }
+
+    /// From now on there are these secrets and no others; before, every secret is there.
+    pub fn set_secrets(&self, secrets: impl IntoIterator<Item = (Scope, String)>) {
+        self.world().secrets = Some(secrets.into_iter().collect());
+    }
+
+    /// From now on there are these projects and no others; before, every project is there.
+    pub fn set_projects(&self, projects: impl IntoIterator<Item = Project>) {
+        self.world().projects = Some(projects.into_iter().collect());
     }
 
     pub fn inject(&self, fault: Fault) {
@@ -143,7 +155,7 @@ impl Simulator {
             }
             None => world.state.create(app, now)?,
         };
-        world.commit(written.change, now);
+        world.take(written.displaced, written.change, now);
         drop(world);
         self.tell();
         Ok(written.answer)
@@ -227,6 +239,10 @@ impl ControlPlane for Simulator {
         "simulator"
     }
 
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::default()
+    }
+
     async fn list(&self, scope: &Scope) -> Result<Vec<App>, RpcError> {
         let mut request = ListRequest {
             filter_by: Some(list_request::FilterBy::Project(Box::new(ProjectIdentifier {
@@ -267,7 +283,7 @@ impl ControlPlane for Simulator {
         let work = move |world: &mut World, now| {
             world.locate(&id?);
             let written = world.state.create(app, now)?;
-            world.commit(written.change, now);
+            world.take(written.displaced, written.change, now);
             Ok(written.answer)
         };
         self.call("AppService/Create", about.as_ref(), call, work).await
@@ -281,7 +297,7 @@ impl ControlPlane for Simulator {
         let work = move |world: &mut World, now| {
             world.locate(&id?);
             let written = world.state.update(app, &reason, now)?;
-            world.commit(written.change, now);
+            world.take(written.displaced, written.change, now);
             Ok(written.answer)
         };
         self.call("AppService/Update", about.as_ref(), call, work).await
@@ -381,6 +397,25 @@ impl ControlPlane for Simulator {
         let (scope, artifact) = (scope.clone(), artifact.clone());
         let work = move |world: &mut World, _| Ok(world.find_artifact(&scope, &artifact));
         self.call("ArtifactService/GetArtifact", None, call, work).await
+    }
+
+    async fn project(&self, scope: &Scope) -> Result<Option<Project>, RpcError> {
+        let id = scope.project.clone();
+        let call = (id.clone(), String::new());
+        self.call("ProjectService/GetProject", None, call, move |world, _| Ok(world.project(&id))).await
+    }
+
+    async fn projects(&self, _: &Scope) -> Result<Vec<Project>, RpcError> {
+        let call = (String::new(), String::new());
+        let work = |world: &mut World, _| Ok(world.projects.clone().unwrap_or_default());
+        self.call("ProjectService/ListProjects", None, call, work).await
+    }
+
+    async fn find_secrets(&self, scope: &Scope, names: &BTreeSet<String>) -> Result<BTreeSet<String>, RpcError> {
+        let call = (scope.to_string(), names.iter().cloned().collect::<Vec<_>>().join(" "));
+        let (scope, names) = (scope.clone(), names.clone());
+        let work = move |world: &mut World, _| Ok(world.find_secrets(&scope, names));
+        self.call("SecretService/GetSecret", None, call, work).await
     }
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {

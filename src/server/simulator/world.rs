@@ -1,9 +1,11 @@
 //! What the simulator holds behind its lock: the state, what is due, what has been asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::project::Project;
 use jiff::Timestamp;
 
 use super::{Behaviour, Call, Effect, Fault};
@@ -12,6 +14,9 @@ use crate::model::{AppId, Scope};
 use crate::port::{Run, Update};
 use crate::server::runtime::{Observation, RuntimeEvent};
 use crate::server::state::{Cause, Change, State, Target};
+
+/// How long a status stays as it was after a write, on a server that leaves it.
+const STALE: Duration = Duration::from_millis(700);
 
 pub struct World {
     pub state: State,
@@ -30,6 +35,10 @@ pub struct World {
     pub runs: Vec<TaskRun>,
     /// Oldest first.
     pub artifacts: Vec<Artifact>,
+    /// `None`: every secret is there.
+    pub secrets: Option<BTreeSet<(Scope, String)>>,
+    /// `None`: every project is there.
+    pub projects: Option<Vec<Project>>,
 }
 
 /// A run, and of what.
@@ -61,6 +70,8 @@ impl World {
             logs: BTreeMap::new(),
             runs: Vec::new(),
             artifacts: Vec::new(),
+            secrets: None,
+            projects: None,
         }
     }
 
@@ -80,6 +91,21 @@ impl World {
             }
         };
         found.map(|it| it.run.clone())
+    }
+
+    pub fn project(&self, id: &str) -> Option<Project> {
+        match &self.projects {
+            Some(projects) => projects.iter().find(|project| project.id == id).cloned(),
+            None => Some(Project { id: id.to_owned(), ..Default::default() }),
+        }
+    }
+
+    /// Those of exactly this scope.
+    pub fn find_secrets(&self, scope: &Scope, mut names: BTreeSet<String>) -> BTreeSet<String> {
+        if let Some(secrets) = &self.secrets {
+            names.retain(|name| secrets.contains(&(scope.clone(), name.clone())));
+        }
+        names
     }
 
     pub fn find_artifact(&self, scope: &Scope, asked: &ArtifactRef) -> Option<Artifact> {
@@ -114,6 +140,12 @@ impl World {
                 self.changes.push(change);
             }
         }
+    }
+
+    /// A write, and what it displaces.
+    pub fn take(&mut self, displaced: Option<Change>, change: Option<Change>, now: Timestamp) {
+        self.commit(displaced, now);
+        self.commit(change, now);
     }
 
     pub fn commit(&mut self, change: Option<Change>, now: Timestamp) {
@@ -159,6 +191,9 @@ impl World {
             if *target != Target::App(change.id.clone()) {
                 continue;
             }
+            if self.state.quirks().watch_drops_events && position.is_multiple_of(2) {
+                continue;
+            }
             return Outcome::Update(match &change.new {
                 Some(record) => Update::Is(Box::new(self.state.view(&change.id, record))),
                 None => Update::Gone,
@@ -182,7 +217,10 @@ impl World {
             (Some(record), None) => vec![(behaviour.stops_after, record.deployed, Observation::Stopped)],
             (None, None) => Vec::new(),
         };
+        // The runtime reports later: until then the status is that of before.
+        let late = if self.state.quirks().stale_active_after_write { STALE } else { Duration::ZERO };
         for (delay, revision, observation) in steps {
+            let delay = delay.max(late);
             let delay = jiff::SignedDuration::try_from(delay).unwrap_or(jiff::SignedDuration::MAX);
             let at = now.checked_add(delay).unwrap_or(Timestamp::MAX);
             self.scheduled += 1;

@@ -16,11 +16,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use buffa::Message;
+use buffa_types::google::protobuf::Duration;
 use flyte_schema::flyteidl2::app::{self, App, Meta, Spec, Status, spec};
 use flyte_schema::flyteidl2::common::{EnrichedIdentity, User, UserIdentifier};
 use jiff::Timestamp;
 
-use crate::model::{AppId, AppName, Digest, Scope};
+use crate::model::{AppId, AppName, Digest, Scope, service_name};
 use crate::server::runtime::{Observation, RuntimeEvent};
 
 pub use check::segment as check_segment;
@@ -31,6 +32,9 @@ pub use status::wire_time;
 
 /// The one user of an embedded control plane.
 pub const SUBJECT: &str = "local";
+
+/// What a server that fills in the timeout of requests puts there. Source: the open-source server's configuration.
+const FILLED_TIMEOUT_SECONDS: i64 = 300;
 
 /// An app as the control plane knows it, before any switch hides something.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +69,8 @@ pub enum Cause {
 /// What a write comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
+    /// The end of another app, whose service is called the same. It comes before the change.
+    pub displaced: Option<Change>,
     /// `None` where the server skips a write that changes nothing.
     pub change: Option<Change>,
     pub answer: App,
@@ -341,7 +347,18 @@ impl State {
             Some(echo) => App { status: stored.status, ..echo },
             None => stored,
         };
-        Written { change, answer }
+        let displaced = self.displaced(&id, previous.is_none(), now);
+        Written { displaced, change, answer }
+    }
+
+    /// Another app that the service of a new one replaces.
+    fn displaced(&self, id: &AppId, is_new: bool, now: Timestamp) -> Option<Change> {
+        if !is_new || !self.quirks.names_collide {
+            return None;
+        }
+        let service = service_name(id);
+        let (other, old) = self.records.iter().find(|(other, _)| *other != id && service_name(other) == service)?;
+        Some(Change { id: other.clone(), at: now, cause: Cause::Write, old: Some(old.clone()), new: None })
     }
 
     fn next(&self, previous: Option<&Record>, sent: App, running: bool, now: Timestamp) -> Record {
@@ -366,6 +383,12 @@ impl State {
             // The SDK takes over the creator it reads: left out, every first redeploy of the same app would differ.
             let first = previous.map(|old| old.app.spec.creator.clone()).filter(|creator| creator.principal.is_some());
             spec.get_or_insert_default().creator = first.unwrap_or_else(|| creator().into());
+        }
+        if self.quirks.fills_timeout {
+            let timeouts = spec.get_or_insert_default().timeouts.get_or_insert_default();
+            if timeouts.request_timeout.is_unset() {
+                timeouts.request_timeout = Duration::from_secs(FILLED_TIMEOUT_SECONDS).into();
+            }
         }
         let metadata = Meta { revision, ..metadata.into_option().unwrap_or_default() };
         let mut app = App { metadata: metadata.into(), spec, status: status.into(), ..sent };

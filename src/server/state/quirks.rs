@@ -97,6 +97,12 @@ pub struct Quirks {
     pub stale_active_after_write: bool,
     /// A stopped app has a single condition and no address.
     pub stopped_hides_ingress: bool,
+    /// A watcher hears only of every second change. Real ones drop events for slow readers; the services do that too.
+    pub watch_drops_events: bool,
+    /// Apps whose services are called the same overwrite each other.
+    pub names_collide: bool,
+    /// `spec.timeouts.request_timeout` is filled in where it was not sent.
+    pub fills_timeout: bool,
     /// How old the answer of a Get may be. Writes through the same server end it.
     pub get_cached_for: Option<Duration>,
 }
@@ -123,6 +129,9 @@ impl Quirks {
             delete_missing_is_ok: false,
             watch_project: true,
             watch_leaks_names: false,
+            watch_drops_events: false,
+            names_collide: false,
+            fills_timeout: false,
             stale_active_after_write: false,
             stopped_hides_ingress: false,
             get_cached_for: None,
@@ -150,6 +159,9 @@ impl Quirks {
             delete_missing_is_ok: true,
             watch_project: false,
             watch_leaks_names: true,
+            watch_drops_events: false,
+            names_collide: true,
+            fills_timeout: false,
             stale_active_after_write: true,
             stopped_hides_ingress: true,
             get_cached_for: Some(Duration::from_secs(30)),

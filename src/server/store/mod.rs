@@ -336,7 +336,7 @@ impl Store {
     }
 }
 
-fn new_project(id: &str) -> Project {
+pub fn new_project(id: &str) -> Project {
     Project { id: id.to_owned(), name: id.to_owned(), domains: domains(), ..Default::default() }
 }
 

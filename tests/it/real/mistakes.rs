@@ -51,6 +51,14 @@ fn a_missing_secret_is_told_with_what_sets_it() {
     let app =
         "[app.web]\nargs = [\"sleep\", \"100\"]\nactivation = \"auto\"\nsecrets = [{ key = \"DB\", env = \"DB\" }]\n";
     desk.write("flyte.toml", &format!("name = \"shop\"\nproject = \"p\"\ndomain = \"d\"\n{app}"));
-    let Ran { stdout, .. } = desk.flyte(&["apply", "--yes"]).expect(5);
-    assert!(stdout.contains("`flyte local secret set DB`"), "{stdout}");
+    for arguments in [&["plan"][..], &["apply", "--yes"]] {
+        let Ran { stderr, .. } = desk.flyte(arguments).expect(1);
+        assert!(stderr.contains("`flyte local secret set DB --project p --domain d` makes it"), "{stderr}");
+        assert!(stderr.contains("missing_secret"), "{stderr}");
+    }
+    assert!(desk.control_plane().is_none(), "nothing was written");
+    desk.write("value", "hunter2");
+    let set = ["local", "secret", "set", "DB", "--project", "p", "--domain", "d", "--value-file", "value"];
+    desk.flyte(&set).expect(0);
+    desk.flyte(&["plan"]).expect(0);
 }

@@ -5,4 +5,5 @@ mod deploy;
 pub mod desk;
 mod example;
 mod mistakes;
+mod quirks;
 mod scaling;
