@@ -8,7 +8,7 @@ mod unknown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use code::CodeChange;
+pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
 pub use field::{FieldChange, conceal, endpoint_name, walk};
 pub use flat::{Flat, differing};
 pub use unknown::carry_unknown;

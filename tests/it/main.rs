@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
 
 mod architecture;
+mod ci;
 mod generated;
+mod github;
 mod golden;
 mod import;
 mod invariants;
