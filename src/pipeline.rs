@@ -144,7 +144,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let bundles = pack(ports, &project)?;
     let pins = pins::look_up(ports, &project).await?;
     let desired = lower_with(ports, &project, request, &bundles, &pins)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &released, &live);
@@ -306,7 +306,7 @@ fn lower_with(
 pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
     let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let changes = diff::diff(&project, &desired, &released, &live);
@@ -336,7 +336,7 @@ pub async fn operate(
     names: &[String],
 ) -> Result<Planned, Error> {
     let mut project = load(ports.files.as_ref(), request)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &DesiredSet::default()).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;

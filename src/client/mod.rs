@@ -37,7 +37,7 @@ use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run,
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
-pub use network::{NetworkError, Timeouts};
+pub use network::{NetworkError, Timeouts, install_cryptography};
 pub use secret::SecretName;
 use transport::Channel;
 

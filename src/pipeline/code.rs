@@ -42,7 +42,10 @@ pub async fn compare(
     // Apps often share their code.
     let mut known: BTreeMap<(BundleRef, BundleRef), Option<CodeChange>> = BTreeMap::new();
     for change in &mut changes.apps {
-        let old = change.live.as_ref().and_then(LiveApp::bundle);
+        let old = match &change.taken {
+            Some(taken) => taken.code.as_ref().map(|code| code.digest),
+            None => change.live.as_ref().and_then(LiveApp::bundle),
+        };
         let new = spec::bundle(&change.desired.spec.0);
         let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
         if !known.contains_key(&(old, new)) {

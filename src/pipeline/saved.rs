@@ -63,7 +63,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let bundles = pack(ports, &project)?;
     let pins = pinned(ports, &project, &stored).await?;
     let desired = lower_with(ports, &project, &request, &bundles, &pins)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);

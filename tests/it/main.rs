@@ -14,6 +14,8 @@ mod json_schema;
 mod network;
 mod reads;
 mod real;
+mod releases;
 mod saved;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
