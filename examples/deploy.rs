@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use flyte::apply::Options;
 use flyte::cli::{self, UserTargets};
-use flyte::host::{Cache, RealFiles, SystemClock};
+use flyte::host::{Cache, RealFiles, RealStores, SystemClock};
 use flyte::pipeline::{self, Request};
 use flyte::port::{NoEvents, Ports};
 
@@ -41,6 +41,7 @@ async fn deploy() -> Result<bool, Box<dyn Error>> {
         clock: Arc::new(SystemClock),
         targets: Arc::new(UserTargets::of_user()?),
         events: Arc::new(NoEvents),
+        releases: Arc::new(RealStores),
     };
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
     let report = pipeline::deploy(&ports, &Request { manifest, ..Request::default() }, &Options::default()).await?;

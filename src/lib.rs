@@ -18,6 +18,8 @@ pub mod pipeline;
 pub mod plan;
 pub mod port;
 pub mod readiness;
+pub mod records;
+pub mod release;
 pub mod report;
 pub mod resolve;
 pub mod schema;

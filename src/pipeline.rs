@@ -3,19 +3,28 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
-use std::path::PathBuf;
+mod saved;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use saved::restore;
+
 use crate::apply::{self, Options, Outcome};
-use crate::bundle::{self, BundleError, BundleSet};
+use crate::bundle::{self, Bundle, BundleError, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostics, Invalid};
+use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, InvalidName, LiveApp};
+use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
+use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
+use crate::records::Records;
+use crate::release::{self, ReleaseSet};
 use crate::report::Report;
 use crate::resolve::{self, Place, Project, Selection, Target};
 
@@ -32,11 +41,18 @@ pub struct Request {
     pub label: Option<String>,
 }
 
-/// A plan together with the target it was made for.
+/// A plan together with what it was made on.
 pub struct Planned {
     pub plan: Plan,
-    target: Target,
+    project: Project,
+    live: LiveSet,
+    request: Request,
+    environment: Environment,
+    pins: Pins,
 }
+
+/// What `[vars]` names, with its values.
+type Environment = BTreeMap<String, Option<String>>;
 
 /// A plan somebody agreed to, together with its target: what [`apply`] takes.
 pub struct Approved {
@@ -76,6 +92,10 @@ pub enum Error {
     NotDeployed { name: AppName },
     #[error("`{name}` is no app name: {source}")]
     Name { name: String, source: InvalidName },
+    #[error(transparent)]
+    PlanFile(#[from] PlanFileError),
+    #[error(transparent)]
+    Stale(#[from] Stale),
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -93,14 +113,19 @@ pub async fn deploy(ports: &Ports, request: &Request, options: &Options) -> Resu
 /// # Errors
 /// Whatever stops a stage.
 pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
-    let (_, desired) = lower(ports, &project, request).await?;
+    let manifest = read_manifest(ports.files.as_ref(), request)?;
+    let mut project = meaning(&manifest, request)?;
+    let bundles = pack(ports, &project)?;
+    let pins = pins::look_up(ports, &project).await?;
+    let desired = lower_with(ports, &project, request, &bundles, &pins)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let mut changes = diff::diff(&project, &desired, &live);
+    let mut changes = diff::diff(&project, &desired, &released, &live);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
     let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
-    Ok(Planned { plan, target: project.target })
+    let environment = resolve::environment(&manifest, &request.selection);
+    Ok(Planned { plan, project, live, request: request.clone(), environment, pins })
 }
 
 impl From<PinError> for Error {
@@ -116,7 +141,31 @@ impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
-        Ok(Approved { plan: self.plan.approve(consent)?, target: self.target })
+        Ok(Approved { plan: self.plan.approve(consent)?, target: self.project.target })
+    }
+
+    /// The plan as it is kept in a file, to be applied later by [`restore`].
+    pub fn stored(&self) -> StoredPlan {
+        let basis = Basis {
+            project: &self.project,
+            selection: &self.request.selection,
+            policy: self.request.policy,
+            label: self.request.label.as_deref(),
+            environment: &self.environment,
+            pins: &self.pins,
+            live: &self.live,
+        };
+        StoredPlan::new(&self.plan, &basis)
+    }
+
+    /// The app whose code a file would be packed with, were it there. Absolute.
+    ///
+    /// # Errors
+    /// As [`pack`].
+    pub fn packs(&self, ports: &Ports, path: &Path) -> Result<Option<AppName>, Error> {
+        let bundles = pack(ports, &self.project)?;
+        let has = |bundle: &Bundle| bundle.files.iter().any(|file| bundle.root.join(&file.path) == path);
+        Ok(bundles.by_app.into_iter().find(|(_, bundle)| has(bundle)).map(|(app, _)| app))
     }
 }
 
@@ -146,8 +195,11 @@ pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Res
 /// # Errors
 /// The manifest cannot be found, or has mistakes.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Project, Error> {
-    let manifest = read_manifest(files, request)?;
-    let project = resolve::resolve(&manifest, &request.selection)?;
+    meaning(&read_manifest(files, request)?, request)
+}
+
+fn meaning(manifest: &Manifest, request: &Request) -> Result<Project, Error> {
+    let project = resolve::resolve(manifest, &request.selection)?;
     let (root, scope) = (project.root.display(), &project.scope);
     tracing::info!(%root, %scope, target = project.target.name, apps = project.apps.len(), "manifest");
     Ok(project)
@@ -205,30 +257,46 @@ pub fn pack(ports: &Ports, project: &Project) -> Result<BundleSet, Error> {
 /// A source cannot be read or packed, a run output or an artifact cannot be pinned.
 pub async fn lower(ports: &Ports, project: &Project, request: &Request) -> Result<(BundleSet, DesiredSet), Error> {
     let bundles = pack(ports, project)?;
-    let resolved = pins::look_up(ports, project).await?;
-    let options =
-        LowerOptions { label: request.label.clone(), source_link: ports.files.source_link(&project.root), resolved };
-    let desired = desired::lower(project, &bundles, &options)?;
+    let pins = pins::look_up(ports, project).await?;
+    let desired = lower_with(ports, project, request, &bundles, &pins)?;
     Ok((bundles, desired))
 }
 
-/// How each declared app stands: desired, live and drift.
+fn lower_with(
+    ports: &Ports,
+    project: &Project,
+    request: &Request,
+    bundles: &BundleSet,
+    pins: &Pins,
+) -> Result<DesiredSet, Error> {
+    let source_link = ports.files.source_link(&project.root);
+    let options = LowerOptions { label: request.label.clone(), source_link, resolved: pins.clone() };
+    Ok(desired::lower(project, bundles, &options)?)
+}
+
+/// How each declared app stands: desired, live and drift. No names: all of them, and what is declared no more.
 ///
 /// # Errors
-/// As [`plan`].
-pub async fn status(ports: &Ports, request: &Request) -> Result<(Plan, Vec<AppStatus>), Error> {
-    let project = load(ports.files.as_ref(), request)?;
+/// As [`plan`]; also a name that is not among them.
+pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
+    let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let changes = diff::diff(&project, &desired, &live);
+    let changes = diff::diff(&project, &desired, &released, &live);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default());
     let of = |app: &plan::AppPlan| AppStatus {
         name: app.name.clone(),
         plan: app.clone(),
         live: live.apps.get(&app.name).cloned(),
     };
-    let apps = plan.apps.iter().map(of).collect();
+    let shown = || plan.apps.iter().map(|app| &app.name);
+    if let Some(unknown) = names.iter().find(|name| shown().all(|shown| shown.as_str() != *name)) {
+        return Err(no_such_app(unknown, shown()));
+    }
+    let asked = |app: &&plan::AppPlan| names.is_empty() || names.iter().any(|name| name == app.name.as_str());
+    let apps = plan.apps.iter().filter(asked).map(of).collect();
     Ok((plan, apps))
 }
 
@@ -250,7 +318,8 @@ pub async fn operate(
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    Ok(Planned { plan, target: project.target })
+    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, live, request, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -278,16 +347,49 @@ fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppN
         if there {
             return Ok(parsed);
         }
-        let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
-        let suggestion = project.declared.iter().chain(live.apps.keys()).find(close).map(ToString::to_string);
-        Err(Error::NoSuchApp { name: name.clone(), suggestion })
+        Err(no_such_app(name, project.declared.iter().chain(live.apps.keys())))
     };
     names.iter().map(parse).collect()
+}
+
+fn no_such_app<'a>(name: &str, mut there: impl Iterator<Item = &'a AppName>) -> Error {
+    let close = |other: &&AppName| strsim::damerau_levenshtein(other.as_str(), name) <= 2;
+    Error::NoSuchApp { name: name.to_owned(), suggestion: there.find(close).map(ToString::to_string) }
 }
 
 async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<LiveSet, Error> {
     let apps = control_plane.list(&project.scope).await?;
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
+}
+
+/// What is on record of a manifest.
+///
+/// # Errors
+/// The store cannot be opened.
+pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
+    let store = ports.releases.open(&project.releases).await?;
+    Ok(Records::new(store, &project.scope, &project.owner, ports.files.clone()))
+}
+
+/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
+async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
+    let read = async { records(ports, project).await?.read().await };
+    let (set, found) = match read.await {
+        Ok(set) => {
+            let warn = |warning: &release::Warning| {
+                Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
+            };
+            let found: Vec<Diagnostic> = set.warnings.iter().map(warn).collect();
+            (set, found)
+        }
+        Err(error) => {
+            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
+            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
+            (ReleaseSet::default(), vec![finding.help(help)])
+        }
+    };
+    project.diagnostics.list.extend(found);
+    set
 }
 
 /// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.

@@ -11,7 +11,7 @@ use super::WARN_SIZE;
 use crate::model::{AppName, BundleRef, Digest};
 
 /// The format of bundle digests. A change of it renames every bundle.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 /// One file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ pub(super) fn mode(file: &BundleFile) -> u32 {
 }
 
 /// A file that differs between two bundles.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileChange {
     pub path: String,
     pub kind: FileChangeKind,
@@ -161,7 +161,7 @@ pub struct FileChange {
     pub new_size: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileChangeKind {
     Added,

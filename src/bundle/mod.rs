@@ -13,7 +13,9 @@ mod walk;
 
 pub use archive::{archive, list_archive};
 pub use error::{BundleError, DamagedArchive};
-pub use files::{Bundle, BundleFile, BundleSet, ByteSize, FileChange, FileChangeKind, LeftOut, Reason, compare};
+pub use files::{
+    Bundle, BundleFile, BundleSet, ByteSize, FORMAT, FileChange, FileChangeKind, LeftOut, Reason, compare,
+};
 pub use memory::recall;
 pub use pack::{MAX_FILES, MAX_SIZE, WARN_SIZE, pack};
 

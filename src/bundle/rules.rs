@@ -24,7 +24,8 @@ const SKIPPED: [&str; 17] = [
     ".DS_Store",
 ];
 
-const SKIPPED_ENDINGS: [&str; 3] = [".pyc", ".pyo", ".egg-info"];
+/// The last is for saved plans, which say what is packed.
+const SKIPPED_ENDINGS: [&str; 4] = [".pyc", ".pyo", ".egg-info", ".flyteplan"];
 
 /// A directory that holds this file is a virtual environment, whatever it is called.
 pub const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";

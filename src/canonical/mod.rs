@@ -20,7 +20,7 @@ pub mod rules;
 use crate::model::{Digest, Fingerprint, Marks, quantity, spec};
 
 /// The format of version digests. A change of it gives every app a new version.
-const FORMAT: &str = "flyte canonical spec 1\n";
+pub const FORMAT: u32 = 1;
 
 /// The greatest size of decoded parameters in bytes.
 const MAX_PARAMETERS: u64 = 1 << 20;
@@ -75,7 +75,7 @@ pub fn canonical(app: &App) -> Value {
 
 /// The digest of a value: the same whatever the order of members.
 pub fn digest(value: &Value) -> Digest {
-    let mut text = FORMAT.to_owned();
+    let mut text = format!("flyte canonical spec {FORMAT}\n");
     write_sorted(value, &mut text);
     Digest::of(text.as_bytes())
 }
@@ -132,12 +132,17 @@ fn lift_options(spec: &mut Map<String, Value>) {
     }
 }
 
-/// Parameters by name. `None` when they are not as `fserve` takes them.
-fn decode(transport: &str) -> Option<Value> {
+/// What is encoded behind `--parameters`. `None` when it is not as `fserve` takes it.
+pub fn transported(transport: &str) -> Option<Value> {
     let bytes = STANDARD.decode(transport).ok()?;
     let mut text = String::new();
     GzDecoder::new(bytes.as_slice()).take(MAX_PARAMETERS).read_to_string(&mut text).ok()?;
-    let value: Value = serde_json::from_str(&text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Parameters by name.
+fn decode(transport: &str) -> Option<Value> {
+    let value = transported(transport)?;
     let entry = |item: &Value| {
         let (name, mut parameter) = rules::by_name(item);
         if let Some(members) = parameter.as_object_mut() {

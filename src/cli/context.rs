@@ -12,7 +12,7 @@ use super::failure::{Failure, Result};
 use super::targets::UserTargets;
 use super::terminal::Terminal;
 use crate::config::{self, Config, Directories};
-use crate::host::{Cache, RealFiles, SystemClock};
+use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
 use crate::pipeline::Request;
 use crate::plan::Policy;
@@ -98,6 +98,7 @@ impl Context {
             clock: Arc::new(SystemClock),
             targets: Arc::new(UserTargets::new(directories::state()?)),
             events,
+            releases: Arc::new(RealStores),
         })
     }
 

@@ -15,6 +15,7 @@ use crate::import;
 use crate::manifest::LoadError;
 use crate::pipeline;
 use crate::plan::Refused;
+use crate::plan::stored::Stale;
 use crate::port::{RpcCode, RpcError};
 use crate::report;
 
@@ -24,6 +25,8 @@ pub struct Failure {
     /// Lower-case fragments: the error, then its causes.
     chain: Vec<String>,
     help: Option<String>,
+    /// The same for programs, where there is more to say: further keys of the document's `error`.
+    details: Option<(&'static str, Value)>,
     /// Findings about the user's text, shown before the error.
     diagnostics: Diagnostics,
     exit: Exit,
@@ -34,7 +37,13 @@ pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { chain: vec![message.into()], help: None, diagnostics: Diagnostics::default(), exit: Exit::Error }
+        Self {
+            chain: vec![message.into()],
+            help: None,
+            details: None,
+            diagnostics: Diagnostics::default(),
+            exit: Exit::Error,
+        }
     }
 
     /// An error with its sources.
@@ -73,6 +82,13 @@ impl Failure {
         self
     }
 
+    /// Each reason as a cause.
+    fn stale(mut self, stale: &Stale) -> Self {
+        self.chain.extend(stale.0.iter().map(ToString::to_string));
+        self.details = Some(("stale", json!(stale.0)));
+        self.exit(Exit::StalePlan).help("plan again; `flyte explain plan::stale_plan` lists what counts")
+    }
+
     pub fn code(&self) -> Exit {
         self.exit
     }
@@ -107,6 +123,9 @@ impl Failure {
         }
         if let Some(help) = &self.help {
             error["help"] = json!(help);
+        }
+        if let Some((key, details)) = &self.details {
+            error[*key] = details.clone();
         }
         error
     }
@@ -179,6 +198,11 @@ impl From<pipeline::Error> for Failure {
                 let told = told.collect::<Vec<_>>().join("\n");
                 failure.help(told)
             }
+            Error::PlanFile(_) => failure.help(
+                "`flyte plan --out FILE` writes one; `flyte explain plan::unusable_plan_file` tells more, and `flyte \
+                 deploy PATH` applies the manifest in PATH",
+            ),
+            Error::Stale(stale) => failure.stale(&stale),
             Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
             Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
         }

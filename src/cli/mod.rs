@@ -13,6 +13,7 @@ mod failure;
 mod handoff;
 mod interrupt;
 mod place;
+mod plan_file;
 mod progress;
 mod python;
 mod starter;

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
-use crate::client::Client;
+use crate::client::{Client, Timeouts};
 use crate::model::target::Connection;
-use crate::port::{Access, ControlPlane, Delivery, RpcCode, RpcError, Targets};
+use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
 use crate::server::daemon;
@@ -19,12 +19,19 @@ use crate::server::daemon;
 #[derive(Debug, Clone)]
 pub struct UserTargets {
     state: PathBuf,
+    timeouts: Timeouts,
 }
 
 impl UserTargets {
     /// `state` is the directory of the embedded control plane.
     pub fn new(state: PathBuf) -> Self {
-        Self { state }
+        Self { state, timeouts: Timeouts::default() }
+    }
+
+    /// With other limits of time.
+    #[must_use]
+    pub fn within(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// The control planes of the user of this process: see FLYTE_STATE_DIR.
@@ -43,7 +50,7 @@ impl UserTargets {
             }
             (None, Access::Write) => daemon::start_detached(&std::env::current_exe()?, &self.state, None, None).await?,
         };
-        Ok(Arc::new(Client::new(&Connection::open(running.endpoint, true))?))
+        Ok(Arc::new(Client::within(&Connection::open(running.endpoint, true), self.timeouts)?))
     }
 }
 
@@ -52,9 +59,9 @@ impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
         let connected = match &target.connection {
             None => self.embedded(access).await,
-            Some(connection) => {
-                Client::new(connection).map(|client| Arc::new(client) as Arc<dyn ControlPlane>).map_err(Into::into)
-            }
+            Some(connection) => Client::within(connection, self.timeouts)
+                .map(|client| Arc::new(client) as Arc<dyn ControlPlane>)
+                .map_err(Into::into),
         };
         connected.map_err(|error| unreachable(&target.name, error.as_ref()))
     }
@@ -62,11 +69,5 @@ impl Targets for UserTargets {
 
 /// An error before the first call.
 fn unreachable(target: &str, error: &dyn Error) -> RpcError {
-    RpcError {
-        method: format!("connecting to `{target}`"),
-        code: RpcCode::Unavailable,
-        message: chain(error).join(": "),
-        request_id: String::new(),
-        delivery: Delivery::NotSent,
-    }
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::Unavailable, chain(error).join(": "))
 }

@@ -1,16 +1,24 @@
-//! One logical call: its request id, which attempts it gets, and its error in our words.
+//! One logical call: its request id, its deadline, which attempts it gets, and its error in our words.
 
 use std::collections::hash_map::RandomState;
-use std::error::Error;
+use std::error::Error as _;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use connectrpc::client::CallOptions;
 use connectrpc::{ConnectError, ErrorCode};
-use http::header::CONTENT_TYPE;
 
+use super::answer::retry_after;
+use super::detail;
+use super::text::clean;
+use super::transport::{Channel, METER, Meter, Seen};
+use super::trouble::{Trouble, cause, seconds};
 use crate::port::{Delivery, RpcCode, RpcError};
+
+/// How much of a server's message is shown, in characters.
+const MESSAGE: usize = 1_000;
 
 /// What may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,36 +29,56 @@ pub enum Kind {
     Write,
 }
 
-/// Makes a call, up to four times where its kind allows. `attempt` sends it once.
+/// Makes a call, up to four times where its kind allows and its deadline leaves time. `attempt` sends it once, within
+/// [`METER`] and with the options it is given.
 ///
 /// # Errors
 /// That of the last attempt.
-pub async fn call<T, F>(method: &str, kind: Kind, attempt: impl Fn(CallOptions) -> F) -> Result<T, RpcError>
+pub async fn call<T, F>(
+    channel: &Channel,
+    method: &str,
+    kind: Kind,
+    attempt: impl Fn(CallOptions) -> F,
+) -> Result<T, RpcError>
 where
     F: Future<Output = Result<T, ConnectError>>,
 {
+    let patience = match kind {
+        Kind::Read => channel.network.timeouts.read,
+        Kind::Write => channel.network.timeouts.write,
+    };
     let request_id = request_id();
+    let begun = Instant::now();
     let send = || {
-        let options = CallOptions::default().with_header("x-request-id", request_id.as_str());
-        let reply = attempt(options);
-        let (begun, request_id) = (Instant::now(), &request_id);
+        let left = patience.saturating_sub(begun.elapsed());
+        let options = CallOptions::default().with_header("x-request-id", request_id.as_str()).with_timeout(left);
+        let meter = Arc::new(Meter::default());
+        let reply = METER.scope(meter.clone(), attempt(options));
+        let (started, request_id) = (Instant::now(), &request_id);
         async move {
             let reply = reply.await;
-            let (milliseconds, code) =
-                (begun.elapsed().as_millis(), reply.as_ref().err().map(|error| code(error.code)));
-            tracing::info!(method, request_id, milliseconds, error = code.map(tracing::field::display), "call");
-            reply.map_err(|error| (never_sent(&error), rpc_error(method, request_id, &error)))
+            let seen = meter.seen();
+            let milliseconds = started.elapsed().as_millis();
+            let (sent, received) = (seen.sent, seen.received);
+            let error = reply.as_ref().err().map(|error| tracing::field::display(code(error.code)));
+            tracing::info!(method, milliseconds, sent, received, request_id, error, "call");
+            reply.map_err(|error| Failed::new(method, request_id, &error, &seen, patience))
         }
     };
-    let again = |(never_sent, error): &(bool, RpcError)| match kind {
-        Kind::Read => error.is_transient(),
-        Kind::Write => *never_sent,
+    let again = |failed: &Failed| match kind {
+        Kind::Read => failed.passes,
+        Kind::Write => failed.passes && failed.error.delivery == Delivery::NotSent,
     };
-    send.retry(waits()).when(again).await.map_err(|(_, error)| error)
+    // As long as asked for, where that is within the deadline.
+    let wait = |failed: &Failed, usual: Option<Duration>| {
+        let wait = failed.wait.unwrap_or_default().max(usual?);
+        (begun.elapsed() + wait < patience).then_some(wait)
+    };
+    send.retry(waits()).when(again).adjust(wait).await.map_err(|failed| failed.error)
 }
 
 /// 0.2, 0.4, 0.8 s, each up to twice as long.
-pub fn waits() -> ExponentialBuilder {
+fn waits() -> ExponentialBuilder {
     ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter()
 }
 
@@ -68,56 +96,95 @@ pub fn request_id() -> String {
     )
 }
 
-pub fn rpc_error(method: &str, request_id: &str, error: &ConnectError) -> RpcError {
-    RpcError {
-        method: method.to_owned(),
-        code: code(error.code),
-        message: message(error),
-        request_id: request_id.to_owned(),
-        delivery: delivery(error),
-    }
+/// An attempt that failed.
+struct Failed {
+    error: RpcError,
+    /// Whether the same may go well a moment later.
+    passes: bool,
+    /// As the server asks.
+    wait: Option<Duration>,
 }
 
-fn delivery(error: &ConnectError) -> Delivery {
-    if never_sent(error) {
-        return Delivery::NotSent;
-    }
-    let headers = error.response_headers();
-    if error.source().is_some() || headers.is_empty() {
-        return Delivery::Unanswered;
-    }
-    // A proxy that gave up waiting for the server says so in a page of its own.
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let by_proxy = error.code == ErrorCode::Unavailable && !kind.starts_with("application/");
-    if by_proxy { Delivery::Unanswered } else { Delivery::Answered }
-}
-
-/// No connection came about, so nothing was sent.
-fn never_sent(error: &ConnectError) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
-    cause.is_some_and(reqwest::Error::is_connect)
-}
-
-/// What the server said with its details, or what went wrong on the way with its causes.
-fn message(error: &ConnectError) -> String {
-    let mut text = error.message.clone().unwrap_or_else(|| "no message".to_owned());
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let part = source.to_string();
-        if !text.ends_with(&part) {
-            text += ": ";
-            text += &part;
+impl Failed {
+    fn new(method: &str, request_id: &str, error: &ConnectError, seen: &Seen, patience: Duration) -> Self {
+        let trouble = trouble(error, seen, patience);
+        let wait = trouble.as_ref().and_then(|trouble| trouble.wait);
+        let wait =
+            wait.or_else(|| retry_after(error.response_headers())).or_else(|| detail::retry_delay(&error.details));
+        let passes = match &trouble {
+            Some(trouble) => trouble.passes,
+            // A server that is busy says when it will not be.
+            None if error.code == ErrorCode::ResourceExhausted => wait.is_some(),
+            None => matches!(error.code, ErrorCode::Unavailable | ErrorCode::DeadlineExceeded | ErrorCode::Internal),
+        };
+        let mut error = rpc_error(method, request_id, error, trouble);
+        if let Some(wait) = wait {
+            error.message += &format!(" (it asks to wait for {})", seconds(wait));
         }
-        cause = source.source();
+        Self { error, passes, wait }
     }
-    for detail in &error.details {
-        let kind = detail.type_url.rsplit('/').next().unwrap_or_default();
-        match &detail.debug {
-            Some(debug) => text += &format!(" [{kind} {debug}]"),
-            None => text += &format!(" [{kind}]"),
+}
+
+/// What went wrong on the way, if it is not the server that refuses.
+fn trouble(error: &ConnectError, seen: &Seen, patience: Duration) -> Option<Trouble> {
+    if let Some(trouble) = error.source().and_then(cause::<Trouble>) {
+        return Some(trouble.clone());
+    }
+    let trouble = |code, message: String| Some(Trouble::new(code, Delivery::Unanswered, message));
+    if let Some(broken) = &seen.broken {
+        let message = format!("the answer broke off after {} bytes: {broken}", seen.received);
+        return trouble(RpcCode::Unavailable, message).map(Trouble::passing);
+    }
+    match (error.code, seen.status) {
+        (ErrorCode::DeadlineExceeded, None) => {
+            trouble(RpcCode::DeadlineExceeded, format!("no answer within {}", seconds(patience)))
+        }
+        (ErrorCode::DeadlineExceeded, Some(_)) if error.response_headers().is_empty() => {
+            let message = format!("the answer began and did not end within {}", seconds(patience));
+            trouble(RpcCode::DeadlineExceeded, message)
+        }
+        (_, Some(200..=299)) => {
+            let message = format!("what is answered is not the message asked for: {}", told(error));
+            trouble(RpcCode::Internal, message)
+                .map(|trouble| trouble.help("is this the address of a control plane? `flyte config show` prints it"))
+        }
+        (_, None) => trouble(code(error.code), told(error)),
+        (_, Some(_)) => None,
+    }
+}
+
+/// A stream that failed. A server's errors come as its last message, after a status of success.
+pub fn stream_error(method: &str, request_id: &str, error: &ConnectError, seen: &Seen) -> RpcError {
+    let mut trouble = error.source().and_then(cause::<Trouble>).cloned();
+    let cut = |why: &str| {
+        let message = format!("the stream broke off after {} bytes: {why}", seen.received);
+        Trouble::new(RpcCode::Unavailable, Delivery::Unanswered, message)
+    };
+    if let Some(broken) = &seen.broken {
+        trouble = Some(cut(broken));
+    } else if told(error).contains("END_STREAM") {
+        trouble = Some(cut("its end is missing"));
+    }
+    rpc_error(method, request_id, error, trouble)
+}
+
+fn rpc_error(method: &str, request_id: &str, error: &ConnectError, trouble: Option<Trouble>) -> RpcError {
+    let (method, request_id) = (method.to_owned(), request_id.to_owned());
+    match trouble {
+        Some(Trouble { code, message, help, delivery, .. }) => {
+            RpcError { method, code, message, request_id, delivery, help }
+        }
+        None => {
+            let message = told(error) + &detail::told(&error.details);
+            RpcError { method, code: code(error.code), message, request_id, delivery: Delivery::Answered, help: None }
         }
     }
-    text
+}
+
+/// What the server says.
+fn told(error: &ConnectError) -> String {
+    let text = clean(error.message.as_deref().unwrap_or_default(), MESSAGE);
+    if text.is_empty() { "no message".to_owned() } else { text }
 }
 
 fn code(code: ErrorCode) -> RpcCode {
@@ -139,4 +206,9 @@ fn code(code: ErrorCode) -> RpcCode {
         ErrorCode::Unauthenticated => RpcCode::Unauthenticated,
         _ => RpcCode::Unknown,
     }
+}
+
+pub fn wire_code(wanted: RpcCode) -> ErrorCode {
+    let all = (1..=16).filter_map(ErrorCode::from_grpc_code);
+    all.into_iter().find(|known| code(*known) == wanted).unwrap_or(ErrorCode::Unknown)
 }

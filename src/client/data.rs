@@ -41,7 +41,7 @@ pub async fn upload(channel: &Channel, scope: &Scope, file_name: &str, content: 
         ..Default::default()
     };
     let data = channel.data();
-    let location = call("DataProxyService/CreateUploadLocation", Kind::Read, |options| {
+    let location = call(channel, "DataProxyService/CreateUploadLocation", Kind::Read, |options| {
         let (data, request) = (data.clone(), request.clone());
         async move { Ok(data.create_upload_location_with_options(request, options).await?.into_owned()) }
     })
@@ -57,7 +57,12 @@ async fn put(
     content: Bytes,
 ) -> Result<(), RpcError> {
     let request = || {
-        let mut request = channel.http.put(&location.signed_url).header("content-md5", md5).body(content.clone());
+        let mut request = channel
+            .network
+            .to(&channel.base)
+            .put(&location.signed_url)
+            .header("content-md5", md5)
+            .body(content.clone());
         for (name, value) in &location.headers {
             request = request.header(name, value);
         }
@@ -78,7 +83,7 @@ pub async fn download(channel: &Channel, app: &AppId) -> Result<Option<Bytes>, R
         expires_in: buffa_types::google::protobuf::Duration::from_secs(EXPIRES_IN.as_secs().cast_signed()).into(),
         ..Default::default()
     };
-    let answer = call("DataProxyService/CreateDownloadLink", Kind::Read, |options| {
+    let answer = call(channel, "DataProxyService/CreateDownloadLink", Kind::Read, |options| {
         let (data, request) = (data.clone(), request.clone());
         async move { Ok(data.create_download_link_with_options(request, options).await?.into_owned()) }
     })
@@ -89,7 +94,7 @@ pub async fn download(channel: &Channel, app: &AppId) -> Result<Option<Bytes>, R
         Err(error) => return Err(error),
     };
     let Some(url) = urls.first() else { return Ok(None) };
-    transfer(Method::GET, || channel.http.get(url)).await.map(Some)
+    transfer(Method::GET, || channel.network.to(&channel.base).get(url)).await.map(Some)
 }
 
 /// Sends a request to a signed address, again where that may help.
@@ -109,6 +114,7 @@ async fn transfer(method: Method, request: impl Fn() -> reqwest::RequestBuilder)
                     message: failure.message,
                     request_id: String::new(),
                     delivery: failure.delivery,
+                    help: None,
                 });
             }
         }

@@ -39,7 +39,7 @@ pub async fn run(client: &Client, scope: &Scope, choice: &RunChoice) -> Result<O
 async fn by_name(channel: &Channel, scope: &Scope, name: &str) -> Result<Option<EnumValue<ActionPhase>>, RpcError> {
     let runs = channel.runs();
     let request = GetRunDetailsRequest { run_id: run_id(scope, name).into(), ..Default::default() };
-    let answer = call("RunService/GetRunDetails", Kind::Read, |options| {
+    let answer = call(channel, "RunService/GetRunDetails", Kind::Read, |options| {
         let (runs, request) = (runs.clone(), request.clone());
         async move { Ok(runs.get_run_details_with_options(request, options).await?.into_owned()) }
     })
@@ -70,7 +70,7 @@ async fn newest(
         scope_by: Some(list_runs_request::ScopeBy::ProjectId(Box::new(project(scope)))),
         ..Default::default()
     };
-    let page = call("RunService/ListRuns", Kind::Read, |options| {
+    let page = call(channel, "RunService/ListRuns", Kind::Read, |options| {
         let (runs, request) = (runs.clone(), request.clone());
         async move { Ok(runs.list_runs_with_options(request, options).await?.into_owned()) }
     })
@@ -92,7 +92,7 @@ async fn latest_version(channel: &Channel, scope: &Scope, task: &str) -> Result<
         scope_by: Some(list_tasks_request::ScopeBy::ProjectId(Box::new(project(scope)))),
         ..Default::default()
     };
-    let page = call("TaskService/ListTasks", Kind::Read, |options| {
+    let page = call(channel, "TaskService/ListTasks", Kind::Read, |options| {
         let (tasks, request) = (tasks.clone(), request.clone());
         async move { Ok(tasks.list_tasks_with_options(request, options).await?.into_owned()) }
     })
@@ -106,7 +106,7 @@ async fn outputs(client: &Client, scope: &Scope, run: &str) -> Result<Vec<NamedL
     let channel = client.select(Operation::OPERATION_GET_ACTION_DATA, action.clone().into()).await?;
     let data = channel.data();
     let request = GetActionDataRequest { action_id: action.into(), ..Default::default() };
-    let answer = call("DataProxyService/GetActionData", Kind::Read, |options| {
+    let answer = call(&channel, "DataProxyService/GetActionData", Kind::Read, |options| {
         let (data, request) = (data.clone(), request.clone());
         async move { Ok(data.get_action_data_with_options(request, options).await?.into_owned()) }
     })
@@ -126,7 +126,7 @@ pub async fn artifact(channel: &Channel, scope: &Scope, asked: &ArtifactRef) -> 
     // The published SDK means the newest by this word too.
     let version = asked.version.clone().filter(|version| version != "latest");
     let request = GetArtifactRequest { name: name.into(), version, ..Default::default() };
-    let answer = call("ArtifactService/GetArtifact", Kind::Read, |options| {
+    let answer = call(channel, "ArtifactService/GetArtifact", Kind::Read, |options| {
         let (artifacts, request) = (artifacts.clone(), request.clone());
         async move { Ok(artifacts.get_artifact_with_options(request, options).await?.into_owned()) }
     })

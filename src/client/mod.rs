@@ -2,15 +2,20 @@
 
 #![allow(clippy::disallowed_methods, reason = "the client is an edge: waiting for an answer is its matter")]
 
+mod answer;
 mod call;
 mod data;
+mod detail;
 mod endpoint;
 mod lookup;
+mod network;
 mod secret;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transport;
+mod trouble;
 
 use std::time::Duration;
 
@@ -30,8 +35,10 @@ use crate::model::{AppId, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
+use network::Network;
+pub use network::{NetworkError, Timeouts};
 pub use secret::SecretName;
-use transport::{Channel, http_client};
+use transport::Channel;
 
 /// Apps on a page.
 const PAGE: u32 = 100;
@@ -41,14 +48,13 @@ const PAGE: u32 = 100;
 pub enum ClientError {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    #[error("the HTTP client cannot be set up")]
-    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
 }
 
 /// A control plane over Connect RPC. Cheap to clone.
 ///
-/// Calls end after 10 s, connections must come about within 5 s. Reads are repeated up to three times, writes are sent
-/// once.
+/// Reads are repeated up to three times, writes are sent once. [`Timeouts`] tells how long they may take.
 #[derive(Clone)]
 pub struct Client {
     endpoint: String,
@@ -57,11 +63,19 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// [`ClientError::Endpoint`] for an address that is none.
+    /// See [`ClientError`].
     pub fn new(connection: &Connection) -> Result<Self, ClientError> {
+        Self::within(connection, Timeouts::default())
+    }
+
+    /// With other limits of time.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn within(connection: &Connection, timeouts: Timeouts) -> Result<Self, ClientError> {
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
-        let http = http_client(&base)?;
-        Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, http) })
+        let network = Network::new(connection, timeouts)?;
+        Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, network) })
     }
 
     /// The place that serves an operation. `None`: it is not told.
@@ -74,7 +88,7 @@ impl Client {
         let clusters = self.channel.clusters();
         let request =
             SelectClusterRequest { operation: operation.into(), resource: Some(resource), ..Default::default() };
-        let answer = call(method, Kind::Read, |options| {
+        let answer = call(&self.channel, method, Kind::Read, |options| {
             let (clusters, request) = (clusters.clone(), request.clone());
             async move { Ok(clusters.select_cluster_with_options(request, options).await?.into_owned()) }
         })
@@ -83,21 +97,15 @@ impl Client {
         if answer.cluster_endpoint.is_empty() {
             return Ok(self.channel.clone());
         }
-        let failed = |message: String| RpcError {
-            method: method.to_owned(),
-            code: RpcCode::Internal,
-            message,
-            request_id: String::new(),
-            delivery: Delivery::Answered,
-        };
-        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure)
-            .map_err(|error| failed(format!("the server named an unusable cluster: {error}")))?;
+        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure).map_err(|error| {
+            let message = format!("the server named an unusable cluster: {error}");
+            RpcError::answered(method, RpcCode::Internal, message)
+        })?;
         // A server behind TLS may name itself with the wrong scheme.
         if base.authority() == self.channel.base.authority() {
             return Ok(self.channel.clone());
         }
-        let http = http_client(&base).map_err(|error| failed(error.to_string()))?;
-        Ok(Channel::new(base, http))
+        Ok(Channel::new(base, self.channel.network.clone()))
     }
 }
 
@@ -127,7 +135,7 @@ impl ControlPlane for Client {
                 request: common::ListRequest { limit: PAGE, token: token.clone(), ..Default::default() }.into(),
                 ..Default::default()
             };
-            let page = call(method, Kind::Read, |options| {
+            let page = call(&self.channel, method, Kind::Read, |options| {
                 let (apps, request) = (apps.clone(), request.clone());
                 async move { Ok(apps.list_with_options(request, options).await?.into_owned()) }
             })
@@ -137,13 +145,8 @@ impl ControlPlane for Client {
                 return Ok(all);
             }
             if page.token == token {
-                return Err(RpcError {
-                    method: method.to_owned(),
-                    code: RpcCode::Internal,
-                    message: "the server names the same page as the next one".to_owned(),
-                    request_id: String::new(),
-                    delivery: Delivery::Answered,
-                });
+                let message = "the server names the same page as the next one";
+                return Err(RpcError::answered(method, RpcCode::Internal, message));
             }
             token = page.token;
         }
@@ -152,7 +155,7 @@ impl ControlPlane for Client {
     async fn get(&self, app: &AppId) -> Result<Option<App>, RpcError> {
         let apps = self.channel.apps();
         let request = GetRequest { identifier: Some(identifier(app).into()), ..Default::default() };
-        let answer = call("AppService/Get", Kind::Read, |options| {
+        let answer = call(&self.channel, "AppService/Get", Kind::Read, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { Ok(apps.get_with_options(request, options).await?.into_owned()) }
         })
@@ -167,7 +170,7 @@ impl ControlPlane for Client {
     async fn create(&self, app: App) -> Result<App, RpcError> {
         let apps = self.channel.apps();
         let request = CreateRequest { app: app.into(), ..Default::default() };
-        let answer = call("AppService/Create", Kind::Write, |options| {
+        let answer = call(&self.channel, "AppService/Create", Kind::Write, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { Ok(apps.create_with_options(request, options).await?.into_owned()) }
         })
@@ -178,7 +181,7 @@ impl ControlPlane for Client {
     async fn update(&self, app: App, reason: &str) -> Result<App, RpcError> {
         let apps = self.channel.apps();
         let request = UpdateRequest { app: app.into(), reason: reason.to_owned(), ..Default::default() };
-        let answer = call("AppService/Update", Kind::Write, |options| {
+        let answer = call(&self.channel, "AppService/Update", Kind::Write, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { Ok(apps.update_with_options(request, options).await?.into_owned()) }
         })
@@ -190,7 +193,7 @@ impl ControlPlane for Client {
     async fn delete(&self, app: &AppId) -> Result<(), RpcError> {
         let apps = self.channel.apps();
         let request = DeleteRequest { app_id: identifier(app).into(), ..Default::default() };
-        let answer = call("AppService/Delete", Kind::Write, |options| {
+        let answer = call(&self.channel, "AppService/Delete", Kind::Write, |options| {
             let (apps, request) = (apps.clone(), request.clone());
             async move { apps.delete_with_options(request, options).await.map(drop) }
         })
@@ -227,7 +230,10 @@ impl ControlPlane for Client {
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
-        let channel = self.select(operation, identifier(app).into()).await.unwrap_or_else(|_| self.channel.clone());
+        let channel = match self.select(operation, identifier(app).into()).await {
+            Err(error) if error.delivery == Delivery::Answered => self.channel.clone(),
+            selected => selected?,
+        };
         stream::tail(&channel, app).await
     }
 }

@@ -26,12 +26,13 @@ impl Client {
     /// # Errors
     /// As the server refuses it.
     pub async fn set_secret(&self, scope: &Scope, name: &str, value: &str) -> Result<(), RpcError> {
-        let secrets = self.secret_channel(scope).await?.secrets();
+        let channel = self.secret_channel(scope).await?;
+        let secrets = channel.secrets();
         let spec = SecretSpec { value: Some(secret_spec::Value::StringValue(value.to_owned())), ..Default::default() };
         let id = identifier(scope, name);
         let request =
             CreateSecretRequest { id: id.clone().into(), secret_spec: spec.clone().into(), ..Default::default() };
-        let created = call("SecretService/CreateSecret", Kind::Write, |options| {
+        let created = call(&channel, "SecretService/CreateSecret", Kind::Write, |options| {
             let (secrets, request) = (secrets.clone(), request.clone());
             async move { secrets.create_secret_with_options(request, options).await.map(drop) }
         })
@@ -40,7 +41,7 @@ impl Client {
             return created;
         }
         let request = UpdateSecretRequest { id: id.into(), secret_spec: spec.into(), ..Default::default() };
-        call("SecretService/UpdateSecret", Kind::Write, |options| {
+        call(&channel, "SecretService/UpdateSecret", Kind::Write, |options| {
             let (secrets, request) = (secrets.clone(), request.clone());
             async move { secrets.update_secret_with_options(request, options).await.map(drop) }
         })
@@ -52,7 +53,8 @@ impl Client {
     /// # Errors
     /// As the server refuses it.
     pub async fn list_secrets(&self, scope: &Scope) -> Result<Vec<SecretName>, RpcError> {
-        let secrets = self.secret_channel(scope).await?.secrets();
+        let channel = self.secret_channel(scope).await?;
+        let secrets = channel.secrets();
         let mut names = Vec::new();
         let mut token = String::new();
         loop {
@@ -64,7 +66,7 @@ impl Client {
                 token: token.clone(),
                 ..Default::default()
             };
-            let page = call("SecretService/ListSecrets", Kind::Read, |options| {
+            let page = call(&channel, "SecretService/ListSecrets", Kind::Read, |options| {
                 let (secrets, request) = (secrets.clone(), request.clone());
                 async move { Ok(secrets.list_secrets_with_options(request, options).await?.into_owned()) }
             })
@@ -88,9 +90,10 @@ impl Client {
     /// # Errors
     /// `not_found` where there is none of this name in exactly this scope.
     pub async fn delete_secret(&self, scope: &Scope, name: &str) -> Result<(), RpcError> {
-        let secrets = self.secret_channel(scope).await?.secrets();
+        let channel = self.secret_channel(scope).await?;
+        let secrets = channel.secrets();
         let request = DeleteSecretRequest { id: identifier(scope, name).into(), ..Default::default() };
-        call("SecretService/DeleteSecret", Kind::Write, |options| {
+        call(&channel, "SecretService/DeleteSecret", Kind::Write, |options| {
             let (secrets, request) = (secrets.clone(), request.clone());
             async move { secrets.delete_secret_with_options(request, options).await.map(drop) }
         })

@@ -1,5 +1,7 @@
 //! Server streams: states of an app, lines of its log.
 
+use std::sync::Arc;
+
 use connectrpc::ConnectError;
 use connectrpc::client::CallOptions;
 use flyte_schema::flyteidl2::app::{
@@ -11,8 +13,8 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::HEADERS;
-use super::call::{request_id, rpc_error};
-use super::transport::Channel;
+use super::call::{request_id, stream_error};
+use super::transport::{Channel, METER, Meter};
 use crate::model::AppId;
 use crate::model::spec::identifier;
 use crate::port::{Lines, LogLine, RpcError, Update, Updates};
@@ -89,14 +91,18 @@ where
     let (sender, mut reader) = mpsc::channel(WAITING);
     let (opened, wait) = oneshot::channel();
     let options = CallOptions::default().with_header("x-request-id", id.as_str());
-    let work = run(options, sender.clone(), opened);
+    let meter = Arc::new(Meter::default());
+    let work = METER.scope(meter.clone(), run(options, sender.clone(), opened));
     tokio::spawn(async move {
         let result = tokio::select! {
             result = work => result,
             () = sender.closed() => return None,
         };
-        let error = rpc_error(method, &id, &result.err()?);
-        sender.send(Err(error)).await.err().map(drop)
+        let seen = meter.seen();
+        let error = result.err().map(|error| stream_error(method, &id, &error, &seen));
+        let code = error.as_ref().map(|error| tracing::field::display(error.code));
+        tracing::info!(method, received = seen.received, request_id = id, error = code, "stream ended");
+        sender.send(Err(error?)).await.err().map(drop)
     });
     tokio::select! {
         // The sender is dropped without a word where the stream was refused: then the error is the first message.

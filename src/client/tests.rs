@@ -162,7 +162,7 @@ async fn an_app_runs_is_watched_and_logs() {
         };
         let active = tokio::time::timeout(Duration::from_secs(20), active).await.unwrap();
         let url = active.status.ingress.public_url.clone();
-        let http = &client.channel.http;
+        let http = client.channel.network.to(&client.channel.base);
         assert!(http.get(&url).send().await.unwrap().status().is_success());
         let internal = format!("{}/apps/shop/dev/talker/a%20b?c=d", served.endpoint);
         let sent_on = http.get(internal).send().await.unwrap();
@@ -244,7 +244,7 @@ async fn signed_addresses_allow_what_they_say() {
         };
         async move { data.create_upload_location(request).await.map(|answer| answer.into_owned().signed_url) }
     };
-    let http = &served.client.channel.http;
+    let http = served.client.channel.network.to(&served.client.channel.base);
     let put = |url: &str, md5: &[u8], body: &[u8]| {
         let request = http.put(url).header("content-md5", STANDARD.encode(md5)).body(body.to_vec());
         async move {
@@ -286,7 +286,7 @@ async fn secrets_are_named_and_never_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_names_of_this_machine_are_answered() {
     let served = serve(Profile::Full).await;
-    let http = &served.client.channel.http;
+    let http = served.client.channel.network.to(&served.client.channel.base);
     let ask = |name: &'static str, value: &'static str| {
         let request = http.get(format!("{}/healthz", served.endpoint)).header(name, value);
         async move { request.send().await.unwrap().status().as_u16() }
@@ -327,7 +327,7 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
     assert!(error.is_outcome_unknown(), "a proxy that gave up does not know what the server did: {error}");
     let error = ask("http://127.0.0.1:1".to_owned()).await;
     assert_eq!((error.code, error.delivery), (RpcCode::Unavailable, Delivery::NotSent));
-    assert!(error.message.contains("refused") && !error.is_outcome_unknown(), "{error}");
+    assert!(error.message.contains("refuses connections") && !error.is_outcome_unknown(), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
-//! The one HTTP client, and how calls go over it.
+//! How calls go over HTTP.
 
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+use connectrpc::ConnectError;
 use connectrpc::client::{BoxFuture, ClientBody, ClientConfig, ClientTransport};
-use connectrpc::{ConnectError, ErrorCode};
 use flyte_schema::flyteidl2::app::{AppLogsServiceClient, AppServiceClient};
 use flyte_schema::flyteidl2::artifact::ArtifactServiceClient;
 use flyte_schema::flyteidl2::cluster::ClusterServiceClient;
@@ -13,50 +13,69 @@ use flyte_schema::flyteidl2::secret::SecretServiceClient;
 use flyte_schema::flyteidl2::task::TaskServiceClient;
 use flyte_schema::flyteidl2::workflow::RunServiceClient;
 use http::Uri;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 
-use super::endpoint::is_loopback;
+use super::answer;
+use super::call::wire_code;
+use super::network::Network;
+use super::trouble::Trouble;
 
-/// The longest a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest a call that is not a stream may take.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A page of apps with large specs is a few megabytes.
-const MAX_MESSAGE: usize = 64 << 20;
+/// The longest answer to a call: a page of apps with large specs is a few megabytes.
+const MAX_ANSWER: usize = 64 << 20;
+/// What a message of many small parts may take in memory: a server may answer with more apps than it was asked for.
+const MAX_DECODED: usize = 256 << 20;
+/// The longest message of a stream: one app, or a batch of lines.
+const MAX_MESSAGE: usize = 16 << 20;
 
-/// An HTTP client for a control plane. Redirects are not followed, since those of a control plane lead to log-in pages;
-/// proxies are not asked for addresses of this machine.
-///
-/// # Errors
-/// When the system's TLS roots cannot be used.
-pub fn http_client(base: &Uri) -> Result<reqwest::Client, reqwest::Error> {
-    static PROVIDER: OnceLock<()> = OnceLock::new();
-    PROVIDER.get_or_init(|| {
-        // An error means that one is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-    let builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_keepalive(Duration::from_secs(30))
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("flyte/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(base) { builder.no_proxy().build() } else { builder.build() }
+tokio::task_local! {
+    /// Of the call that is being made.
+    pub static METER: Arc<Meter>;
+}
+
+/// What is seen of one attempt on its way.
+#[derive(Debug, Default)]
+pub struct Meter(Mutex<Seen>);
+
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The HTTP status. `None`: there was no answer.
+    pub status: Option<u16>,
+    /// Bytes of the request's body.
+    pub sent: u64,
+    /// Bytes of the answer's body so far.
+    pub received: u64,
+    /// Why the answer broke off.
+    pub broken: Option<String>,
+}
+
+impl Meter {
+    pub fn seen(&self) -> Seen {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// The RPC transport over the one HTTP client.
 #[derive(Clone)]
-pub struct Http(pub reqwest::Client);
+pub struct Http(Network);
+
+type Answer = UnsyncBoxBody<Bytes, reqwest::Error>;
 
 impl ClientTransport for Http {
-    type ResponseBody = reqwest::Body;
+    type ResponseBody = Answer;
     type Error = ConnectError;
 
     fn send(
         &self,
         request: http::Request<ClientBody>,
-    ) -> BoxFuture<'static, Result<http::Response<reqwest::Body>, ConnectError>> {
-        let client = self.0.clone();
+    ) -> BoxFuture<'static, Result<http::Response<Answer>, ConnectError>> {
+        let network = self.0.clone();
+        let meter = METER.try_with(Arc::clone).unwrap_or_default();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
@@ -64,52 +83,59 @@ impl ClientTransport for Http {
                 // hyper sends none for an empty body, and some proxies answer 411.
                 parts.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
+            let address = parts.uri.clone();
+            meter.note(|seen| seen.sent = body.len() as u64);
             let request = http::Request::from_parts(parts, reqwest::Body::from(body));
             let request = reqwest::Request::try_from(request)
                 .map_err(|error| ConnectError::internal("the request cannot be sent").with_source(error))?;
-            match client.execute(request).await {
-                Ok(response) => check(response.into()),
-                Err(error) => Err(ConnectError::unavailable("the request was not answered").with_source(error)),
-            }
+            let answered = network.to(&address).execute(request).await;
+            let response = answered.map_err(|error| refuse(Trouble::of(&error, &address, &network)))?;
+            meter.note(|seen| seen.status = Some(response.status().as_u16()));
+            let proxy = network.proxy_to(&address);
+            let response = answer::admit(response.into(), proxy.as_deref()).await.map_err(refuse)?;
+            Ok(response.map(|body| metered(body, meter)))
         })
     }
 }
 
-/// Refuses what a console or a log-in page answers, in words that say so.
-fn check(response: http::Response<reqwest::Body>) -> Result<http::Response<reqwest::Body>, ConnectError> {
-    let headers = response.headers();
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
-    let message = if response.status().is_redirection() {
-        format!("the address redirects to `{}` and is not a control plane's, or asks for a log-in", text(LOCATION))
-    } else if response.status().is_success() && text(CONTENT_TYPE).starts_with("text/") {
-        let kind = text(CONTENT_TYPE);
-        format!("the address answers with a page ({kind}): it is not a control plane's, or asks for a log-in")
-    } else {
-        return Ok(response);
+fn refuse(trouble: Trouble) -> ConnectError {
+    ConnectError::new(wire_code(trouble.code), trouble.message.clone()).with_source(trouble)
+}
+
+fn metered(body: reqwest::Body, meter: Arc<Meter>) -> Answer {
+    let counting = meter.clone();
+    let count = move |frame: http_body::Frame<Bytes>| {
+        counting.note(|seen| seen.received += frame.data_ref().map_or(0, |data| data.len() as u64));
+        frame
     };
-    Err(ConnectError::new(ErrorCode::Unknown, message).with_headers(headers.clone()))
+    let broken = move |error: reqwest::Error| {
+        meter.note(|seen| seen.broken = Some(super::trouble::last(&error)));
+        error
+    };
+    body.map_frame(count).map_err(broken).boxed_unsync()
 }
 
 /// The services of one address.
 #[derive(Clone)]
 pub struct Channel {
     pub base: Uri,
-    pub http: reqwest::Client,
-    /// With a deadline.
+    pub network: Network,
     calls: ClientConfig,
-    /// A deadline would cover the whole stream.
     streams: ClientConfig,
 }
 
 impl Channel {
-    pub fn new(base: Uri, http: reqwest::Client) -> Self {
-        let streams = ClientConfig::new(base.clone()).with_default_max_message_size(MAX_MESSAGE);
-        let calls = streams.clone().with_default_timeout(CALL_TIMEOUT);
-        Self { base, http, calls, streams }
+    pub fn new(base: Uri, network: Network) -> Self {
+        // Messages of a kilobyte and more are compressed.
+        let config = ClientConfig::new(base.clone()).compress_requests("gzip");
+        let calls =
+            config.clone().with_default_max_message_size(MAX_ANSWER).with_default_element_memory_limit(MAX_DECODED);
+        let streams = config.with_default_max_message_size(MAX_MESSAGE);
+        Self { base, network, calls, streams }
     }
 
     fn transport(&self) -> Http {
-        Http(self.http.clone())
+        Http(self.network.clone())
     }
 
     pub fn apps(&self) -> AppServiceClient<Http> {

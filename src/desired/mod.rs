@@ -120,7 +120,7 @@ fn marked(mut desired: AppSpec, owner: &str, version: &Version) -> AppSpec {
     let labels = &mut desired.0.metadata.get_or_insert_default().labels;
     for (key, value) in [("manifest", owner), ("version", &mark), ("digest", &version.digest.short())] {
         if is_label_value(value) {
-            labels.insert(format!("flyte.deploy/{key}"), value.to_owned());
+            labels.insert(format!("{}{key}", Marks::LABELS), value.to_owned());
         }
     }
     desired

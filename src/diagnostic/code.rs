@@ -27,11 +27,11 @@ pub struct Page {
 
 /// Declares the codes, and one page for each: `pages/NAME.md`.
 macro_rules! codes {
-    ($([$area:ident] $($constant:ident $name:literal $title:literal)*)*) => {
+    ($($group:literal: $($constant:ident $name:literal $title:literal)*;)*) => {
         /// Every code, as a constant.
         pub mod codes {
             use super::Code;
-            $($(#[doc = $title] pub const $constant: Code = Code(concat!(stringify!($area), "::", $name));)*)*
+            $($(#[doc = $title] pub const $constant: Code = Code(concat!($group, "::", $name));)*)*
         }
 
         /// Every page, in the order of codes.
@@ -42,7 +42,7 @@ macro_rules! codes {
 }
 
 codes! {
-    [config]
+"config":
     BAD_API_KEY "bad_api_key" "an API key that cannot be read"
     INCOMPLETE_AUTH "incomplete_auth" "a way to log in that lacks something"
     NO_ENDPOINT "no_endpoint" "a configuration that names no control plane"
@@ -50,8 +50,8 @@ codes! {
     UNKNOWN_SETTING "unknown_setting" "a key that the configuration does not know"
     UNREADABLE_CONFIG "unreadable_config" "a configuration file that cannot be read"
     WRONG_SETTING "wrong_setting" "a value of the configuration that means nothing"
-
-    [manifest]
+;
+"manifest":
     BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"
     BAD_DURATION "bad_duration" "a duration that cannot be read"
@@ -95,7 +95,13 @@ codes! {
     UNRESOLVED_PARAMETER "unresolved_parameter" "a run output or an artifact that cannot be looked up"
     UNUSED_PROFILE "unused_profile" "a profile that changes nothing"
     UNUSED_VARIABLE "unused_variable" "a variable that nothing uses"
-    WRONG_TYPE "wrong_type" "a value of another type than the key takes"
+    WRONG_TYPE "wrong_type" "a value of another type than the key takes";
+"plan":
+    STALE_PLAN "stale_plan" "a saved plan that does not hold any more"
+    UNUSABLE_PLAN_FILE "unusable_plan_file" "a file that is no plan, or not as it was written";
+"release":
+    NO_STORE "no_store" "a store of releases that does not answer"
+    UNREADABLE_RECORD "unreadable_record" "something on record that cannot be read";
 }
 
 /// The page of a code, given with or without the leading `flyte::`.

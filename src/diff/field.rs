@@ -118,15 +118,8 @@ pub fn describe(
         .into_iter()
         .filter(|(path, ..)| !told(path))
         .map(|(path, old, new)| {
-            let parameter = entry(PARAMETERS, &path).or_else(|| entry(INPUTS, &path));
-            let key = match &parameter {
-                // An endpoint in `env` is a parameter named after the variable.
-                Some(name) if [&old, &new].into_iter().flatten().any(|value| is_variable(name, value)) => {
-                    format!("env.{name}")
-                }
-                Some(name) => format!("parameters.{name}"),
-                None => in_pod(&path).or_else(|| schema.key_for_wire(&path)).unwrap_or_else(|| path.clone()),
-            };
+            let parameter = parameter(&path);
+            let key = key(&path, [&old, &new].into_iter().flatten(), schema);
             let show = |value: Value| conceal(&path, as_written(&path, value), salt);
             let pin = parameter.and_then(|name| pins.get(&name)).filter(|_| new.is_some()).cloned();
             FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), pin, key, path }
@@ -134,6 +127,21 @@ pub fn describe(
         .collect();
     changes.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
     changes
+}
+
+/// The manifest key that sets a place, or its path where no key exists. `values` are what stands or stood there.
+pub fn key<'a>(path: &str, mut values: impl Iterator<Item = &'a Value>, schema: &Schema) -> String {
+    match parameter(path) {
+        // An endpoint in `env` is a parameter named after the variable.
+        Some(name) if values.any(|value| is_variable(&name, value)) => format!("env.{name}"),
+        Some(name) => format!("parameters.{name}"),
+        None => in_pod(path).or_else(|| schema.key_for_wire(path)).unwrap_or_else(|| path.to_owned()),
+    }
+}
+
+/// The parameter that a place belongs to.
+fn parameter(path: &str) -> Option<String> {
+    entry(PARAMETERS, path).or_else(|| entry(INPUTS, path))
 }
 
 /// The key of a place in a pod: what is inside has the same names in the manifest. A secret without a group is told by

@@ -1,13 +1,16 @@
-//! Desired against live, field by field, as canonical wire messages.
+//! Desired against released and live, field by field, as canonical wire messages.
 
 mod code;
 mod field;
+mod flat;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use code::CodeChange;
 pub use field::{FieldChange, conceal, endpoint_name, walk};
+pub use flat::{Flat, differing};
 pub use unknown::carry_unknown;
 
 use serde_json::{Map, Value};
@@ -15,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
 use crate::model::{AppName, LiveApp, Marks};
+use crate::release::{Release, ReleaseSet};
 use crate::resolve::Project;
 use crate::schema::Schema;
 
@@ -51,6 +55,8 @@ pub struct ChangeSet {
 #[derive(Debug, Clone)]
 pub struct AppChange {
     pub desired: Desired,
+    /// What was last applied, where it is on record.
+    pub released: Option<Arc<Release>>,
     pub live: Option<LiveApp>,
     pub owner: Owner,
     /// By wire path, in the order of the manifest's keys.
@@ -84,9 +90,14 @@ impl AppChange {
 }
 
 /// Compares every declared app with what runs, and finds what runs without being declared any more.
-pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet) -> ChangeSet {
+pub fn diff(project: &Project, desired: &DesiredSet, released: &ReleaseSet, live: &LiveSet) -> ChangeSet {
     let order = project.graph.order().iter();
-    let apps = order.filter_map(|name| Some(compare(project, desired.apps.get(name)?, live.apps.get(name)))).collect();
+    let apps = order
+        .filter_map(|name| {
+            let change = compare(project, desired.apps.get(name)?, live.apps.get(name));
+            Some(AppChange { released: released.last(name).cloned(), ..change })
+        })
+        .collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
     let ours = |app: &LiveApp| app.marks().is_some_and(|marks| marks.owner == project.owner);
     let mut orphans: Vec<Orphan> = live
@@ -106,6 +117,7 @@ pub fn diff(project: &Project, desired: &DesiredSet, live: &LiveSet) -> ChangeSe
 fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppChange {
     let mut change = AppChange {
         desired: desired.clone(),
+        released: None,
         live: live.cloned(),
         owner: Owner::Us,
         fields: Vec::new(),
@@ -121,13 +133,17 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         return change;
     };
     let marks = live.marks();
-    change.owner = match &marks {
-        Some(marks) if marks.owner == project.owner => Owner::Us,
-        Some(marks) => Owner::Other(marks.owner.clone()),
+    change.owner = match live.owner() {
+        Some(owner) if owner == project.owner => Owner::Us,
+        Some(owner) => Owner::Other(owner),
         None => Owner::Nobody,
     };
     let (old, new) = (canonical(&live.0), canonical(&desired.spec.0));
-    change.drifted = marks.as_ref().is_some_and(|marks| marks.digest != canonical::digest(&old));
+    // An owner without marks: somebody replaced the whole spec.
+    change.drifted = match &marks {
+        Some(marks) => marks.digest != canonical::digest(&old),
+        None => change.owner != Owner::Nobody,
+    };
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     if old != new {
         change.fields = describe(&old, &new);

@@ -7,7 +7,9 @@ mod files;
 mod git;
 mod hashes;
 pub mod python;
+mod releases;
 
 pub use cache::Cache;
 pub use clock::SystemClock;
 pub use files::RealFiles;
+pub use releases::{Directory, RealStores};

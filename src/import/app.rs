@@ -196,7 +196,7 @@ impl Writer<'_> {
         if let Some(address) = bundle_address(message).filter(|_| hints.include.is_empty()) {
             self.set("code_bundle", address);
         }
-        let foreign = |label: &&String| !label.starts_with("flyte.deploy/");
+        let foreign = |label: &&String| !label.starts_with(Marks::LABELS);
         if let Some(label) = message.metadata.labels.keys().find(foreign) {
             self.cannot(&format!("metadata.labels[{label}]"), "flyte sets labels of its own only");
         }

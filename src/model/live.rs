@@ -42,6 +42,11 @@ impl Marks {
     /// Not a mark: other code is another version.
     pub const BUNDLE: &str = "FLYTE_DEPLOY_BUNDLE";
 
+    /// What the labels begin with that say the same as the marks, where a control plane keeps labels.
+    pub const LABELS: &str = "flyte.deploy/";
+    /// The label that names the owner.
+    pub const OWNER_LABEL: &str = "flyte.deploy/manifest";
+
     /// Whether a variable is one of the three marks.
     pub fn is_mark(variable: &str) -> bool {
         [Self::OWNER, Self::VERSION, Self::DIGEST].contains(&variable)
@@ -117,6 +122,13 @@ impl LiveApp {
 
     pub fn marks(&self) -> Option<Marks> {
         Marks::read(self.spec())
+    }
+
+    /// The manifest it belongs to. A tool that replaced the whole spec has taken the marks away; the label stays where
+    /// the control plane keeps labels.
+    pub fn owner(&self) -> Option<String> {
+        let label = || self.0.metadata.labels.get(Marks::OWNER_LABEL).cloned();
+        self.marks().map(|marks| marks.owner).or_else(label)
     }
 
     /// Whether it was asked to be stopped.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::AppName;
 
@@ -42,7 +42,8 @@ pub enum ParameterValue {
 }
 
 /// What kind of value a starter takes a parameter for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ParameterKind {
     Text,
     File,
@@ -110,13 +111,20 @@ pub struct Artifact {
 }
 
 /// What a run output or an artifact turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolved {
     /// A text or an address.
     pub value: String,
     /// Never an endpoint.
     pub kind: ParameterKind,
     pub origin: Pin,
+}
+
+impl ParameterValue {
+    /// Whether what it means is found out when planning.
+    pub fn is_looked_up(&self) -> bool {
+        matches!(self, Self::RunOutput(_) | Self::Artifact(_))
+    }
 }
 
 impl Resolved {
@@ -130,14 +138,14 @@ impl Resolved {
 }
 
 /// What a reference that may mean another thing tomorrow means in this plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pin {
     Run {
         #[serde(rename = "name")]
         run: String,
         /// The task whose newest run it is.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         task: Option<String>,
     },
     Artifact(ArtifactVersion),
@@ -153,7 +161,7 @@ impl fmt::Display for Pin {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactVersion {
     pub org: String,
     pub project: String,

@@ -64,7 +64,15 @@ pub fn placeholder(salt: &str, value: &str) -> String {
         "flyte 2026 placeholder of a sensitive value",
         format!("{salt}\0{value}").as_bytes(),
     ));
-    format!("(sensitive #{})", &digest.short()[..4])
+    format!("{PLACEHOLDER}{})", &digest.short()[..4])
+}
+
+/// What every placeholder begins with.
+const PLACEHOLDER: &str = "(sensitive #";
+
+/// Whether a text stands in for a value.
+pub fn is_placeholder(text: &str) -> bool {
+    text.strip_prefix(PLACEHOLDER).and_then(|rest| rest.strip_suffix(')')).is_some_and(|digits| digits.len() == 4)
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 mod deploy;
 mod operate;
 mod step;
+pub mod stored;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use deploy::plan;
 pub use operate::{Operation, operate};
@@ -23,7 +24,8 @@ use crate::model::{AppName, Scope, State, Version};
 pub const FORMAT: u32 = 1;
 
 /// What the user allows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Take over apps that belong to nobody or to another manifest.
     pub adopt: bool,
@@ -68,7 +70,7 @@ pub struct AppPlan {
     pub live: Option<LiveSummary>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveSummary {
     /// The mark; `None` for apps that are not ours.
     pub version: Option<String>,
@@ -78,7 +80,7 @@ pub struct LiveSummary {
 }
 
 /// What happens to an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     Create,
@@ -94,7 +96,7 @@ pub enum Verb {
 }
 
 /// Why something is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// It does not exist yet.
@@ -123,7 +125,7 @@ pub enum Reason {
 }
 
 /// What a reader should know besides the change itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
     /// It is active, so the new version takes effect at once.

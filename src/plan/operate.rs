@@ -79,7 +79,7 @@ fn ordered(project: &Project, operation: Operation, names: &[AppName]) -> Vec<Ap
 
 fn verdict(project: &Project, operation: Operation, live: Option<&LiveApp>) -> (Verb, Vec<Note>) {
     let Some(live) = live else { return (Verb::Unchanged, vec![Note::NotDeployed]) };
-    let owner = live.marks().map(|marks| marks.owner);
+    let owner = live.owner();
     if owner.as_ref() != Some(&project.owner) {
         return (Verb::Refused, vec![Note::NotOurs { owner }]);
     }

@@ -7,7 +7,7 @@ use crate::bundle::Bundle;
 use crate::model::{AppName, AppSpec, Fingerprint};
 
 /// The place of a step in its plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct StepId(pub usize);
 

@@ -147,7 +147,7 @@ impl fmt::Display for RpcCode {
 
 /// A call that was refused, or whose answer did not come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("{method}: {code}: {message}")]
+#[error("{method}: {code}: {message}{}", in_request(request_id, *delivery))]
 pub struct RpcError {
     /// `AppService/Create`
     pub method: String,
@@ -157,6 +157,9 @@ pub struct RpcError {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub request_id: String,
     pub delivery: Delivery,
+    /// What to type next, where this is known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// How far a call came that failed.
@@ -171,7 +174,35 @@ pub enum Delivery {
     Answered,
 }
 
+/// What an operator of the server finds the call by, where the server has seen it.
+fn in_request(id: &str, delivery: Delivery) -> String {
+    if id.is_empty() || delivery == Delivery::NotSent { String::new() } else { format!(" (request {id})") }
+}
+
 impl RpcError {
+    /// An error of the server's own.
+    pub fn answered(method: impl Into<String>, code: RpcCode, message: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            code,
+            message: message.into(),
+            request_id: String::new(),
+            delivery: Delivery::Answered,
+            help: None,
+        }
+    }
+
+    /// An error before anything was asked.
+    pub fn not_sent(method: impl Into<String>, code: RpcCode, message: impl Into<String>) -> Self {
+        Self { delivery: Delivery::NotSent, ..Self::answered(method, code, message) }
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
     /// Whether the same read may succeed when repeated.
     pub fn is_transient(&self) -> bool {
         matches!(self.code, RpcCode::Unavailable | RpcCode::DeadlineExceeded | RpcCode::Internal)

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, ReleaseStores, Releases, Stamp, StoreError};
 use crate::model::Digest;
+use crate::resolve::ReleaseStore;
 
 /// A tree of files in memory. A directory is whatever a file lies below; what begins with `#!` is executable.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +76,74 @@ impl Files for MemoryFiles {
 
     fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
         files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
+    }
+}
+
+/// A store of releases in memory. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryReleases {
+    objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    refusal: Arc<Mutex<Option<String>>>,
+}
+
+impl MemoryReleases {
+    /// Every object, by name.
+    pub fn objects(&self) -> BTreeMap<String, Bytes> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts an object in the place of another, as nobody should.
+    pub fn overwrite(&self, name: &str, content: impl Into<Bytes>) {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), content.into());
+    }
+
+    /// Refuses everything from now on, with these words; `None`: nothing any more.
+    pub fn refuse(&self, words: Option<&str>) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = words.map(str::to_owned);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match &*self.refusal.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(words) => Err(StoreError { place: self.place(), message: words.clone(), help: None }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl ReleaseStores for MemoryReleases {
+    async fn open(&self, _: &ReleaseStore) -> Result<Arc<dyn Releases>, StoreError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Releases for MemoryReleases {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.check()?;
+        let below = format!("{folder}/");
+        Ok(self.objects().into_keys().filter(|name| name.starts_with(&below)).collect())
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        self.check()?;
+        Ok(self.objects().remove(name))
+    }
+
+    async fn create(&self, name: &str, content: Bytes) -> Result<(), StoreError> {
+        self.check()?;
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_insert(content);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.check()?;
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
     }
 }
 

@@ -5,11 +5,13 @@ mod control_plane;
 mod events;
 mod files;
 pub mod memory;
+mod releases;
 
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
 pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use releases::{ReleaseStores, Releases, StoreError};
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub targets: Arc<dyn Targets>,
     pub events: Arc<dyn Events>,
+    pub releases: Arc<dyn ReleaseStores>,
 }
 
 /// What a connection is for.

@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
 }
 
 /// The tables of the chosen profile: the root's, then the member's own.
-fn profiles<'a>(manifest: &'a Manifest, document: &'a Document, profile: Option<&str>) -> Vec<&'a Table> {
+pub(super) fn profiles<'a>(manifest: &'a Manifest, document: &'a Document, profile: Option<&str>) -> Vec<&'a Table> {
     let root = manifest.root_document();
     let documents = if document.file == root.file { vec![root] } else { vec![root, document] };
     let Some(name) = profile else { return Vec::new() };

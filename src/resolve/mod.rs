@@ -3,6 +3,7 @@
 mod app;
 mod choose;
 mod draft;
+mod environment;
 mod graph;
 mod merge;
 mod parameters;
@@ -18,14 +19,18 @@ mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use environment::environment;
 pub use graph::{Cycle, Graph};
 pub use place::{Place, place};
-pub use project::{Layer, Origin, Project, Selection, Setting, Target};
+pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Target};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, SourceMap, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;
+
+/// Where releases are on record unless a manifest says otherwise, below its root.
+const RELEASES: &str = ".flyte/releases";
 
 /// What the manifest means under `selection`.
 ///
@@ -61,7 +66,7 @@ pub fn resolve(manifest: &Manifest, selection: &Selection) -> Result<Project, In
 fn sources(manifest: &Manifest, selection: &Selection) -> SourceMap {
     let mut sources = manifest.sources.clone();
     if let Some(file) = &selection.config.file {
-        sources.add(file.shown.clone(), file.text.clone());
+        sources.add_own(file.shown.clone(), file.text.clone());
     }
     sources
 }
@@ -89,6 +94,7 @@ fn project(
         owner: draft.chosen.name.value.clone().unwrap_or_default(),
         scope,
         target: draft.chosen.target.clone(),
+        releases: ReleaseStore::Directory(manifest.root.join(RELEASES)),
         root: manifest.root.clone(),
         apps,
         declared,

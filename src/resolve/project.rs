@@ -56,6 +56,20 @@ impl Target {
     }
 }
 
+/// Where releases are on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseStore {
+    /// A directory, absolute.
+    Directory(PathBuf),
+    Bucket {
+        /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
+        address: String,
+        /// Of a store that speaks S3 elsewhere than at Amazon, or an Azure emulator.
+        endpoint: Option<String>,
+        region: Option<String>,
+    },
+}
+
 /// One manifest tree with every value decided.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -63,6 +77,7 @@ pub struct Project {
     pub owner: String,
     pub scope: Scope,
     pub target: Target,
+    pub releases: ReleaseStore,
     /// The directory of the root manifest, absolute.
     pub root: PathBuf,
     /// The apps selected, with everything they depend on.

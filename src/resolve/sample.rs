@@ -61,6 +61,7 @@ pub fn project(apps: impl IntoIterator<Item = App>) -> Project {
         owner: "shop".to_owned(),
         scope: Scope { org: "acme".to_owned(), project: "proj".to_owned(), domain: "development".to_owned() },
         target: Target::local(),
+        releases: super::ReleaseStore::Directory(PathBuf::from("/w/.flyte/releases")),
         root: PathBuf::from("/w"),
         declared: apps.keys().cloned().collect(),
         graph: Graph::new(edges.collect()).unwrap(),

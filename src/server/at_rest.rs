@@ -14,7 +14,7 @@ use super::state::{Profile, State};
 use super::store::{BundlePath, Store, StoreError};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, LiveApp, Scope};
-use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
 /// control plane.
@@ -47,22 +47,12 @@ fn without_org(scope: &Scope) -> Scope {
 }
 
 fn not_running(method: &str) -> RpcError {
-    RpcError {
-        method: method.to_owned(),
-        code: RpcCode::Unavailable,
-        message: "the embedded control plane does not run".to_owned(),
-        request_id: String::new(),
-        delivery: Delivery::NotSent,
-    }
+    RpcError::not_sent(method, RpcCode::Unavailable, "the embedded control plane does not run")
 }
 
 /// As the running one answers for services it does not have.
 fn not_kept(method: &str) -> RpcError {
-    RpcError {
-        code: RpcCode::Unimplemented,
-        message: "the embedded control plane has no runs and no artifacts".to_owned(),
-        ..not_running(method)
-    }
+    RpcError::not_sent(method, RpcCode::Unimplemented, "the embedded control plane has no runs and no artifacts")
 }
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! Apps that the SDK deployed, declared and adopted: from then on they are ours, and what the SDK does is drift.
+//! Apps that the SDK deployed, declared and adopted: from then on they are ours, and what the SDK does is drift where
+//! the control plane keeps what tells so.
 
 use std::fs;
 
@@ -43,7 +44,11 @@ fn adopted(profile: &str) {
     let text = fs::read_to_string(&file).expect("it is there");
     fs::write(&file, text.replace("\"NAME\": \"backend\"", "\"NAME\": \"renamed\"")).expect("a file is written");
     user.flyte(&["deploy", "--version", "v2", "apps.py", "backend"]);
-    let drift = flyte(&["plan", "--adopt", "--json"]).expect(0).json();
+    // It took our marks away. Where labels are kept, they tell that the app is ours still.
+    let keeps_labels = profile == "full";
+    let drift = if keeps_labels { flyte(&["plan", "--json"]) } else { flyte(&["plan", "--adopt", "--json"]) };
+    let drift = drift.expect(0).json();
+    assert_eq!(app(&drift, "backend")["drifted"], keeps_labels, "{drift:#}");
     let fields = app(&drift, "backend")["fields"].as_array().expect("a list").clone();
     let name = fields.iter().find(|field| field["key"] == "env.NAME").unwrap_or_else(|| panic!("{drift:#}"));
     assert_eq!((&name["old"], &name["new"]), (&"renamed".into(), &"backend".into()), "{drift:#}");

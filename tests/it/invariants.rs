@@ -295,3 +295,33 @@ fn the_same_input_gives_the_same_plan() {
         assert_eq!(plan(), plan());
     });
 }
+
+#[test]
+fn a_saved_plan_is_the_same_plan_again() {
+    check(40, (apps(), apps(), any::<bool>()), |(first, second, oss)| {
+        let profile = if oss { Profile::Oss } else { Profile::Full };
+        run(async {
+            let mut world = World::new(profile);
+            world.write(&files(&first));
+            world.apply(&request(everything()), &Options::default()).await.unwrap();
+            let files = files(&second);
+            let told = format!("{profile:?}\n{}", files.last().unwrap().1);
+            world.write(&files);
+            let planned = world.save(&request(everything())).await.unwrap();
+            let restored = world.restore(&request(Policy::default())).await.unwrap();
+            let text = |plan| flyte::report::plan_text(plan, flyte::report::Paint { color: false });
+            assert_eq!(text(&planned.plan), text(&restored.plan), "{told}");
+            assert_eq!(format!("{:#?}", planned.plan.steps), format!("{:#?}", restored.plan.steps), "{told}");
+            let (planned, restored) = (&planned.plan, &restored.plan);
+            assert_eq!(flyte::report::plan_json(planned), flyte::report::plan_json(restored), "{told}");
+            let report = world.apply_saved(&request(Policy::default()), &Options::default()).await.unwrap();
+            assert!(report.outcome.is_success(), "{told}\n{:#?}", report.apps);
+            assert_plan_is_empty(&world, everything(), &told).await;
+            // What was written is not written twice.
+            if !planned.is_empty() {
+                let again = world.restore(&request(Policy::default())).await;
+                assert!(matches!(again, Err(flyte::pipeline::Error::Stale(_))), "{told}");
+            }
+        });
+    });
+}

@@ -10,5 +10,6 @@ mod invariants;
 mod json_schema;
 mod reads;
 mod real;
+mod saved;
 #[path = "../support/mod.rs"]
 mod support;

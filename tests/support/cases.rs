@@ -36,7 +36,8 @@ struct Case {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Run {
-    /// `plan`, `apply` (the default), `activate`, `deactivate` or `delete`.
+    /// `plan`, `save` (a plan, into the plan file), `apply` (the default), `apply-saved`, `activate`, `deactivate` or
+    /// `delete`.
     command: Option<String>,
     /// A directory below the case's.
     tree: Option<String>,
@@ -228,7 +229,7 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     };
     text.push_str(&told);
     let heard = world.heard.take();
-    if !step.quiet && command != "plan" {
+    if !step.quiet && !["plan", "save"].contains(&command) {
         text.push_str("-- events\n");
         for event in heard {
             writeln!(text, "{}", event_text(&event))?;
@@ -253,6 +254,11 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
     let plain = Paint { color: false };
     let result = match command {
         "plan" => world.plan(request).await.map(|planned| plan_text(&planned.plan, plain)),
+        "save" => world.save(request).await.map(|planned| plan_text(&planned.plan, plain)),
+        "apply-saved" => {
+            let request = Request { policy: Policy::default(), label: None, ..request.clone() };
+            world.apply_saved(&request, &options).await.map(|report| outcome_text(&report, plain))
+        }
         "apply" => world.apply(request, &options).await.map(|report| outcome_text(&report, plain)),
         other => operate(world, other, step, request, &options).await,
     };
@@ -295,6 +301,11 @@ fn failure(error: &Error) -> String {
             let places: Vec<String> = diagnostic.labels.iter().map(|label| sources.locate(label.span)).collect();
             text.push_str(&format!("  {}: {} ({})\n", diagnostic.code, diagnostic.message, places.join(", ")));
             text.push_str(&format!("    help: {}\n", diagnostic.help.as_deref().unwrap_or("none")));
+        }
+    }
+    if let Error::Stale(stale) = error {
+        for reason in &stale.0 {
+            text.push_str(&format!("  {reason}\n"));
         }
     }
     if let Error::Refused(refused) = error {

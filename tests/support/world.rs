@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use flyte::apply::Options;
 use flyte::pipeline::{self, Error, Planned, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::port::memory::{MemoryFiles, VirtualClock};
+use flyte::port::memory::{MemoryFiles, MemoryReleases, VirtualClock};
 use flyte::port::{Access, Clock, ControlPlane, Event, Events, Ports, RpcError, Targets};
 use flyte::report::Report;
 use flyte::resolve::{Selection, Target};
@@ -22,6 +22,10 @@ pub struct World {
     pub clock: Arc<VirtualClock>,
     pub simulator: Simulator,
     pub heard: Arc<Heard>,
+    /// What is on record.
+    pub releases: MemoryReleases,
+    /// The text of the plan file, where one was saved.
+    pub saved: Mutex<String>,
 }
 
 /// Events, with the seconds since the clock began.
@@ -54,7 +58,14 @@ impl World {
     pub fn new(profile: Profile) -> Self {
         let clock = Arc::new(VirtualClock::default());
         let simulator = Simulator::new(profile.quirks(), clock.clone());
-        Self { files: MemoryFiles::default(), clock, simulator, heard: Arc::default() }
+        Self {
+            files: MemoryFiles::default(),
+            clock,
+            simulator,
+            heard: Arc::default(),
+            releases: MemoryReleases::default(),
+            saved: Mutex::default(),
+        }
     }
 
     /// Replaces the tree with a copy of a real directory.
@@ -77,11 +88,30 @@ impl World {
             clock: self.clock.clone() as Arc<dyn Clock>,
             targets: Arc::new(Simulated(self.simulator.clone())),
             events: self.heard.clone(),
+            releases: Arc::new(self.releases.clone()),
         }
     }
 
     pub async fn plan(&self, request: &Request) -> Result<Planned, Error> {
         pipeline::plan(&self.ports(), request).await
+    }
+
+    /// Plans, and keeps the text that would be the plan file.
+    pub async fn save(&self, request: &Request) -> Result<Planned, Error> {
+        let planned = self.plan(request).await?;
+        *self.saved.lock().unwrap() = planned.stored().to_text();
+        Ok(planned)
+    }
+
+    /// The plan in the plan file again.
+    pub async fn restore(&self, request: &Request) -> Result<Planned, Error> {
+        let text = self.saved.lock().unwrap().clone();
+        pipeline::restore(&self.ports(), request, &text).await
+    }
+
+    pub async fn apply_saved(&self, request: &Request, options: &Options) -> Result<Report, Error> {
+        let approved = self.restore(request).await?.approve(Consent::given())?;
+        pipeline::apply(&self.ports(), &approved, options).await
     }
 
     pub async fn apply(&self, request: &Request, options: &Options) -> Result<Report, Error> {

@@ -1,6 +1,7 @@
 //! `flyte apply`: make what runs equal to what is declared.
 
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::plan::Scope;
@@ -8,7 +9,8 @@ use crate::apply::{Interrupt, Options};
 use crate::cli::answer::{Answer, findings};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::failure::Result;
+use crate::cli::failure::{Failure, Result};
+use crate::cli::plan_file;
 use crate::cli::progress::Progress;
 use crate::cli::{consent, interrupt};
 use crate::pipeline::{self, Planned, Request};
@@ -18,6 +20,11 @@ use crate::report::{self, Report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// A plan that `flyte plan --out` saved: exactly that is done, without asking, or nothing if it is stale
+    #[arg(value_name = "PLAN", value_hint = clap::ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["apps", "activate", "prune", "adopt", "version"])]
+    plan: Option<PathBuf>,
+
     #[command(flatten)]
     scope: Scope,
 
@@ -40,10 +47,31 @@ pub struct Manner {
 /// # Errors
 /// Whatever happens before the first write. What happens later is in the answer, and in its exit code.
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
+    if let Some(file) = &args.plan {
+        return saved(context, file, &args.manner);
+    }
     let mut request = context.request(&args.scope.apps)?;
     request.policy = args.scope.policy.policy();
     request.label.clone_from(&args.scope.policy.version);
     deploy(context, &request, &args.manner)
+}
+
+/// Applies a saved plan. Saving it for that was the consent.
+fn saved(context: &Context, file: &Path, manner: &Manner) -> Result<Answer> {
+    let text = plan_file::read(file)?;
+    let request = context.request(&[])?;
+    let manner = Manner { yes: true, ..manner.clone() };
+    let (ports, progress) = ports(context)?;
+    context.wait(async {
+        let planned = pipeline::restore(&ports, &request, &text).await;
+        let planned = planned.map_err(|error| match error {
+            pipeline::Error::PlanFile(_) => {
+                Failure::from(error).while_doing(format!("cannot apply {}", file.display()))
+            }
+            error => error.into(),
+        })?;
+        carry_out(context, &ports, &progress, planned, &manner, "").await
+    })
 }
 
 /// Plans, shows, asks and applies.

@@ -1,9 +1,12 @@
 //! `flyte plan`: what apply would do. Writes nothing.
 
+use std::path::PathBuf;
+
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
+use crate::cli::plan_file;
 use crate::pipeline;
 use crate::plan::Policy;
 use crate::report;
@@ -13,6 +16,10 @@ pub struct Args {
     /// Exit with 2 if there is something to do, with 0 if not
     #[arg(long)]
     detailed_exitcode: bool,
+
+    /// Save the plan to FILE, for `flyte apply FILE`, which runs exactly that or nothing
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    out: Option<PathBuf>,
 
     #[command(flatten)]
     scope: Scope,
@@ -62,12 +69,27 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     request.policy = args.scope.policy.policy();
     request.label.clone_from(&args.scope.policy.version);
     let ports = context.ports()?;
-    let plan = context.wait(async { Ok(pipeline::plan(&ports, &request).await?.plan) })?;
+    let planned = context.wait(async { Ok(pipeline::plan(&ports, &request).await?) })?;
+    let saved = match &args.out {
+        Some(file) if planned.plan.counts().refused == 0 => Some(plan_file::save(&ports, &planned, file)?),
+        _ => None,
+    };
+    let plan = planned.plan;
     let exit = match () {
         () if plan.counts().refused > 0 => Exit::Error,
         () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
         () => Exit::Success,
     };
-    let answer = Answer::text(report::plan_text(&plan, context.paint())).document(report::plan_json(&plan));
+    let mut text = report::plan_text(&plan, context.paint());
+    if let Some(file) = &args.out {
+        text.push_str(&match &saved {
+            Some(_) => format!("Saved: `flyte apply {}` runs exactly this.\n", plan_file::typed(file)),
+            None => "Not saved: a plan that is refused cannot be applied.\n".to_owned(),
+        });
+    }
+    let mut answer = Answer::text(text).document(report::plan_json(&plan));
+    if args.out.is_some() {
+        answer = answer.with("saved", saved);
+    }
     Ok(answer.diagnostics(plan.diagnostics).exit(exit))
 }

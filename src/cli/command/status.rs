@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
-use crate::cli::failure::{Failure, Result};
+use crate::cli::failure::Result;
 use crate::model::{LiveApp, State};
 use crate::pipeline::{self, AppStatus, Request};
 use crate::plan::Verb;
@@ -42,11 +42,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
 }
 
 async fn once(context: &Context, ports: &Ports, request: &Request, args: &Args) -> Result<Answer> {
-    let (plan, mut apps) = pipeline::status(ports, request).await?;
-    if let Some(unknown) = args.apps.iter().find(|name| apps.iter().all(|app| app.name.as_str() != *name)) {
-        return Err(Failure::new(format!("there is no app `{unknown}` here")).help("`flyte status` lists the apps"));
-    }
-    apps.retain(|app| args.apps.is_empty() || args.apps.iter().any(|name| name == app.name.as_str()));
+    let (plan, apps) = pipeline::status(ports, request, &args.apps).await?;
     let head = format!("{} in {} on {} ({})\n\n", plan.owner, plan.scope, plan.target, plan.endpoint);
     let answer = Answer::text(head + &text(&apps, context.paint()));
     let answer = answer.with("manifest", &plan.owner).with("scope", &plan.scope);

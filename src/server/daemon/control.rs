@@ -162,7 +162,12 @@ fn end_of_log(directory: &Path, from: u64) -> String {
         file.read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
-    read().ok().filter(|log| !log.is_empty()).unwrap_or_else(|| "it printed nothing".to_owned())
+    let log = read().unwrap_or_default();
+    // It is told as part of an error.
+    match log.strip_prefix("error: ").unwrap_or(&log) {
+        "" => "it printed nothing".to_owned(),
+        told => told.to_owned(),
+    }
 }
 
 /// Ends the control plane of a directory and all its apps. False where none ran.

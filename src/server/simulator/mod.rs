@@ -178,13 +178,8 @@ impl Simulator {
             }
             if silent { Some(Effect::Crash) } else { world.fault(method, app) }
         };
-        let refused = |code, message: &str, delivery| RpcError {
-            method: method.to_owned(),
-            code,
-            message: message.to_owned(),
-            request_id: String::new(),
-            delivery,
-        };
+        let refused =
+            |code, message: &str, delivery| RpcError { delivery, ..RpcError::answered(method, code, message) };
         match effect {
             Some(Effect::Error(code)) => return Err(refused(code, "put in by the test", Delivery::Answered)),
             Some(Effect::Crash) => return self.die().await,

@@ -1,0 +1,265 @@
+//! A plan to its stored form and back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flyte_schema::flyteidl2::app::spec::DesiredState;
+
+use super::form::{
+    Choices, StoredAction, StoredAfter, StoredApp, StoredCode, StoredField, StoredGate, StoredPlan, StoredPrecondition,
+    StoredSpan, StoredStep, StoredTarget, Tool,
+};
+use crate::bundle::{self, BundleSet};
+use crate::canonical::{self, fingerprint};
+use crate::desired::DesiredSet;
+use crate::diagnostic::{SourceMap, Span};
+use crate::diff::{CodeChange, FieldChange, Flat, LiveSet, conceal};
+use crate::model::parameter::Resolved;
+use crate::model::{AppName, AppSpec, Digest, sensitive};
+use crate::plan::{Action, After, AppPlan, Gate, Plan, Policy, Precondition, Step};
+use crate::resolve::{Project, Selection};
+
+/// What a plan was made on, as the stages had it.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
+    pub project: &'a Project,
+    pub selection: &'a Selection,
+    pub policy: Policy,
+    pub label: Option<&'a str>,
+    /// What `[vars]` names, with its values.
+    pub environment: &'a BTreeMap<String, Option<String>>,
+    pub pins: &'a BTreeMap<AppName, BTreeMap<String, Resolved>>,
+    pub live: &'a LiveSet,
+}
+
+impl Tool {
+    pub fn here() -> Self {
+        Self {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            spec_format: canonical::FORMAT,
+            bundle_format: bundle::FORMAT,
+        }
+    }
+}
+
+impl StoredPlan {
+    pub fn new(plan: &Plan, basis: &Basis<'_>) -> Self {
+        let sources = &plan.diagnostics.sources;
+        let bundles = plan.apps.iter().filter_map(|app| app.bundle.as_ref());
+        Self {
+            tool: Tool::here(),
+            manifest: plan.owner.clone(),
+            scope: plan.scope.clone(),
+            target: StoredTarget::of(basis.project),
+            choices: Choices::of(basis.selection),
+            policy: basis.policy,
+            label: basis.label.map(str::to_owned),
+            files: texts(sources),
+            environment: recognised(basis.environment, &plan.owner),
+            pins: shown(basis.pins, &plan.owner),
+            bundles: bundles.map(|bundle| (bundle.digest, bundle.files.clone())).collect(),
+            apps: plan.apps.iter().map(|app| stored_app(plan, basis, app)).collect(),
+            steps: plan.steps.iter().map(|step| stored_step(plan, step)).collect(),
+        }
+    }
+
+    /// The plan again, once nothing of it is stale: `bundles` and `desired` are those it was made of.
+    pub fn plan(&self, project: &Project, endpoint: &str, bundles: &BundleSet, desired: &DesiredSet) -> Plan {
+        let sources = &project.diagnostics.sources;
+        Plan {
+            owner: self.manifest.clone(),
+            scope: self.scope.clone(),
+            target: self.target.name.clone(),
+            endpoint: endpoint.to_owned(),
+            apps: self.apps.iter().map(|app| app.plan(sources, bundles)).collect(),
+            steps: self.steps.iter().filter_map(|step| step.step(bundles, desired)).collect(),
+            diagnostics: project.diagnostics.clone(),
+        }
+    }
+}
+
+impl StoredTarget {
+    pub fn of(project: &Project) -> Self {
+        let endpoint = project.target.connection.as_ref().map(|connection| connection.endpoint.clone());
+        Self { name: project.target.name.clone(), endpoint }
+    }
+}
+
+/// The digest of every text of the manifest, by its path below the root.
+pub fn texts(sources: &SourceMap) -> BTreeMap<String, Digest> {
+    let name = |file: &crate::diagnostic::SourceFile| file.name.to_string_lossy().into_owned();
+    let texts = sources.iter().filter(|(_, file)| !file.is_own);
+    texts.map(|(_, file)| (name(file), Digest::of(file.text.as_bytes()))).collect()
+}
+
+/// Values as they are known again: by the beginning of their digest, sensitive ones by their placeholder, which tells
+/// less.
+pub fn recognised(environment: &BTreeMap<String, Option<String>>, salt: &str) -> BTreeMap<String, Option<String>> {
+    let of = |name: &String, value: &String| {
+        if sensitive::is_sensitive_name(name) || sensitive::looks_like_credential(value) {
+            sensitive::placeholder(salt, value)
+        } else {
+            Digest::of(value.as_bytes()).short()
+        }
+    };
+    environment.iter().map(|(name, value)| (name.clone(), value.as_ref().map(|value| of(name, value)))).collect()
+}
+
+/// Without the values that must not be seen: these are looked up again.
+fn shown(
+    pins: &BTreeMap<AppName, BTreeMap<String, Resolved>>,
+    salt: &str,
+) -> BTreeMap<AppName, BTreeMap<String, Resolved>> {
+    let may_be_seen = |name: &str, resolved: &Resolved| {
+        let value = serde_json::Value::from(resolved.value.as_str());
+        conceal(&format!("spec.parameters[{name}]"), value.clone(), salt) == value
+    };
+    let of = |(app, parameters): (&AppName, &BTreeMap<String, Resolved>)| {
+        let parameters = parameters.iter().filter(|(name, resolved)| may_be_seen(name, resolved));
+        (app.clone(), parameters.map(|(name, resolved)| (name.clone(), resolved.clone())).collect())
+    };
+    pins.iter().map(of).collect()
+}
+
+fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
+    let sources = &plan.diagnostics.sources;
+    let span = |span: Span| StoredSpan {
+        file: sources.file(span.file).name.to_string_lossy().into_owned(),
+        start: span.start,
+        end: span.end,
+    };
+    let field = |field: &FieldChange| StoredField {
+        key: field.key.clone(),
+        path: field.path.clone(),
+        old: field.old.clone(),
+        new: field.new.clone(),
+        pin: field.pin.clone(),
+        at: field.span.map(span),
+    };
+    let on = |step: &Step| step.app == app.name && matches!(step.expects, Precondition::Same(_));
+    let live = basis.live.apps.get(&app.name).filter(|_| plan.steps.iter().any(on));
+    let code = |code: &CodeChange| StoredCode { old: code.old, new: code.new, files: code.files.clone() };
+    StoredApp {
+        name: app.name.clone(),
+        action: app.verb,
+        reasons: app.reasons.clone(),
+        fields: app.fields.iter().map(field).collect(),
+        code: app.code.as_ref().map(code),
+        notes: app.notes.clone(),
+        drifted: app.drifted,
+        bundle: app.bundle.as_ref().map(|bundle| bundle.digest),
+        version: app.version.clone(),
+        live: app.live.clone(),
+        planned_on: live.map(|live| Flat::of(&live.0, &plan.owner)),
+    }
+}
+
+impl StoredApp {
+    fn plan(&self, sources: &SourceMap, bundles: &BundleSet) -> AppPlan {
+        let span = |at: &StoredSpan| {
+            let (file, _) = sources.iter().find(|(_, file)| file.name.to_string_lossy() == at.file)?;
+            Some(Span::new(file, at.start..at.end))
+        };
+        let field = |field: &StoredField| FieldChange {
+            key: field.key.clone(),
+            path: field.path.clone(),
+            old: field.old.clone(),
+            new: field.new.clone(),
+            pin: field.pin.clone(),
+            span: field.at.as_ref().and_then(span),
+        };
+        let code = |code: &StoredCode| CodeChange { old: code.old, new: code.new, files: code.files.clone() };
+        AppPlan {
+            name: self.name.clone(),
+            verb: self.action,
+            reasons: self.reasons.clone(),
+            fields: self.fields.iter().map(field).collect(),
+            code: self.code.as_ref().map(code),
+            notes: self.notes.clone(),
+            drifted: self.drifted,
+            bundle: self.bundle.and_then(|_| bundles.get(&self.name).cloned()),
+            version: self.version.clone(),
+            live: self.live.clone(),
+        }
+    }
+}
+
+fn stored_step(plan: &Plan, step: &Step) -> StoredStep {
+    let written = |spec: &AppSpec| (fingerprint(&spec.0), Flat::of(&spec.0, &plan.owner));
+    let milliseconds = |within: Duration| u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    StoredStep {
+        id: step.id,
+        app: step.app.clone(),
+        action: match &step.action {
+            Action::Upload(bundle) => StoredAction::Upload { bundle: bundle.digest },
+            Action::Create(spec) => {
+                let (fingerprint, spec) = written(spec);
+                StoredAction::Create { fingerprint, spec }
+            }
+            Action::Update(spec) => {
+                let (fingerprint, spec) = written(spec);
+                StoredAction::Update { fingerprint, spec }
+            }
+            Action::Activate => StoredAction::Activate,
+            Action::Deactivate => StoredAction::Deactivate,
+            Action::Delete => StoredAction::Delete,
+            Action::Verify => StoredAction::Verify,
+        },
+        after: step.after.iter().map(|after| StoredAfter { step: after.step, gate: after.gate }).collect(),
+        expects: match step.expects {
+            Precondition::None => StoredPrecondition::None,
+            Precondition::Absent => StoredPrecondition::Absent,
+            Precondition::Same(fingerprint) => StoredPrecondition::Same(fingerprint),
+        },
+        gate: match step.gate {
+            Gate::Open => StoredGate::Nothing,
+            Gate::Ready { within } => StoredGate::Ready { within_ms: milliseconds(within) },
+            Gate::Stopped { within } => StoredGate::Stopped { within_ms: milliseconds(within) },
+            Gate::Gone { within } => StoredGate::Gone { within_ms: milliseconds(within) },
+        },
+    }
+}
+
+impl StoredStep {
+    /// `None` where its code or spec is not there any more, which is found out before.
+    fn step(&self, bundles: &BundleSet, desired: &DesiredSet) -> Option<Step> {
+        let spec = |flat: &Flat| spec_now(desired, &self.app, flat).map(Box::new);
+        let action = match &self.action {
+            StoredAction::Upload { bundle } => {
+                Action::Upload(bundles.by_app.values().find(|packed| packed.digest == *bundle)?.clone())
+            }
+            StoredAction::Create { spec: flat, .. } => Action::Create(spec(flat)?),
+            StoredAction::Update { spec: flat, .. } => Action::Update(spec(flat)?),
+            StoredAction::Activate => Action::Activate,
+            StoredAction::Deactivate => Action::Deactivate,
+            StoredAction::Delete => Action::Delete,
+            StoredAction::Verify => Action::Verify,
+        };
+        Some(Step {
+            id: self.id,
+            app: self.app.clone(),
+            action,
+            after: self.after.iter().map(|after| After { step: after.step, gate: after.gate }).collect(),
+            expects: match self.expects {
+                StoredPrecondition::None => Precondition::None,
+                StoredPrecondition::Absent => Precondition::Absent,
+                StoredPrecondition::Same(fingerprint) => Precondition::Same(fingerprint),
+            },
+            gate: match self.gate {
+                StoredGate::Nothing => Gate::Open,
+                StoredGate::Ready { within_ms } => Gate::Ready { within: Duration::from_millis(within_ms) },
+                StoredGate::Stopped { within_ms } => Gate::Stopped { within: Duration::from_millis(within_ms) },
+                StoredGate::Gone { within_ms } => Gate::Gone { within: Duration::from_millis(within_ms) },
+            },
+        })
+    }
+}
+
+/// The spec of an app as the manifest says it now, asked to run or not as it was planned.
+pub fn spec_now(desired: &DesiredSet, app: &AppName, planned: &Flat) -> Option<AppSpec> {
+    let state = match planned.is_stopped() {
+        true => DesiredState::DESIRED_STATE_STOPPED,
+        false => DesiredState::DESIRED_STATE_ACTIVE,
+    };
+    Some(desired.apps.get(app)?.spec.clone().with_desired_state(state))
+}

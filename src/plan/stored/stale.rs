@@ -1,0 +1,255 @@
+//! How what is there now differs from what a stored plan was made on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::convert::{recognised, spec_now, texts};
+use super::form::{Choices, StoredAction, StoredPlan, StoredPrecondition, StoredStep, StoredTarget, Tool};
+use crate::bundle::{BundleSet, compare};
+use crate::canonical::fingerprint;
+use crate::desired::DesiredSet;
+use crate::diagnostic::SourceMap;
+use crate::diff::{Flat, LiveSet, differing};
+use crate::model::{AppName, LiveApp};
+use crate::resolve::{Project, Selection};
+
+/// How many files or fields a reason names.
+const NAMED: usize = 8;
+
+/// A plan that must not be applied any more. Nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the plan is stale: what it was made on has changed since")]
+pub struct Stale(pub Vec<Staleness>);
+
+/// One way in which a plan is stale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "stale", rename_all = "snake_case")]
+pub enum Staleness {
+    /// Another release made it, whose versions and digests are of another form.
+    Tool { made_by: String, here: String },
+    /// A flag asks for something else than the plan was made for.
+    Choice { flag: &'static str, planned: String, asked: String },
+    /// The same target is at another address.
+    Endpoint { target: String, planned: String, now: String },
+    /// A text of the manifest.
+    Manifest { file: String, how: How },
+    /// A variable of the environment that `[vars]` takes.
+    Environment { variable: String, how: How },
+    /// The code of an app.
+    Sources { app: AppName, files: Vec<String> },
+    /// The spec that the same manifest and code now stand for.
+    Spec { app: AppName, fields: Vec<String> },
+    /// The app exists, though it did not.
+    Appeared { app: AppName, owner: Option<String>, applied: bool },
+    /// The app is gone, though it existed.
+    Vanished { app: AppName },
+    /// The live spec. `applied`: it is what the plan would make of it.
+    Changed { app: AppName, fields: Vec<String>, applied: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    Changed,
+    Appeared,
+    Vanished,
+}
+
+impl How {
+    fn of<T: PartialEq>(old: Option<&T>, new: Option<&T>) -> Option<Self> {
+        match (old, new) {
+            (Some(old), Some(new)) => (old != new).then_some(Self::Changed),
+            (None, Some(_)) => Some(Self::Appeared),
+            (Some(_), None) => Some(Self::Vanished),
+            (None, None) => None,
+        }
+    }
+}
+
+impl fmt::Display for Staleness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tool { made_by, here } => {
+                write!(f, "flyte {made_by} made it, which names versions otherwise than this release, {here}")
+            }
+            Self::Choice { flag, planned, asked } => write!(f, "it was made for {flag} {planned}, not for {asked}"),
+            Self::Endpoint { target, planned, now } => {
+                write!(f, "the target `{target}` was at {planned} and is at {now} now")
+            }
+            Self::Manifest { file, how: How::Changed } => write!(f, "{file} was changed"),
+            Self::Manifest { file, how: How::Appeared } => write!(f, "{file} is new in the manifest"),
+            Self::Manifest { file, how: How::Vanished } => write!(f, "{file} is no longer part of the manifest"),
+            Self::Environment { variable, how: How::Changed } => {
+                write!(f, "the environment variable `{variable}` has another value")
+            }
+            Self::Environment { variable, how: How::Appeared } => {
+                write!(f, "the environment variable `{variable}` is set, and was not")
+            }
+            Self::Environment { variable, how: How::Vanished } => {
+                write!(f, "the environment variable `{variable}` is not set any more")
+            }
+            Self::Sources { app, files } => write!(f, "the code of `{app}` was changed: {}", list(files)),
+            Self::Spec { app, fields } => write!(f, "`{app}` would be deployed with another {}", list(fields)),
+            Self::Appeared { app, applied: true, .. } => {
+                write!(f, "`{app}` exists as planned already: was this plan applied before?")
+            }
+            Self::Appeared { app, owner: Some(owner), .. } => {
+                write!(f, "`{app}` exists now: somebody created it from the manifest `{owner}`")
+            }
+            Self::Appeared { app, owner: None, .. } => write!(f, "`{app}` exists now: somebody created it"),
+            Self::Vanished { app } => write!(f, "`{app}` is gone: somebody deleted it"),
+            Self::Changed { app, applied: true, .. } => {
+                write!(f, "`{app}` is as planned already: was this plan applied before?")
+            }
+            Self::Changed { app, fields, .. } => write!(f, "somebody changed `{app}`: {}", list(fields)),
+        }
+    }
+}
+
+fn list(items: &[String]) -> String {
+    let named = items.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match items.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        Some(more) => format!("{named} and {more} more"),
+        None => named,
+    }
+}
+
+impl StoredPlan {
+    /// Whether this program gives things the same names as the one that made the plan.
+    pub fn tool(&self) -> Option<Staleness> {
+        let here = Tool::here();
+        let same = (self.tool.spec_format, self.tool.bundle_format) == (here.spec_format, here.bundle_format);
+        (!same).then(|| Staleness::Tool { made_by: self.tool.release.clone(), here: here.release })
+    }
+
+    /// Flags that ask for something else. One that is not given asks for what was planned.
+    pub fn choices(&self, asked: &Selection) -> Vec<Staleness> {
+        let asked = Choices::of(asked);
+        let flags = [
+            ("--target", Some(&self.target.name), &asked.target),
+            ("--endpoint", self.choices.endpoint.as_ref(), &asked.endpoint),
+            ("--project", Some(&self.scope.project), &asked.project),
+            ("--domain", Some(&self.scope.domain), &asked.domain),
+            ("--org", Some(&self.scope.org), &asked.org),
+            ("--profile", self.choices.profile.as_ref(), &asked.profile),
+        ];
+        let differs = |(flag, planned, asked): (&'static str, Option<&String>, &Option<String>)| {
+            let asked = asked.as_ref().filter(|asked| Some(*asked) != planned)?;
+            let planned = planned.filter(|text| !text.is_empty()).map_or("(none)".to_owned(), Clone::clone);
+            Some(Staleness::Choice { flag, planned, asked: asked.clone() })
+        };
+        flags.into_iter().filter_map(differs).collect()
+    }
+
+    /// Texts of the manifest and what it takes from the environment.
+    pub fn texts(&self, sources: &SourceMap, environment: &BTreeMap<String, Option<String>>) -> Vec<Staleness> {
+        let texts = texts(sources);
+        let files: BTreeSet<&String> = self.files.keys().chain(texts.keys()).collect();
+        let manifest = files.into_iter().filter_map(|file| {
+            let how = How::of(self.files.get(file), texts.get(file))?;
+            Some(Staleness::Manifest { file: file.clone(), how })
+        });
+        let now = recognised(environment, &self.manifest);
+        let set = |of: &BTreeMap<String, Option<String>>, name: &str| of.get(name).cloned().flatten();
+        // A variable that is named anew is told by the text that names it.
+        let environment = self.environment.keys().filter_map(|name| {
+            let how = How::of(set(&self.environment, name).as_ref(), set(&now, name).as_ref())?;
+            Some(Staleness::Environment { variable: name.clone(), how })
+        });
+        manifest.chain(environment).collect()
+    }
+
+    /// Where the manifest leads now.
+    pub fn target(&self, project: &Project) -> Vec<Staleness> {
+        let now = StoredTarget::of(project);
+        let named = |flag, planned: &str, now: &str| {
+            let (planned, asked) = (planned.to_owned(), now.to_owned());
+            (planned != asked).then_some(Staleness::Choice { flag, planned, asked })
+        };
+        let mut stale: Vec<Staleness> = [
+            named("--target", &self.target.name, &now.name),
+            named("--org", &self.scope.org, &project.scope.org),
+            named("--project", &self.scope.project, &project.scope.project),
+            named("--domain", &self.scope.domain, &project.scope.domain),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if self.target.name == now.name && self.target.endpoint != now.endpoint {
+            let text = |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "this machine".to_owned());
+            let (planned, now) = (text(&self.target.endpoint), text(&now.endpoint));
+            stale.push(Staleness::Endpoint { target: self.target.name.clone(), planned, now });
+        }
+        stale
+    }
+
+    /// The code of the apps that are written.
+    pub fn sources(&self, bundles: &BundleSet) -> Vec<Staleness> {
+        let written: BTreeSet<&AppName> = self.written().map(|(step, ..)| &step.app).collect();
+        let changed = |app: &super::form::StoredApp| {
+            let now = bundles.get(&app.name);
+            if !written.contains(&app.name) || app.bundle == now.map(|bundle| bundle.digest) {
+                return None;
+            }
+            let old = app.bundle.and_then(|bundle| self.bundles.get(&bundle)).map_or(&[][..], Vec::as_slice);
+            let files = compare(old, now.map_or(&[][..], |bundle| &bundle.files));
+            let files = files.into_iter().map(|file| file.path).collect();
+            Some(Staleness::Sources { app: app.name.clone(), files })
+        };
+        self.apps.iter().filter_map(changed).collect()
+    }
+
+    /// What would be sent. The same code and manifest may stand for another spec: an output of a run is another.
+    pub fn specs(&self, desired: &DesiredSet) -> Vec<Staleness> {
+        let stale = |(step, expected, flat): (&StoredStep, crate::model::Fingerprint, &Flat)| {
+            let now = spec_now(desired, &step.app, flat);
+            if now.as_ref().is_some_and(|spec| fingerprint(&spec.0) == expected) {
+                return None;
+            }
+            let now = now.map(|spec| Flat::of(&spec.0, &self.manifest)).unwrap_or_default();
+            Some(Staleness::Spec { app: step.app.clone(), fields: differing(flat, &now) })
+        };
+        self.written().filter_map(stale).collect()
+    }
+
+    /// The live apps that steps were planned on.
+    pub fn live(&self, live: &LiveSet) -> Vec<Staleness> {
+        self.steps.iter().filter_map(|step| self.precondition(step, live.apps.get(&step.app))).collect()
+    }
+
+    fn precondition(&self, step: &StoredStep, live: Option<&LiveApp>) -> Option<Staleness> {
+        let app = step.app.clone();
+        let is_planned = |live: &LiveApp| match step.action {
+            StoredAction::Create { fingerprint: planned, .. } | StoredAction::Update { fingerprint: planned, .. } => {
+                fingerprint(&live.0) == planned
+            }
+            _ => false,
+        };
+        match (step.expects, live) {
+            (StoredPrecondition::None, _) | (StoredPrecondition::Absent, None) => None,
+            (StoredPrecondition::Absent, Some(live)) => {
+                let owner = live.marks().map(|marks| marks.owner);
+                Some(Staleness::Appeared { app, owner, applied: is_planned(live) })
+            }
+            (StoredPrecondition::Same(_), None) => Some(Staleness::Vanished { app }),
+            (StoredPrecondition::Same(expected), Some(live)) if fingerprint(&live.0) == expected => None,
+            (StoredPrecondition::Same(_), Some(live)) => {
+                let on = self.apps.iter().find(|planned| planned.name == app)?.planned_on.clone().unwrap_or_default();
+                let fields = differing(&on, &Flat::of(&live.0, &self.manifest));
+                Some(Staleness::Changed { app, fields, applied: is_planned(live) })
+            }
+        }
+    }
+
+    /// The steps that write a spec, with the spec.
+    fn written(&self) -> impl Iterator<Item = (&StoredStep, crate::model::Fingerprint, &Flat)> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            StoredAction::Create { fingerprint, spec } | StoredAction::Update { fingerprint, spec } => {
+                Some((step, *fingerprint, spec))
+            }
+            _ => None,
+        })
+    }
+}

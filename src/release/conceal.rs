@@ -1,0 +1,267 @@
+//! Messages without the values that may be credentials, and back.
+//!
+//! A value is replaced by its stable placeholder, so that equal values stay recognisable, and it is told by name: a
+//! variable or parameter called like a credential, or a text that looks like one. Values come back from another message
+//! that has the same ones.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use buffa_descriptor::reflect::{DynamicMessage, MapKey, MapValue, ReflectMessage, Value};
+use flyte_schema::flyteidl2::app::App;
+use serde_json::Value as Json;
+
+use crate::bundle::gzip::gzip;
+use crate::canonical::{self, canonical};
+use crate::model::sensitive::{is_placeholder, is_sensitive_name, looks_like_credential, placeholder};
+use crate::model::{Digest, spec};
+
+/// What the option before encoded parameters is called.
+const PARAMETERS: &str = "--parameters";
+
+/// The message with placeholders, and the places where they are: `spec.container.env[DB_PASSWORD]`. `salt` is the
+/// owner; only what was concealed with the same one compares.
+pub fn conceal(app: &App, salt: &str) -> (App, Vec<String>) {
+    let mut places = Vec::new();
+    let concealed = each_text(app, &mut |place, text| {
+        if place.holds_secret(text) && !is_placeholder(text) {
+            places.push(place.path.to_owned());
+            *text = placeholder(salt, text);
+        }
+    });
+    places.sort();
+    places.dedup();
+    (concealed, places)
+}
+
+/// Why a record cannot be written again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRestored {
+    /// The values of these places are nowhere to be had.
+    #[error("the values of {} are not on record, and what runs or is declared now has others", .0.join(", "))]
+    Values(Vec<String>),
+    /// What came together is not what the version says.
+    #[error("what is on record is not the version {0}")]
+    Version(String),
+}
+
+/// The message with its values again: placeholders are filled from `others`, the first that fits. Without placeholders
+/// it is the message itself.
+///
+/// # Errors
+/// See [`NotRestored`].
+pub fn restore(message: &App, version: Digest, salt: &str, others: &[&App]) -> Result<App, NotRestored> {
+    let mut known: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for other in others {
+        each_text(other, &mut |place, text| {
+            if place.holds_secret(text) {
+                let values = known.entry(placeholder(salt, text)).or_default();
+                values.entry(place.path.to_owned()).or_insert_with(|| text.clone());
+            }
+        });
+    }
+    let (mut missing, mut filled) = (Vec::new(), false);
+    let restored = each_text(message, &mut |place, text| {
+        if !is_placeholder(text) {
+            return;
+        }
+        let values = known.get(text.as_str());
+        match values.and_then(|values| values.get(place.path).or_else(|| values.values().next())) {
+            Some(value) => {
+                text.clone_from(value);
+                filled = true;
+            }
+            None => missing.push(place.path.to_owned()),
+        }
+    });
+    if !missing.is_empty() {
+        return Err(NotRestored::Values(missing));
+    }
+    if filled && canonical::digest(&canonical(&restored)) != version {
+        return Err(NotRestored::Version(version.short()));
+    }
+    Ok(restored)
+}
+
+/// Where a text stands.
+struct Place<'a> {
+    path: &'a str,
+    /// The name beside it says that it is a credential.
+    named: bool,
+}
+
+impl Place<'_> {
+    fn holds_secret(&self, text: &str) -> bool {
+        !text.is_empty() && (self.named || looks_like_credential(text))
+    }
+}
+
+type Visit<'a> = &'a mut dyn FnMut(&Place<'_>, &mut String);
+
+/// The message with every text seen by `visit`, at every depth; fields that we do not know stay. A message that cannot
+/// be reflected has none.
+fn each_text(app: &App, visit: Visit<'_>) -> App {
+    let mut app = app.clone();
+    let receivers = parameters(&mut app, visit);
+    let Ok(mut dynamic) = flyte_schema::to_dynamic(&app) else {
+        // Too deep for the decoder, which no server takes either: nothing of it may be kept.
+        return App::default();
+    };
+    each_of_message(&mut dynamic, "", &receivers, visit);
+    dynamic.to_message().unwrap_or_default()
+}
+
+/// Visits what is encoded in the command, and tells the names of the parameters that variables named like credentials
+/// receive.
+fn parameters(app: &mut App, visit: Visit<'_>) -> Vec<String> {
+    let mut receivers = Vec::new();
+    let mut words = spec::command_mut(app).into_iter().skip_while(|word| **word != PARAMETERS);
+    let Some(word) = words.nth(1) else { return receivers };
+    let Some(mut decoded) = canonical::transported(word) else { return receivers };
+    let before = decoded.clone();
+    for parameter in decoded.get_mut("parameters").and_then(Json::as_array_mut).into_iter().flatten() {
+        let text = |member: &str| parameter.get(member).and_then(Json::as_str).unwrap_or_default();
+        let name = text("name").to_owned();
+        let received = is_sensitive_name(text("env_var"));
+        if received {
+            receivers.push(name.clone());
+        }
+        if let Some(Json::String(value)) = parameter.get_mut("value") {
+            let named = received || is_sensitive_name(&name);
+            visit(&Place { path: &format!("spec.parameters[{name}]"), named }, value);
+        }
+    }
+    if decoded != before
+        && let Ok(packed) = gzip(decoded.to_string().as_bytes())
+    {
+        *word = STANDARD.encode(packed);
+    }
+    receivers
+}
+
+fn each_of_message(message: &mut DynamicMessage, path: &str, receivers: &[String], visit: Visit<'_>) {
+    let descriptor = message.message_descriptor();
+    let full_name = descriptor.full_name().to_owned();
+    // Names of secrets are no secrets.
+    if full_name == "flyteidl2.core.Secret" {
+        return;
+    }
+    let fields: Vec<(u32, String)> =
+        descriptor.fields().iter().map(|field| (field.number(), field.name().to_owned())).collect();
+    let text_of = |message: &DynamicMessage, name: &str| {
+        let (number, _) = fields.iter().find(|(_, field)| field == name)?;
+        match message.field_by_number(*number) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => None,
+        }
+    };
+    let name = text_of(message, "key").or_else(|| text_of(message, "name"));
+    let named = name.as_deref().is_some_and(|name| {
+        is_sensitive_name(name) || full_name == "flyteidl2.app.Input" && receivers.iter().any(|known| known == name)
+    });
+    let is_struct = full_name == "google.protobuf.Struct";
+    let is_json = matches!(full_name.as_str(), "google.protobuf.Value" | "google.protobuf.ListValue");
+    for (number, field) in &fields {
+        let Some(value) = message.field_by_number_mut(*number) else { continue };
+        if let (true, Value::Map(members)) = (is_struct, &mut *value) {
+            each_of_object(members, path, receivers, visit);
+            continue;
+        }
+        let at = if path.is_empty() { field.clone() } else { format!("{path}.{field}") };
+        let is_value = matches!(field.as_str(), "value" | "string_value");
+        // JSON inside the message has no members of its own.
+        let at = if is_value || is_json { path.to_owned() } else { at };
+        each_of_value(value, &at, named && is_value, receivers, visit);
+    }
+}
+
+fn each_of_value(value: &mut Value, path: &str, named: bool, receivers: &[String], visit: Visit<'_>) {
+    match value {
+        Value::String(text) => visit(&Place { path, named }, text),
+        Value::Message(message) => each_of_message(message, path, receivers, visit),
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                let name = name_of(item).unwrap_or_else(|| index.to_string());
+                each_of_value(item, &format!("{path}[{name}]"), named, receivers, visit);
+            }
+        }
+        Value::Map(members) => {
+            let entries = std::mem::take(members).into_entries();
+            let visited = entries.into_iter().map(|(key, mut value)| {
+                each_of_value(&mut value, &format!("{path}.{}", text_of_key(&key)), named, receivers, visit);
+                (key, value)
+            });
+            *members = visited.collect();
+        }
+        _ => {}
+    }
+}
+
+/// The members of a JSON object: of a pod, which has no message of its own. A variable is an object with `name` and
+/// `value`.
+fn each_of_object(members: &mut MapValue, path: &str, receivers: &[String], visit: Visit<'_>) {
+    let named = members.get_str("name").and_then(text_in).is_some_and(is_sensitive_name);
+    let entries = std::mem::take(members).into_entries();
+    let visited = entries.into_iter().map(|(key, mut value)| {
+        let member = text_of_key(&key);
+        match (&mut value, named && member == "value") {
+            (Value::Message(message), true) => {
+                if let Some(Value::String(text)) = string_value_mut(message) {
+                    visit(&Place { path, named: true }, text);
+                }
+            }
+            (value, _) => each_of_value(value, &format!("{path}.{member}"), false, receivers, visit),
+        }
+        (key, value)
+    });
+    *members = visited.collect();
+}
+
+/// The number of `string_value` in `google.protobuf.Value`.
+const STRING_VALUE: u32 = 3;
+/// The number of `struct_value` there, and of `fields` in `google.protobuf.Struct`.
+const STRUCT_VALUE: u32 = 5;
+const FIELDS: u32 = 1;
+
+fn string_value_mut(message: &mut DynamicMessage) -> Option<&mut Value> {
+    message.field_by_number_mut(STRING_VALUE)
+}
+
+/// The text of a JSON string.
+fn text_in(value: &Value) -> Option<&str> {
+    let Value::Message(message) = value else { return None };
+    match message.field_by_number(STRING_VALUE) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn text_of_key(key: &MapKey) -> String {
+    match key {
+        MapKey::String(text) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What an element of a list is called.
+fn name_of(item: &Value) -> Option<String> {
+    let Value::Message(message) = item else { return None };
+    let named = |name: &str| {
+        let descriptor = message.message_descriptor();
+        let number = descriptor.fields().iter().find(|field| field.name() == name)?.number();
+        match message.field_by_number(number) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        }
+    };
+    let in_object = || {
+        let Some(Value::Message(object)) = message.field_by_number(STRUCT_VALUE) else { return None };
+        let Some(Value::Map(members)) = object.field_by_number(FIELDS) else { return None };
+        members.get_str("name").and_then(text_in).map(str::to_owned)
+    };
+    match message.message_descriptor().full_name() {
+        "google.protobuf.Value" => in_object(),
+        _ => named("key").or_else(|| named("name")),
+    }
+}

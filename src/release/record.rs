@@ -1,0 +1,92 @@
+//! One release: everything that an app was asked to be.
+
+use flyte_schema::flyteidl2::app::App;
+use serde::{Deserialize, Serialize};
+
+use super::conceal::conceal;
+use crate::model::{Activation, AppId, BundleRef, Version, spec};
+
+/// What was written to a control plane, with its circumstances. Holds no secret value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    pub app: AppId,
+    /// The `name` of the manifest that declares the app.
+    pub owner: String,
+    pub version: Version,
+    /// As declared. Whether it was asked to run is in the message.
+    pub activation: Activation,
+    /// The code, where it is known by content.
+    pub code: Option<Code>,
+    /// Of the manifest and the sources, where they lie in a git work tree.
+    pub commit: Option<Commit>,
+    pub written: Written,
+    /// The places in the message whose values are placeholders: what may be a credential is not stored.
+    pub concealed: Vec<String>,
+    /// Identity, labels, code and spec as they were sent, the bundle's address and fields that this program does not
+    /// know included. Compare it with what [`conceal`] makes of other messages, and write only what
+    /// [`super::restore`] makes of it.
+    pub message: App,
+}
+
+/// The code of a release. The list of its files is an object of its own, shared by the releases of the same code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    pub digest: BundleRef,
+    /// Where the control plane finds it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
+}
+
+/// A state of a git work tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// In full, lower-case hex.
+    pub id: String,
+    /// Nothing was changed or new that the commit does not have.
+    pub clean: bool,
+}
+
+/// The circumstances of a write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub at: jiff::Timestamp,
+    /// `user@host`, or the actor that CI names.
+    pub by: String,
+    /// The target's name and address.
+    pub target: String,
+    pub endpoint: String,
+    /// The release of this program: `0.1.0`.
+    pub tool: String,
+}
+
+impl Release {
+    /// The record of a message that was sent, or of one that runs. What a server fills in is left out, and so are values
+    /// that may be credentials.
+    pub fn new(
+        app: AppId,
+        owner: &str,
+        version: Version,
+        activation: Activation,
+        sent: &App,
+        written: Written,
+    ) -> Self {
+        let mut message = sent.clone();
+        message.status = Default::default();
+        if let Some(metadata) = message.metadata.as_option_mut() {
+            metadata.revision = 0;
+        }
+        let code = spec::bundle(&message).map(|digest| Code {
+            digest,
+            address: spec::bundle_address(&message)
+                .filter(|address| !address.starts_with(spec::BUNDLE_PLACEHOLDER_SCHEME))
+                .map(str::to_owned),
+        });
+        let (message, concealed) = conceal(&message, owner);
+        Self { app, owner: owner.to_owned(), version, activation, code, commit: None, written, concealed, message }
+    }
+
+    /// The image of the main container, by digest where the manifest pins it.
+    pub fn image(&self) -> Option<&str> {
+        spec::image(&self.message.spec).filter(|image| !image.is_empty())
+    }
+}

@@ -1,0 +1,136 @@
+//! What is on record of one manifest in one project and domain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::log::LogEntry;
+use super::record::Release;
+use crate::model::{AppName, Digest};
+
+/// What was last applied, and the log.
+#[derive(Debug, Clone, Default)]
+pub struct ReleaseSet {
+    pub apps: BTreeMap<AppName, AppReleases>,
+    /// The store answered. Where it did not, nothing is known, and nothing is missing.
+    pub is_known: bool,
+    /// What cannot be read, and is ignored.
+    pub warnings: Vec<Warning>,
+}
+
+/// The releases of one app.
+#[derive(Debug, Clone, Default)]
+pub struct AppReleases {
+    /// The release that the app should be since its last event. `None`: never applied, deleted since, or unreadable.
+    pub last: Option<Arc<Release>>,
+    /// Oldest first.
+    pub log: Vec<LogEntry>,
+}
+
+/// Something on record that is ignored, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Warning {
+    /// The object, or the store.
+    pub what: String,
+    pub why: String,
+}
+
+/// What was asked for is not on record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuchRelease {
+    #[error("no release of `{app}` is on record")]
+    Nothing { app: AppName },
+    #[error("no release of `{app}` is on record but the one that runs")]
+    NothingBefore { app: AppName },
+    #[error("`{app}` has no version `{version}` on record")]
+    Version { app: AppName, version: String, known: Vec<String> },
+    #[error("`{version}` is more than one version of `{app}`: {}", .known.join(", "))]
+    Ambiguous { app: AppName, version: String, known: Vec<String> },
+}
+
+impl ReleaseSet {
+    /// What was last applied.
+    pub fn last(&self, app: &AppName) -> Option<&Arc<Release>> {
+        self.apps.get(app)?.last.as_ref()
+    }
+
+    /// The log of an app, oldest first.
+    pub fn log(&self, app: &AppName) -> &[LogEntry] {
+        self.apps.get(app).map_or(&[], |app| &app.log)
+    }
+}
+
+impl AppReleases {
+    /// The event since which the app is what it is. `None`: it was never applied, or deleted since.
+    pub fn current(&self) -> Option<&LogEntry> {
+        let deleted = self.log.iter().rposition(|entry| entry.kind == super::Kind::Deleted);
+        let since = deleted.map_or(0, |at| at + 1);
+        self.log[since..].iter().rev().find(|entry| entry.kind.sets_release())
+    }
+
+    /// The newest event of each version on record, newest first.
+    pub fn versions(&self) -> Vec<&LogEntry> {
+        let mut seen = BTreeSet::new();
+        let set = self.log.iter().rev().filter(|entry| entry.kind.sets_release() && entry.release.is_some());
+        set.filter(|entry| seen.insert((entry.version.clone(), entry.label.clone()))).collect()
+    }
+
+    /// The release to roll back to: the one before `running` (the digest of the version that runs), or the one asked for
+    /// by label or by the first digits of its digest.
+    ///
+    /// # Errors
+    /// See [`NoSuchRelease`].
+    pub fn choose(&self, app: &AppName, to: Option<&str>, running: Option<Digest>) -> Result<&LogEntry, NoSuchRelease> {
+        let versions = self.versions();
+        if versions.is_empty() {
+            return Err(NoSuchRelease::Nothing { app: app.clone() });
+        }
+        match to {
+            None => self.before(running).ok_or_else(|| NoSuchRelease::NothingBefore { app: app.clone() }),
+            Some(to) => {
+                if let Some(labelled) = versions.iter().find(|entry| entry.label.as_deref() == Some(to)) {
+                    return Ok(labelled);
+                }
+                let short = &to[..to.len().min(12)];
+                let fits = |entry: &&&LogEntry| {
+                    let version = entry.version.as_deref().unwrap_or_default();
+                    short.len() >= 4 && short.is_ascii() && version.starts_with(short)
+                };
+                let mut found: Vec<&LogEntry> = versions.iter().filter(fits).copied().collect();
+                found.dedup_by(|a, b| a.version == b.version);
+                let marks = |entries: &[&LogEntry]| {
+                    entries.iter().filter_map(|entry| entry.mark()).map(str::to_owned).collect::<Vec<_>>()
+                };
+                match found.as_slice() {
+                    [one] => Ok(one),
+                    [] => Err(NoSuchRelease::Version {
+                        app: app.clone(),
+                        version: to.to_owned(),
+                        known: marks(&versions),
+                    }),
+                    many => {
+                        Err(NoSuchRelease::Ambiguous { app: app.clone(), version: to.to_owned(), known: marks(many) })
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last release of another version than the one that runs, before it began to run.
+    fn before(&self, running: Option<Digest>) -> Option<&LogEntry> {
+        let running = match running {
+            Some(digest) => Some(digest.short()),
+            None => self.current().and_then(|entry| entry.version.clone()),
+        };
+        let set: Vec<&LogEntry> =
+            self.log.iter().filter(|entry| entry.kind.sets_release() && entry.release.is_some()).collect();
+        let is_running = |entry: &&&LogEntry| running.is_some() && entry.version == running;
+        // Where what runs is not on record, everything that is was before it.
+        let began = set.iter().rposition(|entry| is_running(&entry)).unwrap_or(set.len());
+        set[..began].iter().rev().find(|entry| !is_running(entry)).copied()
+    }
+
+    /// The release that was in force at the time of an event.
+    pub fn at(&self, time: jiff::Timestamp) -> Option<&LogEntry> {
+        self.log.iter().rev().find(|entry| entry.at <= time && entry.kind.sets_release() && entry.release.is_some())
+    }
+}
