@@ -3,30 +3,37 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
+mod history;
+mod on_record;
+mod rollback;
 mod saved;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
+pub use on_record::records;
+pub use rollback::{Rollback, RollbackError, rollback};
 pub use saved::restore;
 
-use crate::apply::{self, Options, Outcome};
-use crate::bundle::{self, Bundle, BundleError, BundleSet};
+use on_record::{no_way_back, open, released};
+
+use crate::apply::{self, OnRecord, Options, Outcome};
+use crate::bundle::{self, Bundle, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, codes};
+use crate::diagnostic::{Diagnostics, Invalid};
 use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, InvalidName, LiveApp};
+use crate::model::{AppId, AppName, BundleRef, InvalidName, LiveApp, spec};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, FileKind, Files, Ports, RpcError, StoreError};
-use crate::records::Records;
-use crate::release::{self, ReleaseSet};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
+use crate::release::ReleaseSet;
 use crate::report::Report;
-use crate::resolve::{self, Place, Project, Selection, Target};
+use crate::resolve::{self, Place, Project, ReleaseStore, Selection, Target};
 
 /// What to deploy, and what is allowed.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +52,7 @@ pub struct Request {
 pub struct Planned {
     pub plan: Plan,
     project: Project,
+    released: ReleaseSet,
     live: LiveSet,
     request: Request,
     environment: Environment,
@@ -54,10 +62,17 @@ pub struct Planned {
 /// What `[vars]` names, with its values.
 type Environment = BTreeMap<String, Option<String>>;
 
-/// A plan somebody agreed to, together with its target: what [`apply`] takes.
+/// A plan somebody agreed to, together with where it leads: what [`apply`] takes.
 pub struct Approved {
     plan: ApprovedPlan,
+    way: Way,
+}
+
+/// What a plan was made for, and what was on record then.
+struct Way {
     target: Target,
+    store: ReleaseStore,
+    released: ReleaseSet,
 }
 
 /// One app of a status.
@@ -81,8 +96,8 @@ pub enum Error {
     Unresolved(#[from] Unresolved),
     #[error(transparent)]
     Lower(#[from] LowerError),
-    #[error("the control plane did not answer as it should: {0}")]
-    Rpc(#[from] RpcError),
+    #[error("{}", rpc_words(.0))]
+    Rpc(RpcError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("there is no app `{name}` here")]
@@ -96,6 +111,10 @@ pub enum Error {
     PlanFile(#[from] PlanFileError),
     #[error(transparent)]
     Stale(#[from] Stale),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -123,9 +142,23 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let live = read(control_plane.as_ref(), &project).await?;
     let mut changes = diff::diff(&project, &desired, &released, &live);
     name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
-    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    plan.commit = desired.commit;
     let environment = resolve::environment(&manifest, &request.selection);
-    Ok(Planned { plan, project, live, request: request.clone(), environment, pins })
+    Ok(Planned { plan, project, released, live, request: request.clone(), environment, pins })
+}
+
+fn rpc_words(error: &RpcError) -> String {
+    match error.delivery {
+        Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
+    }
+}
+
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
 }
 
 impl From<PinError> for Error {
@@ -141,7 +174,9 @@ impl Planned {
     /// # Errors
     /// The plan holds apps that must not be written.
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
-        Ok(Approved { plan: self.plan.approve(consent)?, target: self.project.target })
+        let plan = self.plan.approve(consent)?;
+        let (target, store) = (self.project.target, self.project.releases);
+        Ok(Approved { plan, way: Way { target, store, released: self.released } })
     }
 
     /// The plan as it is kept in a file, to be applied later by [`restore`].
@@ -185,9 +220,14 @@ impl Approved {
 /// # Errors
 /// The control plane cannot be reached or started: nothing was written. What fails later is in the report.
 pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Result<Report, Error> {
-    let control_plane = ports.targets.connect(&approved.target, Access::Write).await?;
-    let outcome = apply::apply(&approved.plan, ports, control_plane, options).await;
-    Ok(Report::new(&approved.plan, outcome))
+    let control_plane = ports.targets.connect(&approved.way.target, Access::Write).await?;
+    let plan = approved.plan.plan();
+    let records = open(ports, &approved.way.store, &plan.scope, &plan.owner).await;
+    let on_record = OnRecord { records: &records, released: &approved.way.released };
+    let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
+    let mut report = Report::new(&approved.plan, outcome);
+    report.no_way_back = no_way_back(ports, &approved.way, &report).await;
+    Ok(report)
 }
 
 /// The meaning of a manifest, for the profile and apps selected.
@@ -269,8 +309,9 @@ fn lower_with(
     bundles: &BundleSet,
     pins: &Pins,
 ) -> Result<DesiredSet, Error> {
-    let source_link = ports.files.source_link(&project.root);
-    let options = LowerOptions { label: request.label.clone(), source_link, resolved: pins.clone() };
+    let commit = ports.files.commit(&project.root);
+    let source_link = commit.as_ref().and_then(|commit| ports.files.source_link(&project.root, commit));
+    let options = LowerOptions { label: request.label.clone(), commit, source_link, resolved: pins.clone() };
     Ok(desired::lower(project, bundles, &options)?)
 }
 
@@ -310,7 +351,8 @@ pub async fn operate(
     operation: Operation,
     names: &[String],
 ) -> Result<Planned, Error> {
-    let project = load(ports.files.as_ref(), request)?;
+    let mut project = load(ports.files.as_ref(), request)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
@@ -319,7 +361,7 @@ pub async fn operate(
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
     let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
-    Ok(Planned { plan, project, live, request, environment, pins })
+    Ok(Planned { plan, project, released, live, request, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -362,37 +404,8 @@ async fn read(control_plane: &dyn ControlPlane, project: &Project) -> Result<Liv
     Ok(LiveSet::new(apps.into_iter().map(LiveApp)))
 }
 
-/// What is on record of a manifest.
-///
-/// # Errors
-/// The store cannot be opened.
-pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
-    let store = ports.releases.open(&project.releases).await?;
-    Ok(Records::new(store, &project.scope, &project.owner, ports.files.clone()))
-}
-
-/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
-async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
-    let read = async { records(ports, project).await?.read().await };
-    let (set, found) = match read.await {
-        Ok(set) => {
-            let warn = |warning: &release::Warning| {
-                Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
-            };
-            let found: Vec<Diagnostic> = set.warnings.iter().map(warn).collect();
-            (set, found)
-        }
-        Err(error) => {
-            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
-            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
-            (ReleaseSet::default(), vec![finding.help(help)])
-        }
-    };
-    project.diagnostics.list.extend(found);
-    set
-}
-
-/// Finds out which files changed: from the lists of bundles packed here before, else from the live bundle itself.
+/// Finds out which files changed: from the lists of bundles packed here before or on record, else from the live bundle
+/// itself.
 async fn name_changed_files(
     ports: &Ports,
     control_plane: &dyn ControlPlane,
@@ -400,23 +413,40 @@ async fn name_changed_files(
     changes: &mut ChangeSet,
 ) {
     for change in &mut changes.apps {
-        let (Some(old), Some(new)) = (change.live.as_ref().and_then(LiveApp::bundle), &change.desired.bundle) else {
-            continue;
+        let old = change.live.as_ref().and_then(LiveApp::bundle);
+        let new = spec::bundle(&change.desired.spec.0);
+        let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
+        let becomes = match &change.desired.bundle {
+            Some(bundle) => Some(bundle.files.clone()),
+            None => files_on_record(ports, project, new).await,
         };
-        if old == new.digest {
-            continue;
-        }
-        let known = match bundle::recall(ports.files.as_ref(), old) {
+        let known = match files_on_record(ports, project, old).await {
             Some(files) => Some(files),
-            None => {
-                let id = project.scope.app(change.name());
-                let content = control_plane.download_bundle(&id).await.ok().flatten();
-                content.and_then(|content| bundle::list_archive(&content).ok())
-            }
+            None => list_live_bundle(ports, control_plane, &project.scope.app(change.name())).await,
         };
-        if let Some(files) = known {
-            let files = bundle::compare(&files, &new.files);
-            change.code = Some(CodeChange { old, new: new.digest, files });
+        if let (Some(known), Some(becomes)) = (known, becomes) {
+            change.code = Some(CodeChange { old, new, files: bundle::compare(&known, &becomes) });
         }
+    }
+}
+
+/// The files in the bundle of a live app, as far as it can be had and read.
+async fn list_live_bundle(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    id: &AppId,
+) -> Option<Vec<bundle::BundleFile>> {
+    let mut draft = ports.files.draft().ok()?;
+    if !control_plane.download_bundle(id, &mut *draft).await.ok()? {
+        return None;
+    }
+    bundle::list_archive(draft.finish().ok()?.open().ok()?).ok()
+}
+
+/// The files of a bundle that was packed here before, or is on record.
+async fn files_on_record(ports: &Ports, project: &Project, bundle: BundleRef) -> Option<Vec<BundleFile>> {
+    match bundle::recall(ports.files.as_ref(), bundle) {
+        Some(files) => Some(files),
+        None => records(ports, project).await.ok()?.files(bundle).await.ok()?,
     }
 }

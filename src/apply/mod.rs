@@ -6,6 +6,7 @@
 mod gate;
 mod interrupt;
 mod outcome;
+mod record;
 mod write;
 
 use std::collections::BTreeMap;
@@ -15,11 +16,14 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 pub use interrupt::Interrupt;
-pub use outcome::{ApplyError, GateResult, Outcome, SkipReason, StepOutcome, Write};
+pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, StepOutcome, Write};
 
 use crate::model::AppName;
 use crate::plan::{Action, ApprovedPlan, Plan, Step, StepId};
-use crate::port::{ControlPlane, Event, Ports};
+use crate::port::{ControlPlane, Event, Ports, StoreError};
+use crate::records::Records;
+use crate::release::ReleaseSet;
+use record::Recorder;
 use write::Writer;
 
 /// How to apply.
@@ -28,30 +32,45 @@ pub struct Options {
     /// How many apps are written or waited for at once. 1 or more, default 10.
     pub parallelism: usize,
     pub interrupt: Interrupt,
+    /// Who does it, for the record.
+    pub by: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { parallelism: 10, interrupt: Interrupt::default() }
+        Self { parallelism: 10, interrupt: Interrupt::default(), by: "unknown".to_owned() }
     }
 }
 
-/// Runs the plan. Failures are inside the outcome: every step has exactly one.
+/// Where writes are put on record.
+#[derive(Clone, Copy)]
+pub struct OnRecord<'a> {
+    /// Or why there is no such place.
+    pub records: &'a Result<Records, StoreError>,
+    /// What was there when the plan was made.
+    pub released: &'a ReleaseSet,
+}
+
+/// Runs the plan, and puts every write on record. Failures are inside the outcome: every step has exactly one.
 pub async fn apply(
     approved: &ApprovedPlan,
     ports: &Ports,
     control_plane: Arc<dyn ControlPlane>,
+    on_record: OnRecord<'_>,
     options: &Options,
 ) -> Outcome {
     let plan = approved.plan();
-    let writer = Writer::new(ports, control_plane.as_ref(), &plan.scope, &options.interrupt);
+    let endpoint = control_plane.endpoint();
+    let OnRecord { records, released } = on_record;
+    let recorder = Recorder { plan, records, released, clock: ports.clock.as_ref(), endpoint, by: &options.by };
+    let writer = Writer::new(ports, control_plane.as_ref(), &plan.scope, &options.interrupt, recorder);
     let mut board = Board::new(plan);
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < options.parallelism.max(1) && !options.interrupt.is_set() {
             let Some(id) = board.next() else { break };
             let step = &plan.steps[id.0];
-            if !matches!(step.action, Action::Upload(_)) {
+            if !matches!(step.action, Action::Upload(_) | Action::Record) {
                 ports.events.tell(Event::Started { app: step.app.clone(), action: step.action.verb() });
             }
             let writer = &writer;

@@ -24,10 +24,25 @@ pub struct StepOutcome {
     pub action: &'static str,
     pub write: Write,
     pub gate: GateResult,
+    pub recording: Recording,
     /// The app as last seen.
     pub live: Option<LiveApp>,
     /// The last lines it wrote, where its gate failed.
     pub logs: Vec<LogLine>,
+}
+
+/// Whether a write is on record. It has no part in what the apply came to: the next one mends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "recording", rename_all = "snake_case")]
+pub enum Recording {
+    /// Nothing was written, or nothing that is put on record.
+    None,
+    Done,
+    Failed {
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
 }
 
 /// Whether the write happened.
@@ -139,6 +154,7 @@ impl StepOutcome {
             action: step.action.verb(),
             write,
             gate: GateResult::NotReached,
+            recording: Recording::None,
             live: None,
             logs: Vec::new(),
         }
@@ -152,7 +168,7 @@ impl StepOutcome {
 
     /// Whether its write is one of an app.
     fn changes_what_runs(&self) -> bool {
-        !matches!(self.action, "upload" | "verify")
+        !matches!(self.action, "upload" | "verify" | "record")
     }
 
     /// Written, and through its gate.

@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 
 use super::gate;
 use super::interrupt::Interrupt;
-use super::outcome::{ApplyError, GateResult, Stale, StepOutcome, Write};
+use super::outcome::{ApplyError, GateResult, Recording, Stale, StepOutcome, Write};
+use super::record::Recorder;
 use crate::bundle::{self, Bundle};
 use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
@@ -31,12 +32,15 @@ pub(super) struct Writer<'a> {
     pub control_plane: &'a dyn ControlPlane,
     pub scope: &'a Scope,
     pub interrupt: &'a Interrupt,
+    recorder: Recorder<'a>,
     /// Where uploaded bundles lie.
     addresses: Mutex<BTreeMap<BundleRef, String>>,
 }
 
 /// A write that was taken.
 pub(super) struct Written {
+    /// The message that was sent; of a deleted app, what was read before.
+    pub sent: Option<App>,
     /// The app as read back. `None`: nothing was written, or it was deleted.
     pub live: Option<LiveApp>,
     /// What the app was before.
@@ -50,8 +54,9 @@ impl<'a> Writer<'a> {
         control_plane: &'a dyn ControlPlane,
         scope: &'a Scope,
         interrupt: &'a Interrupt,
+        recorder: Recorder<'a>,
     ) -> Self {
-        Self { ports, control_plane, scope, interrupt, addresses: Mutex::default() }
+        Self { ports, control_plane, scope, interrupt, recorder, addresses: Mutex::default() }
     }
 
     pub async fn run(&self, step: &Step) -> StepOutcome {
@@ -65,7 +70,11 @@ impl<'a> Writer<'a> {
                 }
                 return outcome;
             }
-            Action::Verify => Written { live: None, before: None, evidence: Evidence::any() },
+            Action::Record => {
+                outcome.recording = self.record_live(step, &id).await;
+                return outcome;
+            }
+            Action::Verify => Written { sent: None, live: None, before: None, evidence: Evidence::any() },
             _ => match self.write(step, &id).await {
                 Ok(written) => written,
                 Err(write) => {
@@ -78,6 +87,9 @@ impl<'a> Writer<'a> {
         if !matches!(step.action, Action::Verify) {
             let revision = written.live.as_ref().map_or(0, |live| live.revision().0);
             self.ports.events.tell(Event::Written { app: step.app.clone(), action: step.action.verb(), revision });
+        }
+        if let Some(sent) = &written.sent {
+            outcome.recording = self.recorder.record(step, sent).await;
         }
         if step.gate != Gate::Open {
             let seen = gate::wait(self, &id, step.gate, &written).await;
@@ -126,8 +138,12 @@ impl<'a> Writer<'a> {
         let files = self.ports.files.clone();
         let owned = bundle.clone();
         let packed = tokio::task::spawn_blocking(move || bundle::archive(files.as_ref(), &owned)).await;
-        let content = packed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-        let sent = self.control_plane.upload(self.scope, &bundle.digest.file_name(), content).await;
+        let parcel = match packed {
+            Ok(Ok(parcel)) => parcel,
+            Ok(Err(error)) => return Err(failed(with_causes(&error))),
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let sent = self.control_plane.upload(self.scope, &parcel).await;
         // An upload is repeatable and nothing refers to it yet, so no answer is the same as a refusal.
         let address = sent.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?;
         self.addresses.lock().await.insert(bundle.digest, address);
@@ -139,7 +155,7 @@ impl<'a> Writer<'a> {
         let before = read.map_err(|rpc| Write::Failed { error: ApplyError::Rpc { rpc } })?.map(LiveApp);
         check(step.expects, before.as_ref()).map_err(|stale| Write::Failed { error: ApplyError::Stale(stale) })?;
         match (&step.action, before) {
-            (Action::Delete, _) => self.delete(id).await,
+            (Action::Delete, before) => self.delete(id, before).await,
             (Action::Create(spec), before) => self.put(id, spec, before).await,
             (Action::Update(spec), Some(before)) => self.put(id, spec, Some(before)).await,
             (Action::Activate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_ACTIVE).await,
@@ -149,8 +165,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    async fn delete(&self, id: &AppId) -> Result<Written, Write> {
-        let written = Written { live: None, before: None, evidence: Evidence::default() };
+    /// Puts on record what runs already. It was not planned on anything else.
+    async fn record_live(&self, step: &Step, id: &AppId) -> Recording {
+        let failed = |error: String| Recording::Failed { error, help: None };
+        match self.control_plane.get(id).await {
+            Ok(live) => match (check(step.expects, live.clone().map(LiveApp).as_ref()), live) {
+                (Ok(()), Some(live)) => self.recorder.record(step, &live).await,
+                (Err(stale), _) => failed(stale.to_string()),
+                (Ok(()), None) => failed(Stale::Vanished.to_string()),
+            },
+            Err(error) => failed(error.to_string()),
+        }
+    }
+
+    async fn delete(&self, id: &AppId, before: Option<LiveApp>) -> Result<Written, Write> {
+        let sent = before.map(|before| before.0);
+        let written = Written { sent, live: None, before: None, evidence: Evidence::default() };
         match self.control_plane.delete(id).await {
             Ok(()) => Ok(written),
             Err(error) if error.code == RpcCode::NotFound => Ok(written),
@@ -189,7 +219,9 @@ impl<'a> Writer<'a> {
         }
         match differing(&app, &now) {
             Some(fields) => Err(Write::Failed { error: ApplyError::NotKept { fields } }),
-            None => Ok(Written { live: Some(now), before: before.as_ref().map(gate::content), evidence }),
+            None => {
+                Ok(Written { sent: Some(app), live: Some(now), before: before.as_ref().map(gate::content), evidence })
+            }
         }
     }
 
@@ -199,7 +231,7 @@ impl<'a> Writer<'a> {
         let written = self.send(&app, Some(&before)).await?;
         let evidence = Evidence::of(Some(&before), &written);
         let now = self.read_back(id, &written, Some(&before)).await?;
-        Ok(Written { live: Some(now), before: Some(gate::content(&before)), evidence })
+        Ok(Written { sent: Some(app), live: Some(now), before: Some(gate::content(&before)), evidence })
     }
 
     /// The message of a write: what we ask for, over whatever of the live spec is not ours to set.
@@ -266,6 +298,11 @@ impl<'a> Writer<'a> {
             }
         }
     }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// Whether a read may be newer than the write. A server without revisions that drops the spec of a stopped app shows

@@ -16,27 +16,28 @@ const LEVEL: i32 = 6;
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// Compresses what is written to it; [`GzipWriter::finish`] ends the stream.
-pub struct GzipWriter {
+pub struct GzipWriter<W> {
     compressor: Box<CompressorOxide>,
     check: Crc,
-    output: Vec<u8>,
+    output: W,
 }
 
-impl Default for GzipWriter {
-    fn default() -> Self {
+impl<W: Write> GzipWriter<W> {
+    /// # Errors
+    /// As the output fails.
+    pub fn new(mut output: W) -> io::Result<Self> {
+        output.write_all(&HEADER)?;
         // Negative window bits: raw deflate, without the frame of zlib.
         let flags = create_comp_flags_from_zip_params(LEVEL, -15, 0);
-        Self { compressor: Box::new(CompressorOxide::new(flags)), check: Crc::new(), output: HEADER.to_vec() }
+        Ok(Self { compressor: Box::new(CompressorOxide::new(flags)), check: Crc::new(), output })
     }
-}
 
-impl GzipWriter {
     fn push(&mut self, mut input: &[u8], flush: MZFlush) -> io::Result<()> {
         let mut buffer = [0; 16 << 10];
         loop {
             let step = deflate(&mut self.compressor, input, &mut buffer, flush);
             input = &input[step.bytes_consumed..];
-            self.output.extend_from_slice(&buffer[..step.bytes_written]);
+            self.output.write_all(&buffer[..step.bytes_written])?;
             match step.status {
                 Ok(MZStatus::StreamEnd) => return Ok(()),
                 Ok(_) if flush == MZFlush::None && input.is_empty() => return Ok(()),
@@ -47,16 +48,16 @@ impl GzipWriter {
     }
 
     /// # Errors
-    /// When the compressor fails, which no input makes it do.
-    pub fn finish(mut self) -> io::Result<Vec<u8>> {
+    /// As the output fails; or the compressor, which no input makes it do.
+    pub fn finish(mut self) -> io::Result<W> {
         self.push(&[], MZFlush::Finish)?;
-        self.output.extend_from_slice(&self.check.sum().to_le_bytes());
-        self.output.extend_from_slice(&self.check.amount().to_le_bytes());
+        self.output.write_all(&self.check.sum().to_le_bytes())?;
+        self.output.write_all(&self.check.amount().to_le_bytes())?;
         Ok(self.output)
     }
 }
 
-impl Write for GzipWriter {
+impl<W: Write> Write for GzipWriter<W> {
     fn write(&mut self, input: &[u8]) -> io::Result<usize> {
         if !input.is_empty() {
             self.check.update(input);
@@ -73,7 +74,7 @@ impl Write for GzipWriter {
 /// # Errors
 /// As [`GzipWriter::finish`].
 pub fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
-    let mut writer = GzipWriter::default();
+    let mut writer = GzipWriter::new(Vec::new())?;
     writer.write_all(content)?;
     writer.finish()
 }
@@ -89,7 +90,7 @@ mod tests {
         let mut content = b"flyte ".repeat(50_000);
         content.extend((0..200_000_u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..2].to_vec()));
         let whole = gzip(&content).unwrap();
-        let mut writer = GzipWriter::default();
+        let mut writer = GzipWriter::new(Vec::new()).unwrap();
         content.chunks(777).for_each(|chunk| writer.write_all(chunk).unwrap());
         assert_eq!(writer.finish().unwrap().len(), whole.len());
         let mut back = Vec::new();

@@ -2,8 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "real trees are made for the tests")]
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+
+use md5::{Digest as _, Md5};
 
 use super::*;
 use crate::host::{Cache, RealFiles};
@@ -24,6 +27,12 @@ fn tree(paths: &[&str]) -> MemoryFiles {
 fn pack_one(files: &dyn Files, app: App) -> Result<std::sync::Arc<Bundle>, BundleError> {
     let name = app.name.clone();
     pack(files, &project([app])).map(|mut set| set.by_app.remove(&name).unwrap())
+}
+
+fn packed(files: &dyn Files, bundle: &Bundle) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    archive(files, bundle).unwrap().content.open().unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 fn paths(bundle: &Bundle) -> Vec<&str> {
@@ -194,14 +203,18 @@ fn the_same_tree_gives_the_same_digest_and_bytes_anywhere() {
     let pack = |root: &Path| pack_one(&files, app_from("a", root, &[], &[])).unwrap();
     let (first, second) = (pack(one.path()), pack(two.path()));
     assert_eq!(first.digest, second.digest);
-    let bytes = archive(&files, &first).unwrap();
-    assert!(bytes == archive(&files, &second).unwrap());
-    assert_eq!(list_archive(&bytes).unwrap(), first.files);
+    let bytes = packed(&files, &first);
+    assert!(bytes == packed(&files, &second));
+    assert_eq!(list_archive(&bytes[..]).unwrap(), first.files);
+    let parcel = archive(&files, &first).unwrap();
+    assert_eq!((parcel.length, parcel.md5), (bytes.len() as u64, Md5::digest(&bytes).into()));
 
     write(two.path(), "run.sh", "#!/bin/sh", 0o644);
     assert_ne!(pack(two.path()).digest, first.digest);
-    write(one.path(), "pkg/a.py", "A", 0o644);
-    assert!(matches!(archive(&files, &first), Err(BundleError::Changed { .. })));
+    for content in ["A", "longer", ""] {
+        write(one.path(), "pkg/a.py", content, 0o644);
+        assert!(matches!(archive(&files, &first), Err(BundleError::Changed { .. })), "{content}");
+    }
 }
 
 #[test]
@@ -236,7 +249,7 @@ fn links_are_followed_inside_and_refused_outside() {
             ("real/up", Reason::Loop),
         ]
     );
-    assert_eq!(list_archive(&archive(&files, &bundle).unwrap()).unwrap(), bundle.files);
+    assert_eq!(list_archive(&packed(&files, &bundle)[..]).unwrap(), bundle.files);
     for pattern in ["out.txt", "out", "out/secret.txt"] {
         let error = pack_one(&files, app_from("a", &root, &[pattern], &[])).unwrap_err();
         assert!(matches!(error, BundleError::Outside { .. }), "{pattern}: {error}");
@@ -262,15 +275,15 @@ fn long_and_strange_names_survive_the_archive() {
     let files = tree(&[&long, "with space", "ünï.txt", "-rf", "new\\nline"]);
     let bundle = pack_one(&files, app_from("a", "/w", &[], &[])).unwrap();
     assert_eq!(bundle.files.len(), 5);
-    assert_eq!(list_archive(&archive(&files, &bundle).unwrap()).unwrap(), bundle.files);
+    assert_eq!(list_archive(&packed(&files, &bundle)[..]).unwrap(), bundle.files);
 }
 
 #[test]
 fn bytes_that_are_no_archive_are_refused() {
-    assert!(matches!(list_archive(b"not gzip"), Err(DamagedArchive::Unreadable(_))));
+    assert!(matches!(list_archive(&b"not gzip"[..]), Err(DamagedArchive::Unreadable(_))));
     let garbage = gzip::gzip(&[1; 4096]).unwrap();
-    assert!(matches!(list_archive(&garbage), Err(DamagedArchive::Unreadable(_))));
-    assert_eq!(list_archive(&gzip::gzip(&[0; 1024]).unwrap()).unwrap(), []);
+    assert!(matches!(list_archive(&garbage[..]), Err(DamagedArchive::Unreadable(_))));
+    assert_eq!(list_archive(&gzip::gzip(&[0; 1024]).unwrap()[..]).unwrap(), []);
 }
 
 #[test]

@@ -2,14 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, import, init, local, logs, man, plan,
-    render, schema, status, validate,
+    activate, apply, bundle, completions, config, delete, deploy, explain, graph, history, import, init, local, logs,
+    man, plan, render, rollback, schema, status, validate, versions,
 };
 use super::exit;
+use crate::manifest::format::duration;
 
 /// Declares apps and their dependencies in flyte.toml, shows what would change, and applies it in order.
 #[derive(Debug, Parser)]
@@ -74,6 +76,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub org: Option<String>,
 
+    /// How long a call to the control plane may take, as `30s` or `2m` [default: 15s to read, 30s to write]
+    #[arg(long, global = true, value_name = "TIME", env = "FLYTE_TIMEOUT", hide_env_values = true, value_parser = timeout)]
+    pub timeout: Option<Duration>,
+
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -89,6 +95,12 @@ pub struct Global {
     /// Print the result as one JSON document
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = duration(text).map_err(|fault| format!("{}: {}", fault.label, fault.help))?;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
+    if allowed.contains(&time) { Ok(time) } else { Err("between 100ms and 1h".to_owned()) }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +128,12 @@ pub enum Command {
     Activate(activate::Args),
     /// Stop apps, dependents first
     Deactivate(activate::Args),
+    /// What was applied, activated, deleted and rolled back, by whom and when
+    History(history::Args),
+    /// Bring a release of before back whole: spec, code, image
+    Rollback(rollback::Args),
+    /// The versions of an app on record, and which runs
+    Versions(versions::Args),
     /// Print the log of an app
     Logs(logs::Args),
     /// Delete apps, dependents first
@@ -162,6 +180,9 @@ impl Command {
             Self::Status(_) => "status",
             Self::Activate(_) => "activate",
             Self::Deactivate(_) => "deactivate",
+            Self::History(_) => "history",
+            Self::Rollback(_) => "rollback",
+            Self::Versions(args) => args.name(),
             Self::Logs(_) => "logs",
             Self::Delete(_) => "delete",
             Self::Render(_) => "render",

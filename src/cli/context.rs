@@ -11,6 +11,7 @@ use super::directories;
 use super::failure::{Failure, Result};
 use super::targets::UserTargets;
 use super::terminal::Terminal;
+use crate::client::Timeouts;
 use crate::config::{self, Config, Directories};
 use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
@@ -96,10 +97,15 @@ impl Context {
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(UserTargets::new(directories::state()?)),
+            targets: Arc::new(UserTargets::new(directories::state()?).within(self.timeouts())),
             events,
             releases: Arc::new(RealStores),
         })
+    }
+
+    /// How long calls may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.global.timeout.map_or_else(Timeouts::default, Timeouts::of_calls)
     }
 
     /// Colours are taken out again where they are not wanted.

@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use super::answer::{document, findings};
 use super::exit::Exit;
 use super::terminal::{Terminal, width};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::import;
 use crate::manifest::LoadError;
-use crate::pipeline;
+use crate::model::AppName;
+use crate::pipeline::{self, RollbackError};
 use crate::plan::Refused;
 use crate::plan::stored::Stale;
 use crate::port::{RpcCode, RpcError};
+use crate::release::NoSuchRelease;
 use crate::report;
 
 /// An error on its way to the terminal.
@@ -185,7 +187,10 @@ impl From<pipeline::Error> for Failure {
             Error::Load(LoadError::NotFound(_)) => {
                 failure.help("`flyte init` writes one; `-C DIR` or `--manifest FILE` names another place")
             }
-            Error::Rpc(rpc) => failure.help_if(after_rpc(&rpc)),
+            Error::Rpc(rpc) => match &rpc.help {
+                Some(help) => failure.help(help),
+                None => failure.help_if(after_rpc(&rpc)),
+            },
             Error::NoSuchApp { suggestion, .. } => failure.help(match suggestion {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`flyte status` lists the apps".into(),
@@ -203,6 +208,8 @@ impl From<pipeline::Error> for Failure {
                  deploy PATH` applies the manifest in PATH",
             ),
             Error::Stale(stale) => failure.stale(&stale),
+            Error::Store(error) => failure.help_if(error.help.as_deref()),
+            Error::Rollback(error) => failure.help(after_rollback(&error)),
             Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
             Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
         }
@@ -234,6 +241,42 @@ impl From<RpcError> for Failure {
     }
 }
 
+/// What to do where a release cannot be brought back.
+fn after_rollback(error: &RollbackError) -> String {
+    let known = |app: &AppName, list: &[String]| match list {
+        [] => format!("`flyte versions {app}` lists what is on record"),
+        list => format!("on record are {}", list.iter().map(|mark| format!("`{mark}`")).collect::<Vec<_>>().join(", ")),
+    };
+    match error {
+        RollbackError::NoSuchRelease(NoSuchRelease::Version { app, version, known: list }) => {
+            match did_you_mean(version, list.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => known(app, list),
+            }
+        }
+        RollbackError::NoSuchRelease(NoSuchRelease::Ambiguous { app, .. }) => {
+            format!("write more of its digits; `flyte versions {app}` lists what is on record")
+        }
+        RollbackError::NoSuchRelease(NoSuchRelease::Nothing { app } | NoSuchRelease::NothingBefore { app }) => format!(
+            "`flyte history {app}` tells what is known; `flyte rollback {app} --from-git REV` takes manifest and sources \
+             of a commit"
+        ),
+        RollbackError::Unreadable { .. } => {
+            "bring the record back as it was (`git checkout` where the store is committed), or roll back to another \
+             version with `--to`"
+                .to_owned()
+        }
+        RollbackError::NotRestored { app, .. } => format!(
+            "what may be a credential is not on record: set it in the manifest to what it was, or `flyte rollback {app} \
+             --from-git REV`; values in `secrets` need none of this"
+        ),
+        RollbackError::CodeGone { app, commit, .. } => {
+            let commit = commit.as_deref().unwrap_or("REV");
+            format!("`flyte rollback {app} --from-git {commit}` packs it anew")
+        }
+    }
+}
+
 /// What to do about a control plane that does not do what it was asked.
 fn after_rpc(error: &RpcError) -> Option<&'static str> {
     match error.code {
@@ -246,6 +289,9 @@ fn after_rpc(error: &RpcError) -> Option<&'static str> {
             "is it running, and is the address right? `flyte config show` prints the target, `flyte local status` tells \
              of the embedded control plane",
         ),
+        RpcCode::DeadlineExceeded => {
+            Some("is it overloaded, or the network slow? `--timeout 1m` (FLYTE_TIMEOUT) gives it longer")
+        }
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the edge towards the user: environment, files and time are its matter")]
 
+mod actor;
 mod answer;
 mod args;
 mod command;
@@ -79,6 +80,9 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
         Command::Status(args) => at::status::run(context, args),
         Command::Activate(args) => at::activate::run(context, args, Operation::Activate),
         Command::Deactivate(args) => at::activate::run(context, args, Operation::Deactivate),
+        Command::History(args) => at::history::run(context, args),
+        Command::Rollback(args) => at::rollback::run(context, args),
+        Command::Versions(args) => at::versions::run(context, args),
         Command::Logs(args) => at::logs::run(context, args),
         Command::Delete(args) => at::delete::run(context, args),
         Command::Render(args) => at::render::run(context, args),

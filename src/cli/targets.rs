@@ -2,17 +2,19 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
+use owo_colors::OwoColorize;
 
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
-use crate::client::{Client, Timeouts};
+use crate::client::{Client, ClientError, Timeouts};
 use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
 use crate::server::at_rest::AtRest;
+use crate::server::bundles;
 use crate::server::daemon;
 
 /// Connects to control planes, and starts the embedded one when something is to be written to it.
@@ -57,17 +59,49 @@ impl UserTargets {
 #[async_trait]
 impl Targets for UserTargets {
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        let connected = match &target.connection {
-            None => self.embedded(access).await,
-            Some(connection) => Client::within(connection, self.timeouts)
-                .map(|client| Arc::new(client) as Arc<dyn ControlPlane>)
-                .map_err(Into::into),
-        };
-        connected.map_err(|error| unreachable(&target.name, error.as_ref()))
+        match &target.connection {
+            None => self.embedded(access).await.map_err(|error| unreachable(&target.name, error.as_ref())),
+            Some(connection) => {
+                let client = Client::within(connection, self.timeouts);
+                let client = client.map_err(|error| unusable(&target.name, &error))?;
+                if client.trusts_anyone() {
+                    warn_once(&target.name);
+                }
+                Ok(Arc::new(client))
+            }
+        }
+    }
+
+    async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
+        // Other control planes offer the code of what runs, and no other.
+        target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
+    }
+
+    async fn remove_bundle(&self, target: &Target, address: &str) {
+        if target.is_local() {
+            bundles::remove(&self.state, address);
+        }
     }
 }
 
 /// An error before the first call.
 fn unreachable(target: &str, error: &dyn Error) -> RpcError {
     RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::Unavailable, chain(error).join(": "))
+}
+
+/// Settings with which nothing can be asked.
+fn unusable(target: &str, error: &ClientError) -> RpcError {
+    let message = format!("the settings of target `{target}`: {}", chain(error).join(": "));
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message)
+        .help("`flyte config show` prints the settings and where each was made")
+}
+
+/// Once in a run: a command may connect more than once.
+fn warn_once(target: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        let text = "certificates are not checked (`insecure_skip_verify`): anyone on the way can read and change what \
+                    is sent";
+        anstream::eprintln!("{} target `{target}`: {text}", "warning:".yellow().bold());
+    });
 }

@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use reqwest::Body;
 
 use super::network::place;
-use super::text::{clean, excerpt};
+use super::text::{cut, excerpt};
 use super::trouble::{Trouble, proxy_wants_credentials};
 use crate::port::{Delivery, RpcCode};
 
@@ -20,6 +20,9 @@ const MAX_ERROR: usize = 64 << 10;
 
 /// How much of a page is shown, in characters.
 const SHOWN: usize = 200;
+
+/// How much of a message is shown whose end is not known.
+const LONG: usize = 400;
 
 /// Lets through what a control plane may have sent: messages, and errors that can be read. Errors are read here, no
 /// more than [`MAX_ERROR`] bytes of them.
@@ -30,8 +33,7 @@ pub async fn admit(response: Response<Body>, proxy: Option<&str>) -> Result<Resp
     let status = response.status();
     let kind = header(&response, CONTENT_TYPE);
     if status.is_redirection() {
-        let to = header(&response, LOCATION).parse::<Uri>().map(|to| format!("{}{}", place(&to), to.path()));
-        let to = to.unwrap_or_else(|_| "elsewhere".to_owned());
+        let to = header(&response, LOCATION).parse::<Uri>().map_or_else(|_| "elsewhere".to_owned(), |to| shown(&to));
         let message =
             format!("the address redirects to {to}: it is not a control plane's, or asks for a log-in in a browser");
         return Err(not_a_control_plane(message));
@@ -42,7 +44,7 @@ pub async fn admit(response: Response<Body>, proxy: Option<&str>) -> Result<Resp
         }
         let message = format!(
             "the address answers with a page ({}): it is not a control plane's, or asks for a log-in in a browser",
-            clean(&kind, 60)
+            cut(&kind, 60)
         );
         return Err(not_a_control_plane(message));
     }
@@ -57,7 +59,19 @@ pub async fn admit(response: Response<Body>, proxy: Option<&str>) -> Result<Resp
         return Ok(Response::from_parts(parts, Body::from(told.text)));
     }
     let wait = retry_after(&parts.headers);
-    Err(Trouble { wait, ..refusal(status, &kind, &told) })
+    let mut trouble = match rpc_beginning(&kind, &told) {
+        Some(trouble) => trouble,
+        None => refusal(status, &kind, &told),
+    };
+    if let Some(proxy) = proxy {
+        trouble.message += &format!(" (through the proxy {proxy})");
+    }
+    Err(Trouble { wait, ..trouble })
+}
+
+/// What of an address may be shown: all but its query, which may open something.
+pub fn shown(address: &Uri) -> String {
+    if address.host().is_some() { format!("{}{}", place(address), address.path()) } else { address.path().to_owned() }
 }
 
 fn not_a_control_plane(message: String) -> Trouble {
@@ -130,6 +144,22 @@ fn is_rpc_error(text: &[u8]) -> bool {
     value.get("code").is_some_and(serde_json::Value::is_string)
 }
 
+/// An error of a control plane that is too long to be read whole.
+fn rpc_beginning(kind: &str, told: &Told) -> Option<Trouble> {
+    let text = String::from_utf8_lossy(&told.text);
+    let value = |name: &str| {
+        let rest = text.split_once(&format!("\"{name}\""))?.1.trim_start().strip_prefix(':')?;
+        rest.trim_start().strip_prefix('"')
+    };
+    if !kind.starts_with("application/json") || told.is_whole() {
+        return None;
+    }
+    let code = serde_json::from_value(value("code")?.split('"').next()?.into()).ok()?;
+    let message = cut(value("message")?, LONG);
+    let message = format!("{message} (the beginning of {})", told.extent());
+    Some(Trouble { passes: code == RpcCode::Unavailable, ..Trouble::new(code, Delivery::Answered, message) })
+}
+
 /// An error status with something else than the error of a control plane.
 fn refusal(status: StatusCode, kind: &str, told: &Told) -> Trouble {
     let code = match status.as_u16() {
@@ -146,7 +176,7 @@ fn refusal(status: StatusCode, kind: &str, told: &Told) -> Trouble {
     let text = String::from_utf8_lossy(&told.text);
     let what = match kind.split(';').next().unwrap_or_default() {
         "" => "no error of a control plane".to_owned(),
-        kind => format!("no error of a control plane, but {}", clean(kind, 60)),
+        kind => format!("no error of a control plane, but {}", cut(kind, 60)),
     };
     let beginning = excerpt(&text, SHOWN);
     let beginning = if beginning.is_empty() { String::new() } else { format!(": {beginning}") };

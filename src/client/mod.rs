@@ -10,6 +10,7 @@ mod endpoint;
 mod lookup;
 mod network;
 mod secret;
+mod store;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,10 @@ mod text;
 mod transport;
 mod trouble;
 
+use std::io::Write;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{
     App, CreateRequest, DeleteRequest, GetRequest, ListRequest, UpdateRequest, list_request,
 };
@@ -32,7 +33,7 @@ use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::target::Connection;
 use crate::model::{AppId, Scope};
-use crate::port::{ControlPlane, Delivery, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
@@ -76,6 +77,11 @@ impl Client {
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
         let network = Network::new(connection, timeouts)?;
         Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, network) })
+    }
+
+    /// Whether certificates are not checked.
+    pub fn trusts_anyone(&self) -> bool {
+        self.channel.network.trusts_anyone
     }
 
     /// The place that serves an operation. `None`: it is not told.
@@ -208,16 +214,16 @@ impl ControlPlane for Client {
         stream::watch(&self.channel, app).await
     }
 
-    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError> {
+    async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_UPLOAD_LOCATION;
         let channel = self.select(operation, project(scope).into()).await?;
-        data::upload(&channel, scope, file_name, content).await
+        data::upload(&channel, scope, parcel).await
     }
 
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
         let channel = self.select(operation, identifier(app).into()).await?;
-        data::download(&channel, app).await
+        data::download(&channel, app, into).await
     }
 
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

@@ -71,6 +71,8 @@ pub struct Network {
     outward: reqwest::Client,
     proxies: Arc<Matcher>,
     pub timeouts: Timeouts,
+    /// Certificates are not checked.
+    pub trusts_anyone: bool,
 }
 
 impl Network {
@@ -82,6 +84,7 @@ impl Network {
             // An error means that one is installed already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
+        let trusts_anyone = connection.insecure_skip_verify && connection.ca_file.is_none();
         let authorities = connection.ca_file.as_deref().map(authorities).transpose()?;
         let builder = || {
             let mut builder = reqwest::Client::builder()
@@ -93,12 +96,10 @@ impl Network {
                 .http2_keep_alive_timeout(Duration::from_secs(20))
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("flyte/", env!("CARGO_PKG_VERSION")));
-            match &authorities {
-                Some(authorities) => builder = builder.tls_certs_merge(authorities.clone()),
-                None if connection.insecure_skip_verify => builder = builder.tls_danger_accept_invalid_certs(true),
-                None => {}
+            if let Some(authorities) = &authorities {
+                builder = builder.tls_certs_merge(authorities.clone());
             }
-            builder
+            if trusts_anyone { builder.tls_danger_accept_invalid_certs(true) } else { builder }
         };
         let direct = builder().no_proxy().build().map_err(without_roots)?;
         let (outward, proxies) = match &connection.proxy {
@@ -112,7 +113,7 @@ impl Network {
             None if cfg!(target_os = "linux") && !has_proxy_variables() => (direct.clone(), Matcher::builder().build()),
             None => (builder().build().map_err(without_roots)?, Matcher::from_system()),
         };
-        Ok(Self { direct, outward, proxies: Arc::new(proxies), timeouts })
+        Ok(Self { direct, outward, proxies: Arc::new(proxies), timeouts, trusts_anyone })
     }
 
     /// The client for an address.

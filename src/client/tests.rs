@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use flyte_schema::flyteidl2::app::{Identifier, Meta, Spec, spec::DesiredState};
 use flyte_schema::flyteidl2::core::{Container, KeyValuePair, Secret, secret};
 use flyte_schema::flyteidl2::dataproxy::CreateUploadLocationRequest;
@@ -209,22 +210,34 @@ async fn an_app_runs_is_watched_and_logs() {
     }
 }
 
+fn parcel(file_name: &str, content: &Bytes) -> Parcel {
+    Parcel {
+        file_name: file_name.to_owned(),
+        length: content.len() as u64,
+        md5: Md5::digest(content).into(),
+        content: Arc::new(content.clone()),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bundles_go_up_and_come_down() {
     let served = serve(Profile::Full).await;
     let client = &served.client;
     let content = Bytes::from_static(b"not really an archive");
     let name = BundleRef(Digest::of(&content)).file_name();
-    let address = client.upload(&scope(), &name, content.clone()).await.unwrap();
+    let address = client.upload(&scope(), &parcel(&name, &content)).await.unwrap();
     assert!(address.ends_with(&name), "{address}");
-    assert_eq!(client.upload(&scope(), &name, content.clone()).await.unwrap(), address);
+    assert_eq!(client.upload(&scope(), &parcel(&name, &content)).await.unwrap(), address);
     let mut with_code = app("a", "true", STOPPED);
     with_code.metadata.get_or_insert_default().code_bundle_uri = address;
     client.create(with_code).await.unwrap();
-    assert_eq!(client.download_bundle(&id("a")).await.unwrap(), Some(content));
+    let mut fetched = Vec::new();
+    assert!(client.download_bundle(&id("a"), &mut fetched).await.unwrap());
+    assert_eq!(fetched, content);
     client.create(app("b", "true", STOPPED)).await.unwrap();
-    assert_eq!(client.download_bundle(&id("b")).await.unwrap(), None);
-    assert_eq!(client.upload(&scope(), "../x", Bytes::new()).await.unwrap_err().code, RpcCode::InvalidArgument);
+    assert!(!client.download_bundle(&id("b"), &mut fetched).await.unwrap());
+    let outside = client.upload(&scope(), &parcel("../x", &Bytes::new())).await.unwrap_err();
+    assert_eq!(outside.code, RpcCode::InvalidArgument);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,18 @@
 //! What others wrote, made fit to be shown: bounded, on one line, without control characters.
 
-/// The first characters of a text, blanks and control characters made into single spaces. A text that is cut ends with
-/// how long it is.
+/// The first characters of a text, as [`cut`]; one that is cut ends with how long it is.
 pub fn clean(text: &str, characters: usize) -> String {
+    let shown = cut(text, characters);
+    if shown.ends_with('…') && !text.ends_with('…') {
+        format!("{shown} ({} bytes in all)", text.len())
+    } else {
+        shown
+    }
+}
+
+/// The first characters of a text, blanks and control characters made into single spaces. A text that is cut ends with
+/// `…`.
+pub fn cut(text: &str, characters: usize) -> String {
     let mut shown = String::new();
     let mut count = 0;
     let mut blank = false;
@@ -12,7 +22,7 @@ pub fn clean(text: &str, characters: usize) -> String {
             continue;
         }
         if count >= characters {
-            return format!("{shown}… ({} bytes in all)", text.len());
+            return shown + "…";
         }
         if std::mem::take(&mut blank) {
             shown.push(' ');
@@ -46,7 +56,7 @@ pub fn excerpt(text: &str, characters: usize) -> String {
         _ if text.trim_start().starts_with('<') => String::new(),
         _ => text.chars().take(characters * 4).collect(),
     };
-    clean(&without_queries(&chosen), characters)
+    cut(&without_queries(&chosen), characters)
 }
 
 /// `https://host/path?…` in place of addresses with a query.

@@ -10,6 +10,8 @@ use rustls::{AlertDescription, CertificateError};
 use super::network::{Network, place};
 use crate::port::{Delivery, RpcCode};
 
+const PROXY_HELP: &str = "`flyte config show` tells which proxy is used; NO_PROXY lists hosts that need none";
+
 /// Why there was no answer of the server's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -68,7 +70,7 @@ impl Way<'_> {
         if let Some(tls) = cause::<rustls::Error>(error) {
             return self.tls(tls);
         }
-        if all.contains("tunnel error") || all.contains("socks") {
+        if all.contains("tunnel error") || all.contains("SOCKS") {
             let proxy = self.proxy.as_deref().unwrap_or("in between");
             if let Some(trouble) = self.tunnel(&all, proxy) {
                 return trouble;
@@ -78,10 +80,16 @@ impl Way<'_> {
             Some(proxy) => (format!("the proxy {proxy}"), true),
             None => (place.clone(), false),
         };
-        let checks = "`flyte config show` tells which proxy is used; NO_PROXY lists hosts that need none";
-        let hint = |trouble: Trouble| if proxy { trouble.help(checks) } else { trouble };
+        let hint = |trouble: Trouble| if proxy { trouble.help(PROXY_HELP) } else { trouble };
         if error.is_timeout() {
-            return hint(trouble(format!("no connection to {what} within {}", seconds(patience))));
+            let told = trouble(format!("no connection to {what} within {}", seconds(patience)));
+            return match proxy || !self.is_tls() {
+                true => hint(told),
+                false => told.help(
+                    "is it running, and is the address right? a port that speaks plain HTTP needs `http://` or \
+                     `insecure = true`",
+                ),
+            };
         }
         if error.is_dns() {
             let host = if proxy { what } else { format!("`{}`", self.host()) };
@@ -116,8 +124,11 @@ impl Way<'_> {
         } else if all.contains("unexpected end of file") || all.contains("headers too long") {
             trouble(format!("the proxy {proxy} gave no usable answer when asked to connect to {place}"))
                 .help("is that address a proxy's? `flyte config show` tells where it was set")
-        } else if all.contains("socks") && !all.contains("refused") {
-            trouble(format!("the proxy {proxy} does not connect to {place}: {all}")).help(allow)
+        } else if all.contains("underlying connection") && all.contains("SOCKS") {
+            trouble(format!("the proxy {proxy} cannot be reached")).help(PROXY_HELP)
+        } else if all.contains("SOCKS") {
+            let why = all.rsplit("SOCKS error: ").next().unwrap_or_default();
+            trouble(format!("the proxy {proxy} does not connect to {place}: {why}")).help(allow)
         } else {
             return None;
         })

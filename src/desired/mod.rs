@@ -14,13 +14,15 @@ use crate::bundle::{Bundle, BundleSet};
 use crate::canonical;
 use crate::diagnostic::Span;
 use crate::model::parameter::{Pin, Resolved};
-use crate::model::{Activation, App, AppId, AppName, AppSpec, Dependency, Marks, Version, spec};
+use crate::model::{Activation, App, AppId, AppName, AppSpec, Commit, Dependency, Digest, Marks, Version, spec};
 use crate::resolve::Project;
 
 /// Everything we ask for, by name.
 #[derive(Debug, Clone, Default)]
 pub struct DesiredSet {
     pub apps: BTreeMap<AppName, Desired>,
+    /// Of the manifest and the sources, where they lie in a git work tree.
+    pub commit: Option<Commit>,
 }
 
 /// One app as we want it.
@@ -32,6 +34,8 @@ pub struct Desired {
     pub spec: AppSpec,
     pub version: Version,
     pub bundle: Option<Arc<Bundle>>,
+    /// The record that the spec is taken from, where it is no longer what is declared.
+    pub restores: Option<Digest>,
     pub activation: Activation,
     /// How long apply waits for it.
     pub ready_within: Duration,
@@ -48,6 +52,7 @@ pub struct Desired {
 pub struct LowerOptions {
     /// A name for this version, from `--version`.
     pub label: Option<String>,
+    pub commit: Option<Commit>,
     /// Where people read the source of this state of the project.
     pub source_link: Option<String>,
     /// What run outputs and artifacts turned out to be, by app and parameter.
@@ -97,6 +102,7 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
             spec: marked(AppSpec(message), &project.owner, &version),
             version,
             bundle,
+            restores: None,
             activation: app.activation,
             ready_within: app.ready.within,
             depends_on: app.depends_on.clone(),
@@ -106,7 +112,8 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
         };
         Ok((name.clone(), desired))
     };
-    Ok(DesiredSet { apps: project.apps.iter().map(lower).collect::<Result<_, _>>()? })
+    let apps = project.apps.iter().map(lower).collect::<Result<_, _>>()?;
+    Ok(DesiredSet { apps, commit: options.commit.clone() })
 }
 
 /// Puts the marks in: what they say is known only after the rest of the message is.

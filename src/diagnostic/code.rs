@@ -49,8 +49,7 @@ codes! {
     NOT_YAML "not_yaml" "a configuration file that is not YAML"
     UNKNOWN_SETTING "unknown_setting" "a key that the configuration does not know"
     UNREADABLE_CONFIG "unreadable_config" "a configuration file that cannot be read"
-    WRONG_SETTING "wrong_setting" "a value of the configuration that means nothing"
-;
+    WRONG_SETTING "wrong_setting" "a value of the configuration that means nothing";
 "manifest":
     BAD_ACCELERATOR "bad_accelerator" "an accelerator that cannot be asked for"
     BAD_COMMAND_LINE "bad_command_line" "a command line that cannot be split into words"

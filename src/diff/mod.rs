@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
-use crate::model::{AppName, LiveApp, Marks};
-use crate::release::{Release, ReleaseSet};
+use crate::model::{AppName, BundleRef, LiveApp, Marks};
+use crate::release::{AppReleases, Release, ReleaseSet};
 use crate::resolve::Project;
 use crate::schema::Schema;
 
@@ -49,6 +49,8 @@ pub enum Owner {
 pub struct ChangeSet {
     pub apps: Vec<AppChange>,
     pub orphans: Vec<Orphan>,
+    /// Where the code of live apps of ours lies: it need not be sent again.
+    pub stored: BTreeMap<BundleRef, String>,
 }
 
 /// One declared app against what runs under its name.
@@ -65,6 +67,8 @@ pub struct AppChange {
     pub marks_differ: bool,
     /// The live spec is not what its own mark says was written.
     pub drifted: bool,
+    /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
+    pub unrecorded: bool,
     /// Which files changed, where the old list is known.
     pub code: Option<CodeChange>,
 }
@@ -95,7 +99,8 @@ pub fn diff(project: &Project, desired: &DesiredSet, released: &ReleaseSet, live
     let apps = order
         .filter_map(|name| {
             let change = compare(project, desired.apps.get(name)?, live.apps.get(name));
-            Some(AppChange { released: released.last(name).cloned(), ..change })
+            let unrecorded = released.is_known && is_unrecorded(released, &change);
+            Some(AppChange { released: released.last(name).cloned(), unrecorded, ..change })
         })
         .collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
@@ -111,7 +116,17 @@ pub fn diff(project: &Project, desired: &DesiredSet, released: &ReleaseSet, live
         let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
         orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
     }
-    ChangeSet { apps, orphans }
+    let stored = live.apps.values().filter(|app| app.owner().as_ref() == Some(&project.owner));
+    let stored = stored.filter_map(|app| Some((app.bundle()?, app.bundle_address()?.to_owned()))).collect();
+    ChangeSet { apps, orphans, stored }
+}
+
+/// Whether what runs is ours, is what its marks say, and is not what was last applied.
+fn is_unrecorded(released: &ReleaseSet, change: &AppChange) -> bool {
+    let Some(marks) = change.live.as_ref().and_then(LiveApp::marks) else { return false };
+    let last = released.apps.get(change.name()).and_then(AppReleases::current);
+    let recorded = last.and_then(|entry| entry.version.as_deref()) == Some(&marks.digest.short());
+    change.owner == Owner::Us && !change.drifted && !recorded
 }
 
 fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppChange {
@@ -123,6 +138,7 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>) -> AppC
         fields: Vec::new(),
         marks_differ: false,
         drifted: false,
+        unrecorded: false,
         code: None,
     };
     let describe = |old: &Value, new: &Value| {

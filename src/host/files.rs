@@ -1,13 +1,14 @@
 //! The file system of the machine.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::draft::TemporaryFile;
 use super::{Cache, hashes};
-use crate::model::Digest;
-use crate::port::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use crate::model::{Commit, Digest};
+use crate::port::{Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 /// [`Files`] over the system's, with a cache or without.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +33,12 @@ impl Files for RealFiles {
         })
     }
 
-    fn source_link(&self, directory: &Path) -> Option<String> {
-        super::git::source_link(directory)
+    fn commit(&self, directory: &Path) -> Option<Commit> {
+        super::git::commit(directory)
+    }
+
+    fn source_link(&self, directory: &Path, commit: &Commit) -> Option<String> {
+        super::git::source_link(directory, commit)
     }
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
@@ -42,6 +47,14 @@ impl Files for RealFiles {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(fs::File::open(path)?))
+    }
+
+    fn draft(&self) -> io::Result<Box<dyn Draft>> {
+        TemporaryFile::create(self.cache.as_ref()).map(|file| Box::new(file) as Box<dyn Draft>)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

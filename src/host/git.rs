@@ -1,26 +1,45 @@
-//! Where people read the source of a work tree: its remote, and the commit that it is a clean copy of.
+//! What git knows of a work tree: the commit that it is a copy of, clean or not, and where people read that.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// `https://github.com/acme/shop/tree/<commit>`. `None` where there is no such place: outside a work tree, without a
-/// commit or a remote, and where something is changed or new that the commit does not have.
-pub fn source_link(directory: &Path) -> Option<String> {
-    let commit = git(directory, &["rev-parse", "--verify", "HEAD"])?;
+use crate::model::Commit;
+
+/// Everything but what this program puts beside the sources itself.
+const SOURCES: [&str; 2] = [":/", ":(top,exclude,glob)**/.flyte/**"];
+
+/// `None` outside a work tree, and without a commit.
+pub fn commit(directory: &Path) -> Option<Commit> {
+    let id = git(directory, &["rev-parse", "--verify", "HEAD"])?;
+    let changes = git(directory, &[&["status", "--porcelain", "--"], &SOURCES[..]].concat())?;
+    Some(Commit { id, clean: changes.is_empty() })
+}
+
+/// `https://github.com/acme/shop/tree/<commit>`. `None` where there is no such place: without a remote, and where
+/// something is changed or new that the commit does not have.
+pub fn source_link(directory: &Path, commit: &Commit) -> Option<String> {
+    if !commit.clean {
+        return None;
+    }
     let remotes = git(directory, &["remote"])?;
     let mut names: Vec<&str> = remotes.lines().collect();
     names.sort_unstable();
     let remote = names.iter().find(|name| **name == "origin").or_else(|| names.first())?;
     let address = git(directory, &["remote", "get-url", "--push", remote])?;
-    git(directory, &["status", "--porcelain"])?.is_empty().then(|| format!("{}/tree/{commit}", browsable(&address)))
+    Some(format!("{}/tree/{}", browsable(&address), commit.id))
 }
 
 /// What git says. It may not write: not even its index.
-fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
+pub fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
+    output(directory, arguments).map(|output| String::from_utf8_lossy(&output).trim().to_owned())
+}
+
+/// The same to the letter.
+pub fn output(directory: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let mut command = Command::new("git");
     command.arg("-C").arg(directory).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then_some(output.stdout)
 }
 
 /// The address without what only git needs, and without anybody's credentials.
@@ -55,17 +74,23 @@ mod tests {
     fn only_a_clean_tree_has_a_link() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path();
-        assert_eq!(source_link(path), None);
+        let link = || source_link(path, &commit(path)?);
+        assert_eq!(commit(path), None);
         let run = |arguments: &[&str]| git(path, arguments).expect("git does it");
         run(&["init", "-q"]);
-        assert_eq!(source_link(path), None, "no commit");
+        assert_eq!(commit(path), None, "no commit");
         let who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
         run(&[&who[..], &["commit", "-q", "--allow-empty", "-m", "first"]].concat());
-        assert_eq!(source_link(path), None, "no remote");
+        assert_eq!(link(), None, "no remote");
         run(&["remote", "add", "origin", "git@example.com:acme/shop.git"]);
-        let commit = run(&["rev-parse", "HEAD"]);
-        assert_eq!(source_link(path), Some(format!("https://example.com/acme/shop/tree/{commit}")));
+        let id = run(&["rev-parse", "HEAD"]);
+        assert_eq!(link(), Some(format!("https://example.com/acme/shop/tree/{id}")));
+        // What is on record is no source.
+        std::fs::create_dir_all(path.join(".flyte/releases")).expect("a directory");
+        std::fs::write(path.join(".flyte/releases/new"), "").expect("a file");
+        assert_eq!(commit(path), Some(Commit { id: id.clone(), clean: true }));
         std::fs::write(path.join("new"), "").expect("a file");
-        assert_eq!(source_link(path), None, "not clean");
+        assert_eq!(commit(path), Some(Commit { id, clean: false }));
+        assert_eq!(link(), None, "not clean");
     }
 }

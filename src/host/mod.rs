@@ -3,6 +3,8 @@
 
 mod cache;
 mod clock;
+mod commit;
+mod draft;
 mod files;
 mod git;
 mod hashes;
@@ -11,5 +13,6 @@ mod releases;
 
 pub use cache::Cache;
 pub use clock::SystemClock;
+pub use commit::{CommitError, CommitFiles};
 pub use files::RealFiles;
 pub use releases::{Directory, RealStores};

@@ -1,11 +1,13 @@
 //! A file that is not there, seen as if it were.
 
-use std::io;
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use crate::model::Digest;
-use crate::port::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+use crate::port::{Content as _, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 
 /// Files as they are, and one more text. It can be read, but is not in the list of its directory: nothing packs it.
 pub struct Overlay<F> {
@@ -36,6 +38,14 @@ where
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         if path == self.path { Ok(self.text.clone().into_bytes()) } else { self.files.read(path) }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        if path == self.path { Bytes::from(self.text.clone()).open() } else { self.files.open(path) }
+    }
+
+    fn draft(&self) -> io::Result<Box<dyn Draft>> {
+        self.files.draft()
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -22,4 +22,4 @@ pub use app::{
 pub use id::{AppId, AppName, InvalidName, Scope};
 pub use live::{LiveApp, Marks, Revision, State};
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};
-pub use version::{Digest, Fingerprint, InvalidDigest, Version};
+pub use version::{Commit, Digest, Fingerprint, InvalidDigest, Version};

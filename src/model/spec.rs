@@ -49,6 +49,9 @@ impl AppSpec {
     /// The same spec with the bundle's real address in every place of its placeholder.
     #[must_use]
     pub fn with_bundle_address(mut self, address: &str) -> Self {
+        if !self.0.metadata.code_bundle_uri.starts_with(BUNDLE_PLACEHOLDER_SCHEME) {
+            return self;
+        }
         let Some(placeholder) = self.bundle().map(|bundle| bundle.placeholder()) else { return self };
         if let Some(metadata) = self.0.metadata.as_option_mut() {
             metadata.code_bundle_uri = address.to_owned();

@@ -91,6 +91,22 @@ impl fmt::Display for Version {
     }
 }
 
+/// A state of a git work tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// In full, lower-case hex.
+    pub id: String,
+    /// Nothing was changed or new that the commit does not have.
+    pub clean: bool,
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = self.id.get(..10).unwrap_or(&self.id);
+        if self.clean { f.pad(short) } else { f.pad(&format!("{short}+")) }
+    }
+}
+
 /// Our digest of a live spec as read: what a plan was made on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

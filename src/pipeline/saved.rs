@@ -1,6 +1,6 @@
 //! A saved plan on its way back: read, checked against what is there now, made whole again.
 
-use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest};
+use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest, released};
 use crate::pins::{self, Pins};
 use crate::plan::stored::{Stale, StoredPlan};
 use crate::port::{Access, Ports};
@@ -24,12 +24,13 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let manifest = read_manifest(ports.files.as_ref(), &request)?;
     let environment = resolve::environment(&manifest, &request.selection);
     refuse(stored.texts(&manifest.sources, &environment))?;
-    let project = meaning(&manifest, &request)?;
+    let mut project = meaning(&manifest, &request)?;
     refuse(stored.target(&project))?;
 
     let bundles = pack(ports, &project)?;
     let pins = pinned(ports, &project, &stored).await?;
     let desired = lower_with(ports, &project, &request, &bundles, &pins)?;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);
@@ -39,7 +40,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     stale.extend(stored.live(&live));
     refuse(stale)?;
     let plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
-    Ok(Planned { plan, project, live, request, environment, pins })
+    Ok(Planned { plan, project, released, live, request, environment, pins })
 }
 
 fn refuse(stale: Vec<crate::plan::stored::Staleness>) -> Result<(), Stale> {

@@ -18,7 +18,7 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
 pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy) -> Plan {
-    let mut planner = Planner::default();
+    let mut planner = Planner { stored: changes.stored.clone(), ..Planner::default() };
     for change in &changes.apps {
         let app = planner.app(change, policy, project);
         planner.apps.push(app);
@@ -30,6 +30,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),
+        commit: None,
         apps: planner.apps,
         steps: planner.steps,
         diagnostics: project.diagnostics.clone(),
@@ -43,6 +44,8 @@ struct Planner {
     /// The last step of each app.
     last: BTreeMap<AppName, StepId>,
     uploads: BTreeMap<BundleRef, StepId>,
+    /// Where bundles lie that need no upload.
+    stored: BTreeMap<BundleRef, String>,
     /// Apps that will not run after the plan.
     stopped: BTreeSet<AppName>,
 }
@@ -67,6 +70,8 @@ impl Planner {
             code: change.code.clone(),
             notes: Vec::new(),
             drifted: change.drifted && change.owner == Owner::Us,
+            activation: Some(desired.activation),
+            restores: desired.restores,
             bundle: desired.bundle.clone(),
             version: Some(desired.version.clone()),
             live: change.live.as_ref().map(summary),
@@ -91,11 +96,24 @@ impl Planner {
     fn write(&mut self, change: &AppChange, verb: Verb, active: bool) {
         let desired = &change.desired;
         let state = if active { DesiredState::DESIRED_STATE_ACTIVE } else { DesiredState::DESIRED_STATE_STOPPED };
-        let spec = || Box::new(desired.spec.clone().with_desired_state(state));
+        let spec = || {
+            let spec = desired.spec.clone().with_desired_state(state);
+            let address = spec.bundle().and_then(|bundle| self.stored.get(&bundle));
+            Box::new(match address {
+                Some(address) => spec.clone().with_bundle_address(address),
+                None => spec,
+            })
+        };
         let action = match verb {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
             Verb::Activate => Action::Activate,
+            Verb::Unchanged if change.unrecorded => {
+                let expects =
+                    change.live.as_ref().map_or(Precondition::None, |live| Precondition::Same(fingerprint(&live.0)));
+                self.push(change.name(), Action::Record, Vec::new(), expects, Gate::Open);
+                return;
+            }
             _ => return,
         };
         let gate =
@@ -119,10 +137,11 @@ impl Planner {
         change.desired.depends_on.iter().filter_map(of).collect()
     }
 
-    /// The upload of the app's bundle, unless the live app runs the same one. Apps with equal bundles share it.
+    /// The upload of the app's bundle, unless a live app of ours runs the same one. Apps with equal bundles share it.
     fn upload(&mut self, change: &AppChange) -> Option<After> {
         let bundle = change.desired.bundle.as_ref()?;
-        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+        let runs = change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest);
+        if runs || self.stored.contains_key(&bundle.digest) {
             return None;
         }
         let step = match self.uploads.get(&bundle.digest) {
@@ -182,6 +201,8 @@ impl Planner {
                 code: None,
                 notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
                 drifted: false,
+                activation: None,
+                restores: None,
                 bundle: None,
                 version: None,
                 live: Some(summary(&orphan.live)),
@@ -219,7 +240,8 @@ impl Planner {
                     *other.name() == step.app
                         && other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name())
                 };
-                !matches!(step.action, Action::Upload(_)) && changes.apps.iter().any(|other| needs(&other))
+                !matches!(step.action, Action::Upload(_) | Action::Record)
+                    && changes.apps.iter().any(|other| needs(&other))
             };
             let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
             let note = if waiting.is_empty() { Note::Awaited } else { Note::AwaitedFirst };
@@ -270,12 +292,16 @@ fn change_owner(change: &AppChange) -> Option<String> {
 
 fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
     match verb {
+        Verb::Create if change.desired.restores.is_some() => return vec![Reason::RolledBack],
         Verb::Create => return vec![Reason::New],
         Verb::Activate => return vec![Reason::Inactive],
         Verb::Update => {}
         _ => return Vec::new(),
     }
     let mut reasons = Vec::new();
+    if change.desired.restores.is_some() {
+        reasons.push(Reason::RolledBack);
+    }
     if change.owner != Owner::Us {
         reasons.push(Reason::Adopted { from: owner_name(&change.owner) });
     } else if change.drifted {

@@ -18,7 +18,7 @@ pub use step::{Action, After, Gate, Precondition, Step, StepId};
 use crate::bundle::Bundle;
 use crate::diagnostic::Diagnostics;
 use crate::diff::{CodeChange, FieldChange, Owner};
-use crate::model::{AppName, Scope, State, Version};
+use crate::model::{Activation, AppName, Commit, Digest, Scope, State, Version};
 
 /// The number of the plan's JSON form.
 pub const FORMAT: u32 = 1;
@@ -43,6 +43,8 @@ pub struct Plan {
     /// The target's name and address.
     pub target: String,
     pub endpoint: String,
+    /// Of the manifest and the sources, where they lie in a git work tree.
+    pub commit: Option<Commit>,
     /// Declared apps in dependency order, then orphans.
     pub apps: Vec<AppPlan>,
     pub steps: Vec<Step>,
@@ -62,6 +64,10 @@ pub struct AppPlan {
     pub notes: Vec<Note>,
     /// The live spec is not what its own mark says.
     pub drifted: bool,
+    /// As declared: for the record.
+    pub activation: Option<Activation>,
+    /// The release on record that is brought back.
+    pub restores: Option<Digest>,
     /// The code that would run, where it is packed.
     pub bundle: Option<Arc<Bundle>>,
     /// What would run; `None` for apps that are only kept, stopped or deleted.
@@ -112,6 +118,8 @@ pub enum Reason {
     Adopted {
         from: Option<String>,
     },
+    /// A release of before is brought back.
+    RolledBack,
     /// Another label for the same content.
     Relabelled {
         from: String,
@@ -192,12 +200,18 @@ impl Plan {
 
     /// Whether apply would write nothing.
     pub fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.action, Action::Verify)) && self.counts().refused == 0
+        self.steps.iter().all(|step| matches!(step.action, Action::Verify | Action::Record))
+            && self.counts().refused == 0
     }
 
     /// Whether apply would only wait for apps that are not ready.
     pub fn only_waits(&self) -> bool {
-        self.is_empty() && !self.steps.is_empty()
+        self.is_empty() && self.steps.iter().any(|step| matches!(step.action, Action::Verify))
+    }
+
+    /// How many apps run as declared and are not on record; apply adds them.
+    pub fn unrecorded(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step.action, Action::Record)).count()
     }
 
     /// The only way to something that apply takes.

@@ -41,6 +41,8 @@ pub enum Action {
     /// The live spec, asked to stop.
     Deactivate,
     Delete,
+    /// The live spec, put on record. Nothing is written to the control plane.
+    Record,
     /// Nothing is written; those who depend on the app wait for its gate.
     Verify,
 }
@@ -54,6 +56,7 @@ impl Action {
             Self::Activate => "activate",
             Self::Deactivate => "deactivate",
             Self::Delete => "delete",
+            Self::Record => "record",
             Self::Verify => "verify",
         }
     }

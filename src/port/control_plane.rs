@@ -1,10 +1,11 @@
 //! A Flyte control plane as the stages see it: messages in, messages out, no transport.
 
 use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use buffa::EnumValue;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
@@ -12,6 +13,7 @@ use flyte_schema::flyteidl2::task::NamedLiteral;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+use super::Content;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, Scope};
 
@@ -55,6 +57,17 @@ impl Run {
     }
 }
 
+/// A file on its way to a store.
+#[derive(Clone)]
+pub struct Parcel {
+    /// The last segment of its address there.
+    pub file_name: String,
+    /// In bytes.
+    pub length: u64,
+    pub md5: [u8; 16],
+    pub content: Arc<dyn Content>,
+}
+
 /// The services a deployer needs. Deadlines and retries are the implementation's: reads may be repeated, writes are
 /// sent once.
 #[async_trait]
@@ -78,11 +91,11 @@ pub trait ControlPlane: Send + Sync {
     /// The state of an app now and whenever it changes.
     async fn watch(&self, app: &AppId) -> Result<Updates, RpcError>;
 
-    /// Stores a code bundle and answers its address. `file_name` is the last segment of that address.
-    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError>;
+    /// Stores a code bundle and answers its address.
+    async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError>;
 
-    /// The code bundle an app runs. `None` where the server does not keep or offer it.
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError>;
+    /// Writes the code bundle an app runs. `false` where the server does not keep or offer it, and nothing is written.
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError>;
 
     /// A run by name, or the newest of a task that succeeded. `None` where there is none.
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError>;

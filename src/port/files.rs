@@ -1,9 +1,12 @@
 //! The file system as the stages see it.
 
-use std::io;
+use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::model::Digest;
+use bytes::Bytes;
+
+use crate::model::{Commit, Digest};
 
 /// What a path leads to, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,29 @@ pub struct Stamp {
     pub inode: u64,
 }
 
+/// Bytes that can be read as often as needed, from the beginning each time.
+pub trait Content: Send + Sync {
+    /// # Errors
+    /// As the system says.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+impl Content for Bytes {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Cursor::new(self.clone())))
+    }
+}
+
+/// A temporary file, for this process alone. It is gone once neither the draft nor its content is held any more, however
+/// the process ends.
+pub trait Draft: Write + Send {
+    /// What was written.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn finish(self: Box<Self>) -> io::Result<Arc<dyn Content>>;
+}
+
 /// Reading files, and a local cache that may forget. Paths are absolute.
 pub trait Files: Send + Sync {
     /// `None` where nothing is.
@@ -63,6 +89,18 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// As the system says.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The content of a file, bit by bit.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Somewhere to write what is too much for memory.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn draft(&self) -> io::Result<Box<dyn Draft>>;
 
     /// The entries of a directory, sorted by name.
     ///
@@ -93,8 +131,13 @@ pub trait Files: Send + Sync {
     /// taken before.
     fn digests(&self, root: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>>;
 
-    /// Where people read the source that a directory is a clean copy of, by commit. `None` where there is no such place.
-    fn source_link(&self, _directory: &Path) -> Option<String> {
+    /// The commit that a directory is a copy of. `None` where it is in no work tree.
+    fn commit(&self, _directory: &Path) -> Option<Commit> {
+        None
+    }
+
+    /// Where people read the source that a directory is a clean copy of. `None` where there is no such place.
+    fn source_link(&self, _directory: &Path, _commit: &Commit) -> Option<String> {
         None
     }
 

@@ -1,7 +1,7 @@
 //! Twins of the ports for tests: a tree of files in memory, a clock that need not wait.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Clock, Entry, EntryKind, FileFacts, FileKind, Files, ReleaseStores, Releases, Stamp, StoreError};
+use super::{
+    Clock, Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, ReleaseStores, Releases, Stamp, StoreError,
+};
 use crate::model::Digest;
 use crate::resolve::ReleaseStore;
 
@@ -39,6 +41,14 @@ impl Files for MemoryFiles {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Bytes::from(self.read(path)?).open()
+    }
+
+    fn draft(&self) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(MemoryDraft::default()))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -144,6 +154,25 @@ impl Releases for MemoryReleases {
         self.check()?;
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(())
+    }
+}
+
+#[derive(Default)]
+struct MemoryDraft(Vec<u8>);
+
+impl Write for MemoryDraft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Draft for MemoryDraft {
+    fn finish(self: Box<Self>) -> io::Result<Arc<dyn Content>> {
+        Ok(Arc::new(Bytes::from(self.0)))
     }
 }
 

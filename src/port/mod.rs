@@ -8,9 +8,9 @@ pub mod memory;
 mod releases;
 
 pub use clock::Clock;
-pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
+pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
-pub use files::{Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 pub use releases::{ReleaseStores, Releases, StoreError};
 
 use std::sync::Arc;
@@ -44,4 +44,12 @@ pub trait Targets: Send + Sync {
     /// # Errors
     /// The target cannot be reached or started.
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError>;
+
+    /// Whether a code bundle is still stored at its address. `None` where that cannot be told.
+    async fn has_bundle(&self, _target: &Target, _address: &str) -> Option<bool> {
+        None
+    }
+
+    /// Removes a code bundle, where this program may. One that cannot be removed stays.
+    async fn remove_bundle(&self, _target: &Target, _address: &str) {}
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::log::Event;
-use super::record::{Code, Commit, Release, Written};
+use super::record::{Code, Release, Written};
 use crate::bundle::{BundleFile, MAX_FILES};
-use crate::model::{Activation, AppId, Version};
+use crate::model::{Activation, AppId, Commit, Version};
 
 /// The number of the format. It grows when a reader of the older form would misread the newer.
 pub const FORMAT: u32 = 1;

@@ -5,8 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::Commit;
-use crate::model::{AppName, Digest, Version};
+use crate::model::{AppName, Commit, Digest, Version};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

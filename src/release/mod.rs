@@ -16,7 +16,7 @@ pub use format::{
 };
 pub use layout::Folder;
 pub use log::{Event, Kind, LogEntry};
-pub use record::{Code, Commit, Release, Written};
+pub use record::{Code, Release, Written};
 pub use set::{AppReleases, NoSuchRelease, ReleaseSet, Warning};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use flyte_schema::flyteidl2::app::App;
 use serde::{Deserialize, Serialize};
 
 use super::conceal::conceal;
-use crate::model::{Activation, AppId, BundleRef, Version, spec};
+use crate::model::{Activation, AppId, BundleRef, Commit, Version, spec};
 
 /// What was written to a control plane, with its circumstances. Holds no secret value.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,15 +35,6 @@ pub struct Code {
     /// Where the control plane finds it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub address: Option<String>,
-}
-
-/// A state of a git work tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Commit {
-    /// In full, lower-case hex.
-    pub id: String,
-    /// Nothing was changed or new that the commit does not have.
-    pub clean: bool,
 }
 
 /// The circumstances of a write.

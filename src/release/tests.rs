@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::canonical::{self, canonical};
-use crate::model::{Activation, AppName, Digest, Scope, Version};
+use crate::model::{Activation, AppName, Commit, Digest, Scope, Version};
 
 fn app() -> App {
     flyte_schema::from_json(json!({

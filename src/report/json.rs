@@ -15,6 +15,8 @@ pub fn plan_json(plan: &Plan) -> Value {
         "scope": plan.scope,
         "target": { "name": plan.target, "endpoint": plan.endpoint },
         "empty": plan.is_empty(),
+        "unrecorded": plan.unrecorded(),
+        "commit": plan.commit,
         "counts": plan.counts(),
         "apps": plan.apps.iter().map(|app| app_json(plan, app)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step_json).collect::<Vec<_>>(),
@@ -71,6 +73,7 @@ pub fn outcome_json(report: &Report) -> Value {
             "action": outcome.action,
             "outcome": outcome.write,
             "gate": outcome.gate,
+            "record": outcome.recording,
         })
     };
     json!({
@@ -78,6 +81,7 @@ pub fn outcome_json(report: &Report) -> Value {
         "success": report.outcome.is_success(),
         "written": report.outcome.written(),
         "apps": report.apps,
+        "no_way_back": report.no_way_back,
         "steps": report.outcome.steps.iter().map(step).collect::<Vec<_>>(),
         "plan": plan_json(&report.plan),
     })

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::paint::Paint;
 use super::table::Table;
 use super::words::{count, duration};
-use crate::apply::{ApplyError, GateResult, Outcome, SkipReason, StepOutcome, Write};
+use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, StepOutcome, Write};
 use crate::model::{AppName, LiveApp, Revision, State};
 use crate::plan::{ApprovedPlan, Plan, Verb};
 use crate::port::LogLine;
@@ -18,6 +18,8 @@ pub struct Report {
     pub plan: Plan,
     pub outcome: Outcome,
     pub apps: Vec<AppResult>,
+    /// What was replaced and could not be rolled back to, and why.
+    pub no_way_back: Vec<String>,
 }
 
 /// What became of one app.
@@ -28,6 +30,9 @@ pub struct AppResult {
     /// Why it is not where it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why what was written is not on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_recorded: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     pub revision: Revision,
@@ -49,6 +54,8 @@ pub enum Status {
     Activated,
     Deactivated,
     Deleted,
+    /// Unchanged, and put on record.
+    Recorded,
     Unchanged,
     /// Written, and its gate did not pass.
     NotReady,
@@ -67,6 +74,7 @@ impl Status {
             Self::Activated => "activated",
             Self::Deactivated => "deactivated",
             Self::Deleted => "deleted",
+            Self::Recorded => "recorded",
             Self::Unchanged => "unchanged",
             Self::NotReady => "not ready",
             Self::Unknown => "unknown",
@@ -81,11 +89,18 @@ impl Status {
     }
 }
 
+impl AppResult {
+    /// Whether it is another than before, for certain.
+    pub fn was_written(&self) -> bool {
+        matches!(self.status, Status::Created | Status::Updated | Status::NotReady)
+    }
+}
+
 impl Report {
     pub fn new(approved: &ApprovedPlan, outcome: Outcome) -> Self {
         let plan = approved.plan().clone();
         let apps = plan.apps.iter().filter(|app| app.verb != Verb::Orphan).map(|app| result(app, &outcome)).collect();
-        Self { plan, outcome, apps }
+        Self { plan, outcome, apps, no_way_back: Vec::new() }
     }
 }
 
@@ -106,6 +121,7 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
         name: app.name.clone(),
         status,
         reason,
+        not_recorded: not_recorded(&steps),
         version: live
             .and_then(LiveApp::marks)
             .map(|marks| marks.version)
@@ -119,6 +135,14 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
             .filter(|_| !gone),
         logs: decisive.map(|step| step.logs.clone()).unwrap_or_default(),
     }
+}
+
+fn not_recorded(steps: &[&StepOutcome]) -> Option<String> {
+    steps.iter().find_map(|step| match &step.recording {
+        Recording::Failed { error, help: Some(help) } => Some(format!("{error} ({help})")),
+        Recording::Failed { error, help: None } => Some(error.clone()),
+        Recording::None | Recording::Done => None,
+    })
 }
 
 fn blames(reason: Option<&str>, upload: &StepOutcome) -> bool {
@@ -151,6 +175,7 @@ fn gate(step: &StepOutcome) -> (Status, Option<String>) {
         "activate" => Status::Activated,
         "deactivate" => Status::Deactivated,
         "delete" => Status::Deleted,
+        "record" if step.recording == Recording::Done => Status::Recorded,
         _ => Status::Unchanged,
     };
     match &step.gate {
@@ -190,7 +215,31 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
             text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));
         }
     }
+    text.push_str(&warnings(report, paint));
     text.push_str(&format!("\n{}\n", counts(report, paint)));
+    text
+}
+
+/// What is not on record, the same reason once, and what cannot be rolled back to.
+fn warnings(report: &Report, paint: Paint) -> String {
+    let mut by_reason: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
+    for app in &report.apps {
+        if let Some(reason) = &app.not_recorded {
+            by_reason.entry(reason).or_default().push(app.name.as_str());
+        }
+    }
+    let mut text = String::new();
+    for (reason, apps) in by_reason {
+        let (is, them) = if apps.len() == 1 { ("is", "it") } else { ("are", "them") };
+        text.push_str(&format!(
+            "\n{} {} {is} not on record: {reason}; the next apply adds {them}\n",
+            paint.change("warning:"),
+            apps.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    for warning in &report.no_way_back {
+        text.push_str(&format!("\n{} {warning}\n", paint.change("warning:")));
+    }
     text
 }
 

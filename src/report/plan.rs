@@ -196,11 +196,15 @@ fn summary(plan: &Plan, paint: Paint) -> String {
     if plan.apps.is_empty() {
         return "Nothing is declared, and nothing of this manifest runs.".into();
     }
-    if plan.only_waits() {
-        return format!("{} {}.", paint.change("Nothing to do but to wait:"), parts.join(", "));
-    }
-    if plan.is_empty() {
-        return format!("{} {}.", paint.good("Nothing to do:"), parts.join(", "));
-    }
-    format!("{} {}.", paint.bold("Plan:"), parts.join(", "))
+    let headline = match () {
+        () if plan.only_waits() => paint.change("Nothing to do but to wait:"),
+        () if plan.is_empty() => paint.good("Nothing to do:"),
+        () => paint.bold("Plan:"),
+    };
+    let unrecorded = match plan.unrecorded() {
+        0 => String::new(),
+        1 => " The release of one app is not on record; apply adds it.".to_owned(),
+        n => format!(" The releases of {n} apps are not on record; apply adds them."),
+    };
+    format!("{headline} {}.{unrecorded}", parts.join(", "))
 }

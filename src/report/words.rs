@@ -42,6 +42,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Drifted => "it was changed outside; this brings back what is declared".into(),
         Reason::Adopted { from: Some(owner) } => format!("adopted from the manifest `{owner}`"),
         Reason::Adopted { from: None } => "adopted: no manifest owned it".into(),
+        Reason::RolledBack => "a release of before is brought back".into(),
         Reason::Relabelled { from, to } => format!("the label changes from {from} to {to}"),
         Reason::Inactive => "it is stopped and is to run".into(),
         Reason::Asked => "asked for by name".into(),

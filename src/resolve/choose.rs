@@ -97,10 +97,9 @@ pub fn choose(
 
     let needs_scope = project.is_open() || domain.is_open();
     for (choice, key) in [(&mut project, "task.project"), (&mut domain, "task.domain")] {
-        if choice.is_open() {
-            if let Some(found) = configured(manifest, selection, way.file.as_deref(), key) {
-                *choice = found;
-            }
+        let found = configured(manifest, selection, way.file.as_deref(), key).filter(|_| choice.is_open());
+        if let Some(found) = found {
+            *choice = found;
         }
     }
     let config = &selection.config;

@@ -2,10 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "an edge: bundles are files")]
 
+use std::io::Write;
 use std::path::Path;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use super::state::{Profile, State};
 use super::store::{BundlePath, Store, StoreError};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::{AppId, LiveApp, Scope};
-use crate::port::{ControlPlane, Lines, RpcCode, RpcError, Run, Updates};
+use crate::port::{ControlPlane, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 
 /// Answers what can be answered without starting anything. Apps that are to run are pending: they are started with the
 /// control plane.
@@ -87,14 +87,19 @@ impl ControlPlane for AtRest {
         Err(not_running("AppService/Watch"))
     }
 
-    async fn upload(&self, _: &Scope, _: &str, _: Bytes) -> Result<String, RpcError> {
+    async fn upload(&self, _: &Scope, _: &Parcel) -> Result<String, RpcError> {
         Err(not_running("DataProxyService/CreateUploadLocation"))
     }
 
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
-        let (Some(store), Some(app)) = (&self.store, self.find(app).map(LiveApp)) else { return Ok(None) };
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
+        let (Some(store), Some(app)) = (&self.store, self.find(app).map(LiveApp)) else { return Ok(false) };
         let path = app.bundle_address().and_then(BundlePath::of_address);
-        Ok(path.and_then(|path| std::fs::read(store.bundle_file(&path)).ok()).map(Bytes::from))
+        let Some(mut file) = path.and_then(|path| std::fs::File::open(store.bundle_file(&path)).ok()) else {
+            return Ok(false);
+        };
+        let copied = std::io::copy(&mut file, into);
+        copied.map_err(|error| RpcError::answered("reading a bundle", RpcCode::Internal, error.to_string()))?;
+        Ok(true)
     }
 
     async fn run(&self, _: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

@@ -1,6 +1,7 @@
 //! The embedded control plane: Flyte's services over loopback, a pure state machine behind them, processes below.
 
 pub mod at_rest;
+pub mod bundles;
 pub mod daemon;
 pub mod hub;
 pub mod ingress;

@@ -25,8 +25,8 @@ const BORDERS: &[(&str, &[&str])] = &[
     ),
     ("readiness", &["model"]),
     ("plan", &["bundle", "canonical", "desired", "diagnostic", "diff", "model", "readiness", "resolve"]),
-    ("apply", &["bundle", "canonical", "diff", "model", "plan", "port", "readiness"]),
-    ("report", &["apply", "bundle", "diagnostic", "diff", "model", "plan", "port"]),
+    ("apply", &["bundle", "canonical", "diff", "model", "plan", "port", "readiness", "records", "release"]),
+    ("report", &["apply", "bundle", "diagnostic", "diff", "model", "plan", "port", "release"]),
     (
         "pipeline",
         &[

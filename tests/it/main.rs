@@ -8,6 +8,7 @@ mod golden;
 mod import;
 mod invariants;
 mod json_schema;
+mod network;
 mod reads;
 mod real;
 mod saved;

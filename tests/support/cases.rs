@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use buffa::Enumeration as _;
-use flyte::apply::{Interrupt, Options};
+use flyte::apply::Options;
 use flyte::pipeline::{Error, Request};
 use flyte::plan::Policy;
 use flyte::port::Event;
@@ -243,7 +243,7 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
 }
 
 async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) -> String {
-    let options = Options { parallelism: step.parallelism.unwrap_or(10), interrupt: Interrupt::default() };
+    let options = Options { parallelism: step.parallelism.unwrap_or(10), by: "me@here".into(), ..Options::default() };
     if let Some(seconds) = step.interrupt_after {
         let interrupt = options.interrupt.clone();
         tokio::spawn(async move {

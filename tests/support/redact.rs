@@ -10,6 +10,7 @@ static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\b(127\.0\.0\.1|localhost):\d+", "$1:[port]"),
         (r"\b(port |PORT=)\d{4,5}\b", "${1}[port]"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?", "[time]"),
+        (r"\brequest [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "request [id]"),
         (r"\bprocess( +)\d+", "process$1[pid]"),
         (r#""pid": \d+"#, r#""pid": [pid]"#),
         (r"\blast seen: .*", "last seen: [status]"),

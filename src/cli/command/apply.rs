@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::plan::Scope;
 use crate::apply::{Interrupt, Options};
 use crate::cli::answer::{Answer, findings};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, environment};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::plan_file;
 use crate::cli::progress::Progress;
-use crate::cli::{consent, interrupt};
+use crate::cli::{actor, consent, interrupt};
 use crate::pipeline::{self, Planned, Request};
 use crate::plan::Consent;
 use crate::port::Ports;
@@ -109,7 +109,7 @@ pub async fn carry_out(
 ) -> Result<Answer> {
     let terminal = &context.terminal;
     let text = report::plan_text(&planned.plan, context.paint());
-    if planned.plan.is_empty() && !planned.plan.only_waits() {
+    if planned.plan.steps.is_empty() && planned.plan.is_empty() {
         let report = planned.approve(Consent::given())?.nothing_done();
         let answer = Answer::text(text).document(report::outcome_json(&report));
         return Ok(answer.diagnostics(report.plan.diagnostics));
@@ -129,7 +129,7 @@ pub async fn carry_out(
     progress.expect(approved.plan().apps.iter().map(|app| &app.name));
     let interrupt = Interrupt::default();
     let _listening = interrupt::listen(interrupt.clone(), ports.events.clone());
-    let options = Options { parallelism: manner.parallelism.get(), interrupt };
+    let options = Options { parallelism: manner.parallelism.get(), interrupt, by: actor::of(&environment()) };
     let report = pipeline::apply(ports, &approved, &options).await?;
     progress.finish();
     let text = format!("\n{}", report::outcome_text(&report, context.paint()));

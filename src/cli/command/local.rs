@@ -215,7 +215,8 @@ async fn secret(context: &Context, state: &Path, command: &SecretCommand) -> Res
         SecretCommand::List => None,
     };
     let running = daemon::start_detached(&env::current_exe()?, state, None, None).await?;
-    let client = Client::new(&Connection::open(running.endpoint, true)).map_err(|error| Failure::from_error(&error))?;
+    let connection = Connection::open(running.endpoint, true);
+    let client = Client::within(&connection, context.timeouts()).map_err(|error| Failure::from_error(&error))?;
     if let Some((name, value)) = value {
         client.set_secret(&scope, name, &value).await?;
         let text = format!("set {name} for {}\n", whom(&scope));

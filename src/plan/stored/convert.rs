@@ -71,7 +71,8 @@ impl StoredPlan {
             scope: self.scope.clone(),
             target: self.target.name.clone(),
             endpoint: endpoint.to_owned(),
-            apps: self.apps.iter().map(|app| app.plan(sources, bundles)).collect(),
+            commit: desired.commit.clone(),
+            apps: self.apps.iter().map(|app| app.plan(sources, bundles, desired)).collect(),
             steps: self.steps.iter().filter_map(|step| step.step(bundles, desired)).collect(),
             diagnostics: project.diagnostics.clone(),
         }
@@ -155,7 +156,7 @@ fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
 }
 
 impl StoredApp {
-    fn plan(&self, sources: &SourceMap, bundles: &BundleSet) -> AppPlan {
+    fn plan(&self, sources: &SourceMap, bundles: &BundleSet, desired: &DesiredSet) -> AppPlan {
         let span = |at: &StoredSpan| {
             let (file, _) = sources.iter().find(|(_, file)| file.name.to_string_lossy() == at.file)?;
             Some(Span::new(file, at.start..at.end))
@@ -177,6 +178,8 @@ impl StoredApp {
             code: self.code.as_ref().map(code),
             notes: self.notes.clone(),
             drifted: self.drifted,
+            activation: desired.apps.get(&self.name).map(|desired| desired.activation),
+            restores: None,
             bundle: self.bundle.and_then(|_| bundles.get(&self.name).cloned()),
             version: self.version.clone(),
             live: self.live.clone(),
@@ -203,6 +206,7 @@ fn stored_step(plan: &Plan, step: &Step) -> StoredStep {
             Action::Activate => StoredAction::Activate,
             Action::Deactivate => StoredAction::Deactivate,
             Action::Delete => StoredAction::Delete,
+            Action::Record => StoredAction::Record,
             Action::Verify => StoredAction::Verify,
         },
         after: step.after.iter().map(|after| StoredAfter { step: after.step, gate: after.gate }).collect(),
@@ -233,6 +237,7 @@ impl StoredStep {
             StoredAction::Activate => Action::Activate,
             StoredAction::Deactivate => Action::Deactivate,
             StoredAction::Delete => Action::Delete,
+            StoredAction::Record => Action::Record,
             StoredAction::Verify => Action::Verify,
         };
         Some(Step {

@@ -54,16 +54,16 @@ pub struct StoredTarget {
     pub endpoint: Option<String>,
 }
 
-/// The flags behind a [`Selection`], without its environment and the SDK's configuration.
+/// The flags behind a [`Selection`], without its environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choices {
     pub profile: Option<String>,
     pub target: Option<String>,
-    pub endpoint: Option<String>,
-    pub insecure: bool,
     pub org: Option<String>,
     pub project: Option<String>,
     pub domain: Option<String>,
+    pub endpoint: Option<String>,
+    pub insecure: bool,
     pub apps: Vec<String>,
 }
 
@@ -137,6 +137,7 @@ pub enum StoredAction {
     Activate,
     Deactivate,
     Delete,
+    Record,
     Verify,
 }
 
@@ -169,19 +170,19 @@ impl Choices {
         Self {
             profile: selection.profile.clone(),
             target: selection.target.clone(),
-            endpoint: selection.endpoint.clone(),
-            insecure: selection.insecure,
             org: selection.org.clone(),
             project: selection.project.clone(),
             domain: selection.domain.clone(),
+            endpoint: selection.endpoint.clone(),
+            insecure: selection.insecure,
             apps: selection.apps.clone(),
         }
     }
 
-    /// The same choices with the environment and the SDK's configuration of another selection.
+    /// The same choices where and when `now` was made: in its environment, with its configuration.
     pub fn selection(&self, now: &Selection) -> Selection {
-        let Self { profile, target, endpoint, insecure, org, project, domain, apps } = self.clone();
-        let (environment, config) = (now.environment.clone(), now.config.clone());
-        Selection { profile, target, endpoint, insecure, config, org, project, domain, apps, environment }
+        let Self { profile, target, org, project, domain, endpoint, insecure, apps } = self.clone();
+        let (config, environment) = (now.config.clone(), now.environment.clone());
+        Selection { profile, target, org, project, domain, endpoint, insecure, config, apps, environment }
     }
 }

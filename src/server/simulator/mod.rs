@@ -7,6 +7,7 @@ mod tests;
 mod world;
 
 use std::fmt;
+use std::io::{Read as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -22,7 +23,7 @@ use super::state::{Quirks, State, StateError, Target};
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
 use crate::model::{AppId, Digest, LiveApp, Scope};
-use crate::port::{Clock, ControlPlane, Delivery, Lines, LogLine, RpcCode, RpcError, Run, Update, Updates};
+use crate::port::{Clock, ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 
 pub use fault::{Behaviour, Effect, Fault};
 use world::{Outcome, TaskRun, World};
@@ -331,18 +332,26 @@ impl ControlPlane for Simulator {
         Ok(first.chain(rest).boxed())
     }
 
-    async fn upload(&self, scope: &Scope, file_name: &str, content: Bytes) -> Result<String, RpcError> {
-        let address =
-            format!("memory://{}/{}/{}/{file_name}", scope.project, scope.domain, Digest::of(&content).short());
-        let call = (file_name.to_owned(), String::new());
+    async fn upload(&self, scope: &Scope, parcel: &Parcel) -> Result<String, RpcError> {
+        let method = "DataProxyService/CreateUploadLocation";
+        let mut content = Vec::new();
+        parcel
+            .content
+            .open()
+            .and_then(|mut reader| reader.read_to_end(&mut content))
+            .map_err(|error| RpcError::not_sent(method, RpcCode::Internal, error.to_string()))?;
+        let content = Bytes::from(content);
+        let (file_name, digest) = (&parcel.file_name, Digest::of(&content));
+        let address = format!("memory://{}/{}/{}/{file_name}", scope.project, scope.domain, digest.short());
         let work = move |world: &mut World, _| {
             world.uploads.insert(address.clone(), content);
             Ok(address)
         };
-        self.call("DataProxyService/CreateUploadLocation", None, call, work).await
+        self.call(method, None, (file_name.clone(), String::new()), work).await
     }
 
-    async fn download_bundle(&self, app: &AppId) -> Result<Option<Bytes>, RpcError> {
+    async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
+        let method = "DataProxyService/CreateDownloadLink";
         let key = State::id(&identifier(app));
         let work = move |world: &mut World, _| {
             let id = key?;
@@ -350,8 +359,12 @@ impl ControlPlane for Simulator {
             let live = LiveApp(record.app.clone());
             Ok(live.bundle_address().and_then(|address| world.uploads.get(address)).cloned())
         };
-        let call = (app.name.to_string(), String::new());
-        self.call("DataProxyService/CreateDownloadLink", Some(app), call, work).await
+        let Some(content) = self.call(method, Some(app), (app.name.to_string(), String::new()), work).await? else {
+            return Ok(false);
+        };
+        let written = into.write_all(&content);
+        written.map_err(|error| RpcError::answered(method, RpcCode::Internal, error.to_string()))?;
+        Ok(true)
     }
 
     async fn run(&self, _: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

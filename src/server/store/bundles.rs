@@ -1,7 +1,7 @@
 //! Code bundles: where they lie and what they are called.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Store;
 
@@ -61,6 +61,11 @@ impl BundlePath {
         Self::parse(address.strip_prefix(SCHEME)?).ok()
     }
 
+    /// Its file in a state directory.
+    pub fn below(&self, state: &Path) -> PathBuf {
+        self.0.iter().fold(state.join("bundles"), |directory, segment| directory.join(segment))
+    }
+
     pub fn project(&self) -> &str {
         &self.0[0]
     }
@@ -75,7 +80,7 @@ impl fmt::Display for BundlePath {
 impl Store {
     /// Where a bundle lies, or will.
     pub fn bundle_file(&self, path: &BundlePath) -> PathBuf {
-        path.0.iter().fold(self.directory.join("bundles"), |directory, segment| directory.join(segment))
+        path.below(&self.directory)
     }
 }
 

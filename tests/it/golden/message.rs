@@ -49,6 +49,7 @@ pub fn sent(case: &Case) -> Result<App, Refusal> {
     let by_app = address.iter().map(|_| (name.clone(), Arc::new(bundle.clone()))).collect();
     let options = LowerOptions {
         label: Some(version),
+        commit: None,
         source_link: source_link(case),
         resolved: BTreeMap::from([(name.clone(), resolved(case))]),
     };

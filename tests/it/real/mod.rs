@@ -2,7 +2,7 @@
 
 mod crash;
 mod deploy;
-mod desk;
+pub mod desk;
 mod example;
 mod mistakes;
 mod scaling;

@@ -1,0 +1,107 @@
+//! Puts what was written on record, at once. A store that fails does not fail the apply: the next one mends it.
+
+use flyte_schema::flyteidl2::app::App;
+use jiff::{SignedDuration, Timestamp};
+
+use super::outcome::Recording;
+use crate::model::{LiveApp, Marks, Version};
+use crate::plan::{Action, AppPlan, Plan, Step};
+use crate::port::{Clock, StoreError};
+use crate::records::Records;
+use crate::release::{Event, Kind, Release, ReleaseSet, Written};
+
+/// Records the writes of one plan.
+pub(super) struct Recorder<'a> {
+    pub plan: &'a Plan,
+    /// Or why there is no store.
+    pub records: &'a Result<Records, StoreError>,
+    /// What was on record when the plan was made.
+    pub released: &'a ReleaseSet,
+    pub clock: &'a dyn Clock,
+    pub endpoint: &'a str,
+    pub by: &'a str,
+}
+
+impl Recorder<'_> {
+    /// `sent` is the message written; of an app that was deleted, the one that ran.
+    pub async fn record(&self, step: &Step, sent: &App) -> Recording {
+        let result = match self.records {
+            Ok(records) => self.add(records, step, sent).await,
+            Err(error) => Err(error.clone()),
+        };
+        match result {
+            Ok(()) => Recording::Done,
+            Err(error) => Recording::Failed { error: error.to_string(), help: error.help },
+        }
+    }
+
+    async fn add(&self, records: &Records, step: &Step, sent: &App) -> Result<(), StoreError> {
+        let app = self.plan.apps.iter().find(|app| app.name == step.app);
+        let restores = app.and_then(|app| app.restores);
+        let kind = match step.action {
+            Action::Create(_) | Action::Update(_) if restores.is_some() => Kind::RolledBack,
+            Action::Create(_) | Action::Update(_) => Kind::Applied,
+            Action::Record => Kind::Recorded,
+            Action::Activate => Kind::Activated,
+            Action::Deactivate => Kind::Deactivated,
+            Action::Delete => Kind::Deleted,
+            Action::Upload(_) | Action::Verify => return Ok(()),
+        };
+        let version = version(sent);
+        let event = Event {
+            event: kind,
+            app: step.app.clone(),
+            at: self.now(step),
+            by: self.by.to_owned(),
+            version: version.clone(),
+            release: restores.filter(|_| kind == Kind::RolledBack),
+            commit: self.plan.commit.clone().filter(|_| kind.sets_release()),
+            target: self.plan.target.clone(),
+            endpoint: self.endpoint.to_owned(),
+        };
+        match (app, version) {
+            (Some(app), Some(version)) if kind.sets_release() && event.release.is_none() => {
+                self.add_release(records, app, sent, version, event).await
+            }
+            _ => records.append(&event).await,
+        }
+    }
+
+    /// The time, later than everything on record of the app: another writer's clock may be ahead of ours.
+    fn now(&self, step: &Step) -> Timestamp {
+        let now = self.clock.now();
+        let last = self.released.log(&step.app).last().map(|entry| entry.at);
+        let next = last.and_then(|last| last.checked_add(SignedDuration::from_micros(1)).ok());
+        next.map_or(now, |next| next.max(now))
+    }
+
+    async fn add_release(
+        &self,
+        records: &Records,
+        app: &AppPlan,
+        sent: &App,
+        version: Version,
+        event: Event,
+    ) -> Result<(), StoreError> {
+        let written = Written {
+            at: event.at,
+            by: event.by.clone(),
+            target: event.target.clone(),
+            endpoint: event.endpoint.clone(),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let id = self.plan.scope.app(&app.name);
+        let activation = app.activation.unwrap_or_default();
+        let mut release = Release::new(id, &self.plan.owner, version, activation, sent, written);
+        release.commit.clone_from(&event.commit);
+        let code = release.code.as_ref().map(|code| code.digest);
+        let bundle = app.bundle.as_ref().filter(|bundle| Some(bundle.digest) == code);
+        records.add(&release, bundle.map(|bundle| bundle.files.as_slice()), event).await.map(drop)
+    }
+}
+
+/// What the marks of a message say.
+fn version(sent: &App) -> Option<Version> {
+    let Marks { version, digest, .. } = LiveApp(sent.clone()).marks()?;
+    Some(Version { label: Some(version).filter(|mark| *mark != digest.short()), digest })
+}

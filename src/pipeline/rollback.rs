@@ -1,0 +1,188 @@
+//! A release of before, brought back whole: planned like any change of the manifest, from its record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::on_record::records;
+use super::{Environment, Error, Planned, Request, load, lower, name_changed_files, no_such_app, read};
+use crate::desired::{Desired, DesiredSet};
+use crate::diff::{self, LiveSet, endpoint_name};
+use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
+use crate::pins::Pins;
+use crate::plan;
+use crate::port::{Access, Ports};
+use crate::records::Records;
+use crate::release::{self, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
+use crate::resolve::{Graph, Project};
+
+/// How long an app may take to become ready that is no longer declared.
+const READY_WITHIN: Duration = Duration::from_secs(300);
+
+/// What to bring back.
+#[derive(Debug, Clone, Default)]
+pub struct Rollback {
+    pub app: String,
+    /// A label, or the first digits of a version's digest. `None`: the last version that was applied before the one
+    /// that runs.
+    pub to: Option<String>,
+    /// Also what it depends on, as it was when that release was applied.
+    pub with_dependencies: bool,
+}
+
+/// Why a release cannot be brought back. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RollbackError {
+    #[error(transparent)]
+    NoSuchRelease(#[from] NoSuchRelease),
+    #[error("the record of `{app}` {version} cannot be used: {why}")]
+    Unreadable { app: AppName, version: String, why: Unreadable },
+    #[error("`{app}` {version} cannot be restored: {why}")]
+    NotRestored { app: AppName, version: String, why: NotRestored },
+    #[error("the code of `{app}` {version} is no longer stored")]
+    CodeGone { app: AppName, version: String, commit: Option<String> },
+}
+
+/// The plan that brings a release back.
+///
+/// # Errors
+/// As [`super::plan`]; also [`RollbackError`], and a store that does not answer.
+pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Result<Planned, Error> {
+    let project = load(ports.files.as_ref(), request)?;
+    let records = records(ports, &project).await?;
+    let released = records.read().await?;
+    let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
+    let live = read(control_plane.as_ref(), &project).await?;
+    let name = named(&project, &released, &live, &what.app)?;
+
+    let mut chosen = choose(&project, &released, &live, &name, what)?;
+    let mut found = BTreeMap::new();
+    for (app, digest) in &mut chosen {
+        found.insert(app.clone(), (*digest, usable(ports, &project, &records, app, *digest).await?));
+    }
+    let declared = declared(ports, &project, request, &found).await;
+    let project = narrowed(project, &found, &live);
+    let mut desired = DesiredSet::default();
+    for (app, (digest, release)) in &found {
+        let running = live.apps.get(app).map(|live| &live.0);
+        let declared = declared.apps.get(app).map(|desired| &desired.spec.0);
+        let others: Vec<_> = running.into_iter().chain(declared).collect();
+        let whole = release::restore(&release.message, release.version.digest, &release.owner, &others);
+        let whole = whole.map_err(|why| not_restored(release, why))?;
+        desired.apps.insert(app.clone(), asked_for(&project, *digest, release, AppSpec(whole)));
+    }
+    let mut changes = diff::diff(&project, &desired, &released, &live);
+    name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
+    let plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy);
+    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, released, live, request, environment, pins })
+}
+
+/// The app of a name: one that is declared, runs, or is on record.
+fn named(project: &Project, released: &ReleaseSet, live: &LiveSet, name: &str) -> Result<AppName, Error> {
+    let parsed = AppName::new(name).map_err(|source| Error::Name { name: name.to_owned(), source })?;
+    let there = || project.declared.iter().chain(live.apps.keys()).chain(released.apps.keys());
+    match there().any(|known| *known == parsed) {
+        true => Ok(parsed),
+        false => Err(no_such_app(name, there())),
+    }
+}
+
+/// The record of each app that is brought back.
+fn choose(
+    project: &Project,
+    released: &ReleaseSet,
+    live: &LiveSet,
+    name: &AppName,
+    what: &Rollback,
+) -> Result<BTreeMap<AppName, Digest>, RollbackError> {
+    let nothing = |app: &AppName| NoSuchRelease::Nothing { app: app.clone() };
+    let releases = |app: &AppName| released.apps.get(app).ok_or_else(|| nothing(app));
+    let running = live.apps.get(name).and_then(LiveApp::marks).map(|marks| marks.digest);
+    let entry = releases(name)?.choose(name, what.to.as_deref(), running)?;
+    let mut chosen = BTreeMap::from([(name.clone(), entry.release.ok_or_else(|| nothing(name))?)]);
+    if what.with_dependencies {
+        for app in project.graph.closure([name.clone()]).into_iter().filter(|app| app != name) {
+            let then = releases(&app)?.at(entry.at).and_then(|entry| entry.release);
+            chosen.insert(app.clone(), then.ok_or_else(|| nothing(&app))?);
+        }
+    }
+    Ok(chosen)
+}
+
+/// A release whose record can be read and whose code, as far as that can be told, is still stored.
+async fn usable(
+    ports: &Ports,
+    project: &Project,
+    records: &Records,
+    app: &AppName,
+    digest: Digest,
+) -> Result<Release, Error> {
+    let found = records.release(app, digest).await?;
+    let release = found.map_err(|why| {
+        let version = format!("({})", digest.short());
+        RollbackError::Unreadable { app: app.clone(), version, why }
+    })?;
+    let address = release.code.as_ref().and_then(|code| code.address.as_deref());
+    if let Some(address) = address
+        && ports.targets.has_bundle(&project.target, address).await == Some(false)
+    {
+        let commit = release.commit.as_ref().filter(|commit| commit.clean).map(|commit| commit.id.clone());
+        return Err(RollbackError::CodeGone { app: app.clone(), version: release.version.mark(), commit }.into());
+    }
+    Ok(release)
+}
+
+/// What the manifest asks for now, where a record lacks values that it may have. A manifest that cannot be lowered has
+/// none.
+async fn declared(
+    ports: &Ports,
+    project: &Project,
+    request: &Request,
+    found: &BTreeMap<AppName, (Digest, Release)>,
+) -> DesiredSet {
+    if found.values().all(|(_, release)| release.concealed.is_empty()) {
+        return DesiredSet::default();
+    }
+    lower(ports, project, request).await.map(|(_, desired)| desired).unwrap_or_default()
+}
+
+fn not_restored(release: &Release, why: NotRestored) -> RollbackError {
+    RollbackError::NotRestored { app: release.app.name.clone(), version: release.version.mark(), why }
+}
+
+/// The project of these apps alone: nothing else is compared, and nothing is an orphan.
+fn narrowed(project: Project, found: &BTreeMap<AppName, (Digest, Release)>, live: &LiveSet) -> Project {
+    let edges = found.iter().map(|(app, (_, release))| {
+        let uses = release.message.spec.inputs.items.iter().filter_map(endpoint_name);
+        (app.clone(), project.graph.dependencies(app).cloned().chain(uses).collect::<BTreeSet<_>>())
+    });
+    let alone = || found.keys().map(|app| (app.clone(), BTreeSet::new())).collect();
+    // What depended on each other in a circle over time is brought back in the order of names.
+    let graph = Graph::new(edges.collect()).or_else(|_| Graph::new(alone())).unwrap_or_default();
+    Project { graph, declared: live.apps.keys().chain(found.keys()).cloned().collect(), ..project }
+}
+
+fn asked_for(project: &Project, digest: Digest, release: &Release, mut whole: AppSpec) -> Desired {
+    let app = project.apps.get(&release.app.name);
+    let span = app.map(|app| app.declared_at).unwrap_or_default();
+    let depends_on =
+        project.graph.dependencies(&release.app.name).map(|app| Dependency { app: app.clone(), wait: true, span });
+    // Labels that others set are theirs to keep.
+    if let Some(metadata) = whole.0.metadata.as_option_mut() {
+        metadata.labels.retain(|name, _| name.starts_with(Marks::LABELS));
+    }
+    Desired {
+        id: release.app.clone(),
+        spec: whole,
+        version: release.version.clone(),
+        bundle: None,
+        restores: Some(digest),
+        activation: release.activation,
+        ready_within: app.map_or(READY_WITHIN, |app| app.ready.within),
+        depends_on: depends_on.collect(),
+        pins: BTreeMap::new(),
+        declared_at: span,
+        spans: Arc::default(),
+    }
+}
