@@ -32,8 +32,6 @@ pub struct SourceFile {
     /// As shown to people: relative to the working directory where that is shorter.
     pub path: PathBuf,
     pub text: Arc<str>,
-    /// It is a user's own and no part of the manifest: another user has another.
-    pub is_own: bool,
 }
 
 /// Every text a run has read, by [`FileId`].
@@ -46,14 +44,7 @@ impl SourceMap {
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
         let path = path.into();
-        self.files.push(SourceFile { name: path.clone(), path, text: text.into(), is_own: false });
-        id
-    }
-
-    /// Adds a text that is the user's own.
-    pub fn add_own(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
-        let id = self.add(path, text);
-        self.files[id.0 as usize].is_own = true;
+        self.files.push(SourceFile { name: path.clone(), path, text: text.into() });
         id
     }
 

@@ -47,7 +47,7 @@ const BORDERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["model", "port"]),
-    ("host", &["bundle", "model", "port", "release", "resolve"]),
+    ("host", &["bundle", "client", "model", "port", "release", "resolve"]),
     ("server", &["canonical", "client", "model", "port"]),
 ];
 
@@ -59,6 +59,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("connectrpc", &["client", "server"]),
     ("reqwest", &["client", "server"]),
     ("axum", &["server"]),
+    ("object_store", &["host"]),
     ("rusqlite", &["server"]),
     ("ignore", &["bundle"]),
     ("kdl", &["schema"]),

@@ -26,6 +26,8 @@ pub struct Basis<'a> {
     pub selection: &'a Selection,
     pub policy: Policy,
     pub label: Option<&'a str>,
+    /// Of the manifest: what else findings point into is not part of it.
+    pub texts: &'a BTreeMap<String, Digest>,
     /// What `[vars]` names, with its values.
     pub environment: &'a BTreeMap<String, Option<String>>,
     pub pins: &'a BTreeMap<AppName, BTreeMap<String, Resolved>>,
@@ -44,7 +46,6 @@ impl Tool {
 
 impl StoredPlan {
     pub fn new(plan: &Plan, basis: &Basis<'_>) -> Self {
-        let sources = &plan.diagnostics.sources;
         let bundles = plan.apps.iter().filter_map(|app| app.bundle.as_ref());
         Self {
             tool: Tool::here(),
@@ -54,7 +55,7 @@ impl StoredPlan {
             choices: Choices::of(basis.selection),
             policy: basis.policy,
             label: basis.label.map(str::to_owned),
-            files: texts(sources),
+            files: basis.texts.clone(),
             environment: recognised(basis.environment, &plan.owner),
             pins: shown(basis.pins, &plan.owner),
             bundles: bundles.map(|bundle| (bundle.digest, bundle.files.clone())).collect(),
@@ -89,8 +90,7 @@ impl StoredTarget {
 /// The digest of every text of the manifest, by its path below the root.
 pub fn texts(sources: &SourceMap) -> BTreeMap<String, Digest> {
     let name = |file: &crate::diagnostic::SourceFile| file.name.to_string_lossy().into_owned();
-    let texts = sources.iter().filter(|(_, file)| !file.is_own);
-    texts.map(|(_, file)| (name(file), Digest::of(file.text.as_bytes()))).collect()
+    sources.iter().map(|(_, file)| (name(file), Digest::of(file.text.as_bytes()))).collect()
 }
 
 /// Values as they are known again: by the beginning of their digest, sensitive ones by their placeholder, which tells
