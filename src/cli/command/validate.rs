@@ -22,7 +22,9 @@ pub fn run(context: &Context, _: &Args) -> Result<Answer> {
     let request = context.request(&[])?;
     let found = pipeline::validate(&context.files(), &request)?;
     let (errors, warnings) = (found.errors(), found.warnings());
-    let texts: Vec<_> = found.sources.iter().map(|(_, file)| file.path.display().to_string()).collect();
+    // Texts that manifests name, of pods and the like, are checked with them.
+    let manifests = found.sources.iter().filter(|(_, file)| file.name.extension().is_some_and(|end| end == "toml"));
+    let texts: Vec<_> = manifests.map(|(_, file)| file.path.display().to_string()).collect();
     let summary = format!(
         "{} checked: {}, {}\n",
         report::count(texts.len(), "manifest"),

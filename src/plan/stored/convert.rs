@@ -87,7 +87,7 @@ impl StoredTarget {
     }
 }
 
-/// The digest of every text, by its path below the root of the manifest.
+/// The digest of every text of the manifest, by its path below the root.
 pub fn texts(sources: &SourceMap) -> BTreeMap<String, Digest> {
     let name = |file: &crate::diagnostic::SourceFile| file.name.to_string_lossy().into_owned();
     sources.iter().map(|(_, file)| (name(file), Digest::of(file.text.as_bytes()))).collect()

@@ -128,6 +128,7 @@ impl StoredPlan {
         let asked = Choices::of(asked);
         let flags = [
             ("--target", Some(&self.target.name), &asked.target),
+            ("--endpoint", self.choices.endpoint.as_ref(), &asked.endpoint),
             ("--project", Some(&self.scope.project), &asked.project),
             ("--domain", Some(&self.scope.domain), &asked.domain),
             ("--org", Some(&self.scope.org), &asked.org),
