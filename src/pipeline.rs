@@ -30,7 +30,7 @@ use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcCode, RpcError, StoreError};
 use crate::release::ReleaseSet;
 use crate::report::Report;
 use crate::resolve::{self, Place, Project, ReleaseStore, Selection, Target};
@@ -149,8 +149,12 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
 }
 
 fn rpc_words(error: &RpcError) -> String {
+    let refuses = matches!(error.code, RpcCode::Unauthenticated | RpcCode::PermissionDenied);
     match error.delivery {
+        // Nobody has tried: there is no token to send.
+        Delivery::NotSent if refuses => error.message.clone(),
         Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Answered if refuses => format!("the control plane refuses: {error}"),
         Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
     }
 }

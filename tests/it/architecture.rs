@@ -58,6 +58,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("miette", &["cli", "diagnostic/render.rs"]),
     ("connectrpc", &["client", "server"]),
     ("reqwest", &["client", "server"]),
+    ("oauth2", &["client/auth"]),
+    ("keyring", &["client/auth"]),
     ("axum", &["server"]),
     ("rusqlite", &["server"]),
     ("ignore", &["bundle"]),
