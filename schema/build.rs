@@ -1,4 +1,4 @@
-//! Compiles `flyteidl2/**/*.proto` into messages, service traits and clients.
+//! Compiles `flyteidl2/**/*.proto` into messages, service traits and clients, and describes `google/**/*.proto`.
 
 #![allow(clippy::disallowed_methods, reason = "a build script reads and writes files")]
 
@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // connectrpc-build would name its own output as an input, and every build would start over.
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=flyteidl2");
+    println!("cargo:rerun-if-changed=google");
 
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -25,7 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Comments become documentation of the generated code, but stay out of the embedded set.
     let documented = out.join("documented.bin");
     fs::write(&documented, compile(&root, &files, true)?)?;
-    fs::write(out.join("descriptors.bin"), compile(&root, &files, false)?)?;
+    let mut described = files.clone();
+    protos(&root, Path::new("google"), &mut described)?;
+    described.sort();
+    fs::write(out.join("descriptors.bin"), compile(&root, &described, false)?)?;
 
     let mut config = connectrpc_build::CodeGenConfig::default();
     config.generate_json = true;

@@ -66,6 +66,7 @@ impl Context {
             },
             policy: Policy::default(),
             label: None,
+            code_text: false,
         })
     }
 
@@ -78,7 +79,7 @@ impl Context {
         let environment = environment();
         let home = environment.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let directories = Directories { working: directory.clone(), home };
-        let asked_for = self.global.config.as_ref().map(|path| directory.join(path));
+        let asked_for = self.global.config.as_ref().map(|path| manifest::normal(&directory.join(path)));
         Ok(config::read(&self.files(), &environment, &directories, asked_for.as_deref()))
     }
 
@@ -102,7 +103,7 @@ impl Context {
             clock: Arc::new(SystemClock),
             targets: Arc::new(targets.with_person(Arc::new(User(self.terminal))).within(self.timeouts())),
             events,
-            releases: Arc::new(RealStores),
+            releases: Arc::new(RealStores::new(environment())),
         })
     }
 

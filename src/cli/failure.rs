@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::{document, findings};
 use super::exit::Exit;
+use super::github;
 use super::terminal::{Terminal, width};
 use crate::client::ClientError;
 use crate::client::auth::AuthError;
@@ -23,6 +24,7 @@ use crate::plan::stored::Stale;
 use crate::port::{RpcCode, RpcError};
 use crate::release::NoSuchRelease;
 use crate::report;
+use crate::report::github::failure_markdown;
 
 /// An error on its way to the terminal.
 #[derive(Debug)]
@@ -98,7 +100,7 @@ impl Failure {
         self.exit
     }
 
-    /// Tells it: on stderr, or as the one document of `--json`.
+    /// Tells it: on stderr, or as the one document of `--json`; for GitHub also as a page and as annotations.
     pub fn tell(&self, terminal: &Terminal, command: &str) {
         if terminal.json {
             let mut document = document(command, &self.diagnostics);
@@ -107,6 +109,14 @@ impl Failure {
         } else {
             terminal.complain(&findings(terminal, &self.diagnostics));
             terminal.complain(&self.text());
+            if terminal.github {
+                github::annotate(terminal, &self.diagnostics);
+                if !self.diagnostics.has_errors() {
+                    terminal.complain(&github::of_step(command, &self.chain.join(": ")));
+                }
+                let page = failure_markdown(command, &self.chain, self.help.as_deref(), &self.diagnostics);
+                let _ = github::publish(terminal, &page);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod context;
 mod directories;
 mod exit;
 mod failure;
+mod github;
 mod handoff;
 mod interrupt;
 mod person;
@@ -47,7 +48,7 @@ pub fn run() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let terminal = Terminal::new(&cli.global);
+    let terminal = Terminal::new(&cli.global, cli.command.format());
     let command = cli.command.name();
     match start(cli, terminal).and_then(|answer| answer.print(&terminal, command)) {
         Ok(exit) => exit,

@@ -76,3 +76,44 @@ fn plain(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(kind: &str, value: &[u8]) -> ErrorDetail {
+        let value = Some(BASE64.encode(value).trim_end_matches('=').to_owned());
+        ErrorDetail { type_url: kind.to_owned(), value, debug: None }
+    }
+
+    #[test]
+    fn details_are_shown_as_far_as_they_are_known() {
+        let check = |kind: &str, value: &[u8], expected: &str| assert_eq!(told(&[detail(kind, value)]), expected);
+        check(
+            "type.googleapis.com/google.rpc.ErrorInfo",
+            b"\x0a\x05QUOTA\x12\x05flyte\x1a\x0a\x0a\x05limit\x12\x015",
+            " [google.rpc.ErrorInfo: reason QUOTA, domain flyte, metadata (limit 5)]",
+        );
+        check(
+            "google.rpc.BadRequest",
+            b"\x0a\x11\x0a\x04port\x12\x09too large\x0a\x0c\x0a\x05image\x12\x03\x1b[m",
+            " [google.rpc.BadRequest: field_violations field port, description too large; field image, description [m]",
+        );
+        check("flyteidl2.app.Identifier", b"\x22\x03web", " [flyteidl2.app.Identifier: name web]");
+        check("acme.Unknown", b"\x0a\x01a", " [acme.Unknown]");
+        check("google.rpc.ErrorInfo", b"\xff\xff", " [google.rpc.ErrorInfo]");
+        check("google.rpc.Help", b"", " [google.rpc.Help]");
+        let long = detail("google.rpc.DebugInfo", &[&b"\x12\xf4\x03"[..], &[b'x'; 500]].concat());
+        assert_eq!(told(&[long]).len(), " [google.rpc.DebugInfo: ]".len() + SHOWN + "… (507 bytes in all)".len());
+        let many: Vec<_> = (0..20).map(|_| detail("a.B", b"")).collect();
+        assert!(told(&many).ends_with(" [a.B] [12 more]"));
+    }
+
+    #[test]
+    fn a_delay_is_read() {
+        let wait = |value: &[u8]| retry_delay(&[detail("a.B", b""), detail("google.rpc.RetryInfo", value)]);
+        assert_eq!(wait(b"\x0a\x02\x08\x05"), Some(Duration::from_secs(5)));
+        assert_eq!(wait(b"\x0a\x06\x10\x80\xca\xb5\xee\x01"), Some(Duration::from_millis(500)));
+        assert_eq!(wait(b""), None);
+    }
+}

@@ -42,7 +42,7 @@ use auth::{AuthError, Authenticator, Surroundings};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
-pub use network::{NetworkError, Timeouts};
+pub use network::{NetworkError, Timeouts, install_cryptography};
 pub use secret::SecretName;
 use transport::Channel;
 

@@ -10,6 +10,8 @@ use rustls::{AlertDescription, CertificateError};
 use super::network::{Network, place};
 use crate::port::{Delivery, RpcCode};
 
+const PROXY_HELP: &str = "`flyte config show` tells which proxy is used; NO_PROXY lists hosts that need none";
+
 /// Why there was no answer of the server's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -78,8 +80,7 @@ impl Way<'_> {
             Some(proxy) => (format!("the proxy {proxy}"), true),
             None => (place.clone(), false),
         };
-        let checks = "`flyte config show` tells which proxy is used; NO_PROXY lists hosts that need none";
-        let hint = |trouble: Trouble| if proxy { trouble.help(checks) } else { trouble };
+        let hint = |trouble: Trouble| if proxy { trouble.help(PROXY_HELP) } else { trouble };
         if error.is_timeout() {
             let told = trouble(format!("no connection to {what} within {}", seconds(patience)));
             return match proxy || !self.is_tls() {
@@ -123,7 +124,9 @@ impl Way<'_> {
         } else if all.contains("unexpected end of file") || all.contains("headers too long") {
             trouble(format!("the proxy {proxy} gave no usable answer when asked to connect to {place}"))
                 .help("is that address a proxy's? `flyte config show` tells where it was set")
-        } else if all.contains("SOCKS") && !all.contains("underlying connection") {
+        } else if all.contains("underlying connection") && all.contains("SOCKS") {
+            trouble(format!("the proxy {proxy} cannot be reached")).help(PROXY_HELP)
+        } else if all.contains("SOCKS") {
             let why = all.rsplit("SOCKS error: ").next().unwrap_or_default();
             trouble(format!("the proxy {proxy} does not connect to {place}: {why}")).help(allow)
         } else {

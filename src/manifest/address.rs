@@ -39,14 +39,17 @@ pub fn secret_variable(text: &str) -> Result<(), Fault> {
     if variable(text).is_ok() && !looks_like_credential(text) { Ok(()) } else { Err(literal_secret()) }
 }
 
+pub const NOT_WRITTEN_DOWN: &str = "a secret is not written down in a manifest";
+
+pub const NAME_ITS_PLACE: &str = "name where it lies: `secret_env = \"VARIABLE\"` or `secret_file = \"path\"`; a secret that was \
+                                  committed is known, and must be replaced";
+
 /// What is said where a secret seems to be written down.
 pub fn literal_secret() -> Fault {
     Fault {
         code: codes::LITERAL_SECRET,
-        message: "a secret is not written down in a manifest".to_owned(),
+        message: NOT_WRITTEN_DOWN.to_owned(),
         label: "not the name of a variable, and not a file".to_owned(),
-        help: "name where it lies: `secret_env = \"VARIABLE\"` or `secret_file = \"path\"`; a secret that was \
-               committed is known, and must be replaced"
-            .to_owned(),
+        help: NAME_ITS_PLACE.to_owned(),
     }
 }

@@ -10,6 +10,7 @@ pub mod pod;
 pub mod quantity;
 pub mod resources;
 pub mod sensitive;
+pub mod source_text;
 pub mod spec;
 pub mod target;
 mod version;

@@ -275,6 +275,13 @@ fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
         return Some(Note::NotOurs { owner: owner_name(&change.owner) });
     }
     let label = change.desired.version.label.as_ref()?;
+    if let Some(taken) = &change.taken {
+        return Some(Note::LabelInUse {
+            label: label.clone(),
+            live: taken.version.digest.short(),
+            planned: change.desired.version.digest.short(),
+        });
+    }
     let marks = change.live.as_ref().and_then(LiveApp::marks)?;
     let in_use = marks.owner == change_owner(change)?
         && marks.version == *label

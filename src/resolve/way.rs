@@ -62,12 +62,12 @@ fn settle(parts: &mut Parts<Origin>, notes: &mut Vec<String>) {
     if is_http && !is_insecure {
         notes.push("the endpoint says http:// and is spoken to in plain HTTP; the SDK would use https".to_owned());
     }
-    if let (true, Some(kind)) = (is_insecure, &parts.kind) {
+    if let (Some(Sourced { value: true, origin }), Some(kind)) = (&parts.insecure, &mut parts.kind) {
         notes.push(format!(
             "`insecure` is set: nothing is sent to prove who is calling, as with the SDK, although `{}` is configured",
             kind.value.word()
         ));
-        parts.kind = None;
+        *kind = Sourced::new(AuthKind::None, origin.clone());
     }
 }
 
@@ -90,7 +90,11 @@ pub fn name_of(endpoint: &str) -> String {
 }
 
 /// What the way to log in lacks. A table's own lacks are told by the rules.
-pub fn incomplete(parts: &Parts<Origin>, lacking: &str) -> Diagnostic {
+pub fn incomplete(parts: &Parts<Origin>, lacking: &str) -> Option<Diagnostic> {
+    let asked_for = parts.kind.as_ref().map(|kind| &kind.origin);
+    if matches!(asked_for, Some(Origin::Text { .. })) {
+        return None;
+    }
     let (what, help) = match lacking {
         "client_id" => ("no client", "set `admin.clientId`, or FLYTE_ADMIN_CLIENTID"),
         "secret_env" => (
@@ -107,11 +111,11 @@ pub fn incomplete(parts: &Parts<Origin>, lacking: &str) -> Diagnostic {
     let kind = parts.auth_kind().word();
     let finding =
         Diagnostic::error(codes::INCOMPLETE_AUTH, format!("the configuration asks for `{kind}`, and has {what}"));
-    let finding = match parts.kind.as_ref().map(|kind| &kind.origin) {
-        Some(Origin::Config { span, .. } | Origin::Text { span, .. }) => finding.label(*span, "asked for here"),
+    let finding = match asked_for {
+        Some(Origin::Config { span, .. }) => finding.label(*span, "asked for here"),
         _ => finding,
     };
-    finding.help(help)
+    Some(finding.help(help))
 }
 
 /// An origin in the SDK's configuration, where its text is `file`.

@@ -23,6 +23,8 @@ pub enum Packages {
     Sdk,
     /// The newest messages and Connect stubs, and a server for them.
     Messages,
+    /// A server that speaks S3.
+    Bucket,
     /// An authorization server, and a gate that checks tokens.
     LogIn,
 }
@@ -32,6 +34,7 @@ impl Packages {
         match self {
             Self::Sdk => "sdk.txt",
             Self::Messages => "messages.txt",
+            Self::Bucket => "bucket.txt",
             Self::LogIn => "login.txt",
         }
     }

@@ -47,7 +47,7 @@ const BORDERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["model", "port"]),
-    ("host", &["bundle", "model", "port", "release", "resolve"]),
+    ("host", &["bundle", "client", "model", "port", "release", "resolve"]),
     ("server", &["canonical", "client", "model", "port"]),
 ];
 
@@ -61,6 +61,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("oauth2", &["client/auth"]),
     ("keyring", &["client/auth"]),
     ("axum", &["server"]),
+    ("object_store", &["host"]),
     ("rusqlite", &["server"]),
     ("ignore", &["bundle"]),
     ("kdl", &["schema"]),

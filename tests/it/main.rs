@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests and examples are outside the borders")]
 
 mod architecture;
+mod ci;
 mod generated;
+mod github;
 mod golden;
 mod import;
 mod invariants;
@@ -11,6 +13,8 @@ mod json_schema;
 mod network;
 mod reads;
 mod real;
+mod releases;
 mod saved;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;

@@ -1,6 +1,6 @@
 //! A target says how it is reached and how to log in: all that its kind of log-in needs, and no secrets.
 
-use super::super::{Entry, Manifest, Node, Table, Value, address};
+use super::super::{Entry, Manifest, Table, Value, address};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::sensitive::looks_like_credential;
 use crate::model::target;
@@ -29,7 +29,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
                     .help("add it, as in `endpoint = \"dns:///flyte.example.com\"`, or name a file of the SDK: `config = \".flyte/config.yaml\"`"),
             );
         }
-        literals(&entry.node, &mut findings);
+        literals(table, &mut findings);
         let auth = table.table("auth");
         if let Some(kind) = auth.text("kind") {
             findings.extend(lacking(entry, auth, kind));
@@ -130,19 +130,24 @@ fn in_the_clear(table: &Table, kind: &str) -> Option<Diagnostic> {
 }
 
 /// Texts that look like secrets, wherever they stand in the table.
-fn literals(node: &Node, findings: &mut Vec<Diagnostic>) {
-    match &node.value {
-        Value::Text(text) if looks_like_credential(text) => {
-            let fault = address::literal_secret();
-            findings.push(
-                Diagnostic::error(fault.code, fault.message)
-                    .label(node.span, "looks like a credential")
-                    .conceal(node.span)
-                    .help(fault.help),
-            );
+fn literals(table: &Table, findings: &mut Vec<Diagnostic>) {
+    for entry in &table.entries {
+        let help = match entry.key.as_str() {
+            "endpoint" => "leave user and password out: `auth` tells how to log in",
+            "proxy" => "a proxy that asks for a password is named in the environment, as `HTTPS_PROXY`",
+            _ => address::NAME_ITS_PLACE,
+        };
+        for node in entry.node.elements() {
+            match &node.value {
+                Value::Text(text) if looks_like_credential(text) => findings.push(
+                    Diagnostic::error(codes::LITERAL_SECRET, address::NOT_WRITTEN_DOWN)
+                        .label(node.span, "looks like a credential")
+                        .conceal(node.span)
+                        .help(help),
+                ),
+                Value::Table(table) => literals(table, findings),
+                _ => {}
+            }
         }
-        Value::List(nodes) => nodes.iter().for_each(|node| literals(node, findings)),
-        Value::Table(table) => table.entries.iter().for_each(|entry| literals(&entry.node, findings)),
-        _ => {}
     }
 }

@@ -26,6 +26,8 @@ pub struct Basis<'a> {
     pub selection: &'a Selection,
     pub policy: Policy,
     pub label: Option<&'a str>,
+    /// Of the manifest: what else findings point into is not part of it.
+    pub texts: &'a BTreeMap<String, Digest>,
     /// What `[vars]` names, with its values.
     pub environment: &'a BTreeMap<String, Option<String>>,
     pub pins: &'a BTreeMap<AppName, BTreeMap<String, Resolved>>,
@@ -44,7 +46,6 @@ impl Tool {
 
 impl StoredPlan {
     pub fn new(plan: &Plan, basis: &Basis<'_>) -> Self {
-        let sources = &plan.diagnostics.sources;
         let bundles = plan.apps.iter().filter_map(|app| app.bundle.as_ref());
         Self {
             tool: Tool::here(),
@@ -54,7 +55,7 @@ impl StoredPlan {
             choices: Choices::of(basis.selection),
             policy: basis.policy,
             label: basis.label.map(str::to_owned),
-            files: texts(sources),
+            files: basis.texts.clone(),
             environment: recognised(basis.environment, &plan.owner),
             pins: shown(basis.pins, &plan.owner),
             bundles: bundles.map(|bundle| (bundle.digest, bundle.files.clone())).collect(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::{BundleFile, FileChange};
-use crate::diff::Flat;
+use crate::bundle::BundleFile;
+use crate::diff::{ChangedFile, Flat};
 use crate::model::parameter::{Pin, Resolved};
 use crate::model::{AppName, BundleRef, Digest, Fingerprint, Scope, Version};
 use crate::plan::{LiveSummary, Note, Policy, Reason, StepId, Verb};
@@ -106,7 +106,7 @@ pub struct StoredSpan {
 pub struct StoredCode {
     pub old: BundleRef,
     pub new: BundleRef,
-    pub files: Vec<FileChange>,
+    pub files: Vec<ChangedFile>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
