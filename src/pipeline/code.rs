@@ -1,5 +1,6 @@
 //! What changed in the code: from bundles packed or fetched here before, else from the live bundle itself.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -48,18 +49,20 @@ pub async fn compare(
         };
         let new = spec::bundle(&change.desired.spec.0);
         let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
-        if !known.contains_key(&(old, new)) {
-            let id = project.scope.app(&change.desired.id.name);
-            let becomes = becomes(ports, project, change.desired.bundle.as_deref(), new).await;
-            let was = was(ports, control_plane, project, &id, old, text).await;
-            let compared = was.zip(becomes).map(|(was, becomes)| CodeChange {
-                old,
-                new,
-                files: compare_files(files, &was, &becomes, &project.owner, &mut budget),
-            });
-            known.insert((old, new), compared);
-        }
-        change.code = known.get(&(old, new)).cloned().flatten();
+        change.code = match known.entry((old, new)) {
+            Entry::Occupied(compared) => compared.get().clone(),
+            Entry::Vacant(entry) => {
+                let id = project.scope.app(&change.desired.id.name);
+                let becomes = becomes(ports, project, change.desired.bundle.as_deref(), new).await;
+                let was = was(ports, control_plane, project, &id, old, text).await;
+                let compared = was.zip(becomes).map(|(was, becomes)| CodeChange {
+                    old,
+                    new,
+                    files: compare_files(files, &was, &becomes, &project.owner, &mut budget),
+                });
+                entry.insert(compared).clone()
+            }
+        };
     }
 }
 
@@ -90,8 +93,8 @@ async fn was(
     let list = files_on_record(ports, project, bundle).await;
     let archive = bundle::recall_archive(files, bundle);
     match (list, archive) {
-        (Some(list), Some(archive)) => return Some(Side { files: list, contents: Contents::Archive(archive) }),
-        (Some(list), None) if !fetch => return Some(Side { files: list, contents: Contents::Nowhere }),
+        (Some(list), Some(archive)) => Some(Side { files: list, contents: Contents::Archive(archive) }),
+        (Some(list), None) if !fetch => Some(Side { files: list, contents: Contents::Nowhere }),
         (list, archive) => {
             let archive = match archive {
                 Some(archive) => Some(archive),

@@ -101,10 +101,10 @@ pub fn choose(
 
     let needs_scope = project.is_open() || domain.is_open();
     for (choice, key) in [(&mut project, "task.project"), (&mut domain, "task.domain")] {
-        if choice.is_open() {
-            if let Some(found) = configured(manifest, selection, way.file.as_deref(), key) {
-                *choice = found;
-            }
+        if choice.is_open()
+            && let Some(found) = configured(manifest, selection, way.file.as_deref(), key)
+        {
+            *choice = found;
         }
     }
     let config = &selection.config;

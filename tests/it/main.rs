@@ -9,6 +9,7 @@ mod github;
 mod golden;
 mod import;
 mod invariants;
+mod json;
 mod json_schema;
 mod network;
 mod reads;
