@@ -31,7 +31,7 @@ use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
 use crate::plan::stored::{PlanFileError, Stale};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcCode, RpcError, StoreError};
 use crate::preflight;
 use crate::release::ReleaseSet;
 use crate::report::Report;
@@ -162,8 +162,12 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
 }
 
 fn rpc_words(error: &RpcError) -> String {
+    let refuses = matches!(error.code, RpcCode::Unauthenticated | RpcCode::PermissionDenied);
     match error.delivery {
+        // Nobody has tried: there is no token to send.
+        Delivery::NotSent if refuses => error.message.clone(),
         Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Answered if refuses => format!("the control plane refuses: {error}"),
         Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
     }
 }

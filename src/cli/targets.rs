@@ -135,7 +135,7 @@ fn unusable(target: &str, error: &ClientError) -> RpcError {
 }
 
 /// Once in a run: a command may connect more than once.
-fn warn_once(target: &str) {
+pub fn warn_once(target: &str) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         let text = "certificates are not checked (`insecure_skip_verify`): anyone on the way can read and change what \

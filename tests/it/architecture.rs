@@ -61,6 +61,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("miette", &["cli", "diagnostic/render.rs"]),
     ("connectrpc", &["client", "server"]),
     ("reqwest", &["client", "server"]),
+    ("oauth2", &["client/auth"]),
+    ("keyring", &["client/auth"]),
     ("axum", &["server"]),
     ("object_store", &["host"]),
     ("rusqlite", &["server"]),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
+use crate::cli::targets::warn_once;
 use crate::client::Client;
 use crate::client::auth::{Kept, Status};
 use crate::model::target::{Auth, Connection};
@@ -49,6 +50,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     context.wait(async {
         let Some(connection) = &target.connection else { return embedded(args.command, &target).await };
         let client = Client::at(connection, &surroundings, context.timeouts())?;
+        if client.trusts_anyone() {
+            warn_once(&target.name);
+        }
         let at = At { target: &target, connection, client };
         match args.command {
             Command::Login => at.login().await,
@@ -60,11 +64,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
 
 /// The control plane of this machine takes everyone for the same user.
 async fn embedded(command: Command, target: &Target) -> Result<Answer> {
-    let answer = |text: String| Answer::text(text).with("target", &target.name).with("kind", "none");
+    let asks_for_none = "the embedded control plane asks for no log-in; --target names another\n";
+    let answer = Answer::text(asks_for_none).with("target", &target.name).with("kind", "none");
     match command {
-        Command::Login | Command::Logout => {
-            Ok(answer("the embedded control plane asks for no log-in; --target names another\n".to_owned()))
-        }
+        Command::Login => Ok(answer),
+        Command::Logout => Ok(answer.with("forgotten", [(); 0])),
         Command::Whoami => {
             let state = crate::cli::directories::state()?;
             let running = daemon::locate(&state).await.ok_or_else(|| {
