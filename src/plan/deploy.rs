@@ -18,9 +18,9 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
 pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy) -> Plan {
-    let mut planner = Planner { stored: changes.stored.clone(), ..Planner::default() };
+    let mut planner = Planner::default();
     for change in &changes.apps {
-        let app = planner.app(change, policy, project);
+        let app = planner.app(change, policy, project, &changes.stored);
         planner.apps.push(app);
     }
     planner.orphans(&changes, policy);
@@ -33,9 +33,13 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         commit: None,
         apps: planner.apps,
         steps: planner.steps,
+        stored: planner.stored,
         diagnostics: project.diagnostics.clone(),
     }
 }
+
+/// Where bundles lie.
+type Addresses = BTreeMap<BundleRef, String>;
 
 #[derive(Default)]
 struct Planner {
@@ -44,8 +48,8 @@ struct Planner {
     /// The last step of each app.
     last: BTreeMap<AppName, StepId>,
     uploads: BTreeMap<BundleRef, StepId>,
-    /// Where bundles lie that need no upload.
-    stored: BTreeMap<BundleRef, String>,
+    /// Where code lies that is needed and was sent before.
+    stored: Addresses,
     /// Apps that will not run after the plan.
     stopped: BTreeSet<AppName>,
 }
@@ -57,7 +61,7 @@ impl Planner {
         id
     }
 
-    fn app(&mut self, change: &AppChange, policy: Policy, project: &Project) -> AppPlan {
+    fn app(&mut self, change: &AppChange, policy: Policy, project: &Project, stored: &Addresses) -> AppPlan {
         let desired = &change.desired;
         let runs = change.live.as_ref().is_some_and(|live| !live.is_stopped());
         let wants_active = policy.activate || desired.activation == Activation::Auto;
@@ -89,21 +93,14 @@ impl Planner {
         if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) && has_image(change) {
             app.notes.push(Note::ImageNotUsed);
         }
-        self.write(change, app.verb, active);
+        self.write(change, app.verb, active, stored);
         app
     }
 
-    fn write(&mut self, change: &AppChange, verb: Verb, active: bool) {
+    fn write(&mut self, change: &AppChange, verb: Verb, active: bool, stored: &Addresses) {
         let desired = &change.desired;
         let state = if active { DesiredState::DESIRED_STATE_ACTIVE } else { DesiredState::DESIRED_STATE_STOPPED };
-        let spec = || {
-            let spec = desired.spec.clone().with_desired_state(state);
-            let address = spec.bundle().and_then(|bundle| self.stored.get(&bundle));
-            Box::new(match address {
-                Some(address) => spec.clone().with_bundle_address(address),
-                None => spec,
-            })
-        };
+        let spec = || Box::new(desired.spec.clone().with_desired_state(state));
         let action = match verb {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
@@ -122,7 +119,7 @@ impl Planner {
             change.live.as_ref().map_or(Precondition::Absent, |live| Precondition::Same(fingerprint(&live.0)));
         let mut after = self.dependencies(change);
         if !matches!(action, Action::Activate) {
-            after.extend(self.upload(change));
+            after.extend(self.upload(change, stored));
         }
         let id = self.push(change.name(), action, after, expects, gate);
         self.last.insert(change.name().clone(), id);
@@ -138,10 +135,13 @@ impl Planner {
     }
 
     /// The upload of the app's bundle, unless a live app of ours runs the same one. Apps with equal bundles share it.
-    fn upload(&mut self, change: &AppChange) -> Option<After> {
+    fn upload(&mut self, change: &AppChange, stored: &Addresses) -> Option<After> {
         let bundle = change.desired.bundle.as_ref()?;
-        let runs = change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest);
-        if runs || self.stored.contains_key(&bundle.digest) {
+        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+            return None;
+        }
+        if let Some(address) = stored.get(&bundle.digest) {
+            self.stored.insert(bundle.digest, address.clone());
             return None;
         }
         let step = match self.uploads.get(&bundle.digest) {
