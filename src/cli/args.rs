@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, history, import, init, local, logs,
-    man, plan, render, rollback, schema, status, validate, versions,
+    activate, apply, auth, bundle, completions, config, delete, deploy, explain, graph, history, import, init, local,
+    logs, man, plan, render, rollback, schema, status, validate, versions,
 };
 use super::exit;
 use crate::manifest::format::duration;
@@ -169,6 +169,8 @@ pub enum Command {
     Schema(schema::Args),
     /// Write a manifest from the live apps of a project and domain, or from a Python file
     Import(import::Args),
+    /// Log in to the control plane, log out, who am I
+    Auth(auth::Args),
     /// Effective settings and where they come from
     Config(config::Args),
     /// The embedded control plane of this machine
@@ -221,6 +223,7 @@ impl Command {
             Self::Explain(_) => "explain",
             Self::Schema(_) => "schema",
             Self::Import(_) => "import",
+            Self::Auth(args) => args.name(),
             Self::Config(_) => "config show",
             Self::Local(args) => args.name(),
             Self::Completions(_) => "completions",

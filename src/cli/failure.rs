@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
+use std::sync::Arc;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -11,6 +12,8 @@ use super::answer::{document, findings};
 use super::exit::Exit;
 use super::github;
 use super::terminal::{Terminal, width};
+use crate::client::ClientError;
+use crate::client::auth::AuthError;
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::import;
 use crate::manifest::LoadError;
@@ -245,6 +248,22 @@ impl From<Refused> for Failure {
     }
 }
 
+impl From<Arc<AuthError>> for Failure {
+    fn from(error: Arc<AuthError>) -> Self {
+        Self::from_error(error.as_ref()).help(error.help())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let failure = Self::from_error(&error);
+        match error {
+            ClientError::Auth(error) => failure.help(error.help()),
+            _ => failure,
+        }
+    }
+}
+
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
         pipeline::Error::from(error).into()
@@ -291,8 +310,8 @@ fn after_rollback(error: &RollbackError) -> String {
 fn after_rpc(error: &RpcError) -> Option<&'static str> {
     match error.code {
         RpcCode::Unauthenticated => Some(
-            "this control plane asks for credentials, which this release cannot give yet: use one without \
-             authentication, or the embedded one with `--target local`",
+            "this control plane asks for credentials, and the target has none: give it a `[target.NAME.auth]` table, in CI \
+             set FLYTE_API_KEY, or use the embedded one with `--target local`",
         ),
         RpcCode::PermissionDenied => Some("ask whoever runs the control plane for access to this project and domain"),
         RpcCode::Unavailable => Some(

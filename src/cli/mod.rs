@@ -14,6 +14,7 @@ mod failure;
 mod github;
 mod handoff;
 mod interrupt;
+mod person;
 mod place;
 mod plan_file;
 mod progress;
@@ -92,6 +93,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
         Command::Explain(args) => at::explain::run(args, context.paint()),
         Command::Schema(args) => at::schema::run(args),
         Command::Import(args) => at::import::run(context, args),
+        Command::Auth(args) => at::auth::run(context, args),
         Command::Config(args) => at::config::run(context, args),
         Command::Local(args) => at::local::run(context, args),
         Command::Completions(args) => at::completions::run(args),

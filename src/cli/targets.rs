@@ -1,15 +1,18 @@
 //! The control planes of this user: the embedded one in their state directory, others at their addresses.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
 use owo_colors::OwoColorize;
 
+use super::context::environment;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
+use crate::client::auth::{Person, Surroundings};
 use crate::client::{Client, ClientError, Timeouts};
+use crate::host::Cache;
 use crate::model::target::Connection;
 use crate::port::{Access, ControlPlane, RpcCode, RpcError, Targets};
 use crate::resolve::Target;
@@ -21,13 +24,29 @@ use crate::server::daemon;
 #[derive(Debug, Clone)]
 pub struct UserTargets {
     state: PathBuf,
+    surroundings: Surroundings,
     timeouts: Timeouts,
 }
 
+/// The place of log-ins, with nobody to ask. `state` is the directory of what must be kept.
+pub fn surroundings(state: &Path) -> Surroundings {
+    let environment = environment();
+    let cache = Cache::of_user(&environment).map(|cache| cache.directory().to_owned());
+    Surroundings { environment, state: Some(state.to_owned()), cache, ..Surroundings::default() }
+}
+
 impl UserTargets {
-    /// `state` is the directory of the embedded control plane.
+    /// `state` is the directory of the embedded control plane and of log-ins. Nobody is asked to log in.
     pub fn new(state: PathBuf) -> Self {
-        Self { state, timeouts: Timeouts::default() }
+        let surroundings = surroundings(&state);
+        Self { state, surroundings, timeouts: Timeouts::default() }
+    }
+
+    /// With somebody who may be asked to log in.
+    #[must_use]
+    pub fn with_person(mut self, person: Arc<dyn Person>) -> Self {
+        self.surroundings.person = person;
+        self
     }
 
     /// With other limits of time.
@@ -62,7 +81,7 @@ impl Targets for UserTargets {
         match &target.connection {
             None => self.embedded(access).await.map_err(|error| unreachable(&target.name, error.as_ref())),
             Some(connection) => {
-                let client = Client::within(connection, self.timeouts);
+                let client = Client::at(connection, &self.surroundings, self.timeouts);
                 let client = client.map_err(|error| unusable(&target.name, &error))?;
                 if client.trusts_anyone() {
                     warn_once(&target.name);
@@ -92,8 +111,10 @@ fn unreachable(target: &str, error: &dyn Error) -> RpcError {
 /// Settings with which nothing can be asked.
 fn unusable(target: &str, error: &ClientError) -> RpcError {
     let message = format!("the settings of target `{target}`: {}", chain(error).join(": "));
-    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message)
-        .help("`flyte config show` prints the settings and where each was made")
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message).help(match error {
+        ClientError::Auth(error) => error.help(),
+        _ => "`flyte config show` prints the settings and where each was made".to_owned(),
+    })
 }
 
 /// Once in a run: a command may connect more than once.

@@ -8,6 +8,7 @@ mod bucket;
 mod client;
 mod configuration;
 mod import;
+mod login;
 mod process;
 mod program;
 mod python;

@@ -25,6 +25,8 @@ pub enum Packages {
     Messages,
     /// A server that speaks S3.
     Bucket,
+    /// An authorization server, and a gate that checks tokens.
+    LogIn,
 }
 
 impl Packages {
@@ -33,6 +35,7 @@ impl Packages {
             Self::Sdk => "sdk.txt",
             Self::Messages => "messages.txt",
             Self::Bucket => "bucket.txt",
+            Self::LogIn => "login.txt",
         }
     }
 }
