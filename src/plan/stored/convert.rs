@@ -61,6 +61,7 @@ impl StoredPlan {
             bundles: bundles.map(|bundle| (bundle.digest, bundle.files.clone())).collect(),
             apps: plan.apps.iter().map(|app| stored_app(plan, basis, app)).collect(),
             steps: plan.steps.iter().map(|step| stored_step(plan, step)).collect(),
+            stored: plan.stored.clone(),
         }
     }
 
@@ -75,6 +76,7 @@ impl StoredPlan {
             commit: desired.commit.clone(),
             apps: self.apps.iter().map(|app| app.plan(sources, bundles, desired)).collect(),
             steps: self.steps.iter().filter_map(|step| step.step(bundles, desired)).collect(),
+            stored: self.stored.clone(),
             diagnostics: project.diagnostics.clone(),
         }
     }

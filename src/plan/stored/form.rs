@@ -35,6 +35,8 @@ pub struct StoredPlan {
     pub bundles: BTreeMap<BundleRef, Vec<BundleFile>>,
     pub apps: Vec<StoredApp>,
     pub steps: Vec<StoredStep>,
+    /// Where code lies that is not sent again.
+    pub stored: BTreeMap<BundleRef, String>,
 }
 
 /// The program that made a plan, and the forms of what it calls things by.
