@@ -41,7 +41,7 @@ async fn deploy() -> Result<bool, Box<dyn Error>> {
         clock: Arc::new(SystemClock),
         targets: Arc::new(UserTargets::of_user()?),
         events: Arc::new(NoEvents),
-        releases: Arc::new(RealStores),
+        releases: Arc::new(RealStores::new(env::vars().collect())),
     };
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
     let report = pipeline::deploy(&ports, &Request { manifest, ..Request::default() }, &Options::default()).await?;

@@ -3,13 +3,14 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
+mod code;
 mod history;
 mod on_record;
 mod rollback;
 mod saved;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
@@ -20,17 +21,17 @@ pub use saved::restore;
 use on_record::{no_way_back, open, released};
 
 use crate::apply::{self, OnRecord, Options, Outcome};
-use crate::bundle::{self, Bundle, BundleError, BundleFile, BundleSet};
+use crate::bundle::{self, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
-use crate::diff::{self, ChangeSet, CodeChange, LiveSet};
+use crate::diff::{self, ChangeSet, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, BundleRef, Guarantees, InvalidName, LiveApp, spec};
+use crate::model::{AppId, AppName, BundleRef, Digest, Guarantees, InvalidName, LiveApp};
 use crate::pins::Pins;
 use crate::pins::{self, PinError, Unresolved};
-use crate::plan::stored::{Basis, PlanFileError, Stale, StoredPlan};
+use crate::plan::stored::{PlanFileError, Stale};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcCode, RpcError, StoreError};
 use crate::preflight;
 use crate::release::ReleaseSet;
 use crate::report::Report;
@@ -47,6 +48,8 @@ pub struct Request {
     pub policy: Policy,
     /// `--version`: a name for the versions of this run.
     pub label: Option<String>,
+    /// Whether the plan shows changed code line by line; what is not here is fetched.
+    pub code_text: bool,
 }
 
 /// A plan together with what it was made on.
@@ -56,9 +59,13 @@ pub struct Planned {
     released: ReleaseSet,
     live: LiveSet,
     request: Request,
+    texts: Texts,
     environment: Environment,
     pins: Pins,
 }
+
+/// The texts of a manifest, by their digests.
+type Texts = BTreeMap<String, Digest>;
 
 /// What `[vars]` names, with its values.
 type Environment = BTreeMap<String, Option<String>>;
@@ -138,24 +145,29 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let bundles = pack(ports, &project)?;
     let pins = pins::look_up(ports, &project).await?;
     let desired = lower_with(ports, &project, request, &bundles, &pins)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     tell_filled(&changes);
-    name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
+    code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     let found = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(found);
     plan.commit = desired.commit;
+    let texts = plan::stored::texts(&manifest.sources);
     let environment = resolve::environment(&manifest, &request.selection);
-    Ok(Planned { plan, project, released, live, request: request.clone(), environment, pins })
+    Ok(Planned { plan, project, released, live, request: request.clone(), texts, environment, pins })
 }
 
 fn rpc_words(error: &RpcError) -> String {
+    let refuses = matches!(error.code, RpcCode::Unauthenticated | RpcCode::PermissionDenied);
     match error.delivery {
+        // Nobody has tried: there is no token to send.
+        Delivery::NotSent if refuses => error.message.clone(),
         Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
+        Delivery::Answered if refuses => format!("the control plane refuses: {error}"),
         Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
     }
 }
@@ -182,30 +194,6 @@ impl Planned {
         let plan = self.plan.approve(consent)?;
         let (target, store) = (self.project.target, self.project.releases);
         Ok(Approved { plan, way: Way { target, store, released: self.released } })
-    }
-
-    /// The plan as it is kept in a file, to be applied later by [`restore`].
-    pub fn stored(&self) -> StoredPlan {
-        let basis = Basis {
-            project: &self.project,
-            selection: &self.request.selection,
-            policy: self.request.policy,
-            label: self.request.label.as_deref(),
-            environment: &self.environment,
-            pins: &self.pins,
-            live: &self.live,
-        };
-        StoredPlan::new(&self.plan, &basis)
-    }
-
-    /// The app whose code a file would be packed with, were it there. Absolute.
-    ///
-    /// # Errors
-    /// As [`pack`].
-    pub fn packs(&self, ports: &Ports, path: &Path) -> Result<Option<AppName>, Error> {
-        let bundles = pack(ports, &self.project)?;
-        let has = |bundle: &Bundle| bundle.files.iter().any(|file| bundle.root.join(&file.path) == path);
-        Ok(bundles.by_app.into_iter().find(|(_, bundle)| has(bundle)).map(|(app, _)| app))
     }
 }
 
@@ -327,7 +315,7 @@ fn lower_with(
 pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
     let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let guarantees = control_plane.guarantees();
@@ -378,7 +366,7 @@ pub async fn operate(
     names: &[String],
 ) -> Result<Planned, Error> {
     let mut project = load(ports.files.as_ref(), request)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &DesiredSet::default()).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;
@@ -386,8 +374,8 @@ pub async fn operate(
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
-    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
-    Ok(Planned { plan, project, released, live, request, environment, pins })
+    let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }
 
 /// A live app of a manifest, with its control plane: for logs.
@@ -436,45 +424,6 @@ fn tell_filled(changes: &ChangeSet) {
             tracing::info!(app = %change.name(), field, "the server fills this in: no change");
         }
     }
-}
-
-/// Finds out which files changed: from the lists of bundles packed here before or on record, else from the live bundle
-/// itself.
-async fn name_changed_files(
-    ports: &Ports,
-    control_plane: &dyn ControlPlane,
-    project: &Project,
-    changes: &mut ChangeSet,
-) {
-    for change in &mut changes.apps {
-        let old = change.live.as_ref().and_then(LiveApp::bundle);
-        let new = spec::bundle(&change.desired.spec.0);
-        let (Some(old), Some(new)) = (old, new.filter(|new| Some(*new) != old)) else { continue };
-        let becomes = match &change.desired.bundle {
-            Some(bundle) => Some(bundle.files.clone()),
-            None => files_on_record(ports, project, new).await,
-        };
-        let known = match files_on_record(ports, project, old).await {
-            Some(files) => Some(files),
-            None => list_live_bundle(ports, control_plane, &project.scope.app(change.name())).await,
-        };
-        if let (Some(known), Some(becomes)) = (known, becomes) {
-            change.code = Some(CodeChange { old, new, files: bundle::compare(&known, &becomes) });
-        }
-    }
-}
-
-/// The files in the bundle of a live app, as far as it can be had and read.
-async fn list_live_bundle(
-    ports: &Ports,
-    control_plane: &dyn ControlPlane,
-    id: &AppId,
-) -> Option<Vec<bundle::BundleFile>> {
-    let mut draft = ports.files.draft().ok()?;
-    if !control_plane.download_bundle(id, &mut *draft).await.ok()? {
-        return None;
-    }
-    bundle::list_archive(draft.finish().ok()?.open().ok()?).ok()
 }
 
 /// The files of a bundle that was packed here before, or is on record.

@@ -63,7 +63,7 @@ pub async fn apply(
     let endpoint = control_plane.endpoint();
     let OnRecord { records, released } = on_record;
     let recorder = Recorder { plan, records, released, clock: ports.clock.as_ref(), endpoint, by: &options.by };
-    let writer = Writer::new(ports, control_plane.as_ref(), &plan.scope, &options.interrupt, recorder);
+    let writer = Writer::new(ports, control_plane.as_ref(), plan, &options.interrupt, recorder);
     let mut board = Board::new(plan);
     let mut running = FuturesUnordered::new();
     loop {

@@ -17,7 +17,7 @@ use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
 use crate::model::{AppId, AppName, AppSpec, BundleRef, Fingerprint, LiveApp, Scope, State};
-use crate::plan::{Action, Gate, Precondition, Step};
+use crate::plan::{Action, Gate, Plan, Precondition, Step};
 use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
 use crate::readiness::Evidence;
 
@@ -44,7 +44,7 @@ pub(super) struct Writer<'a> {
     pub scope: &'a Scope,
     pub interrupt: &'a Interrupt,
     recorder: Recorder<'a>,
-    /// Where uploaded bundles lie.
+    /// Where bundles lie that were uploaded, now or before.
     addresses: Mutex<BTreeMap<BundleRef, String>>,
     /// What each app was when its last step ended.
     left: Mutex<BTreeMap<AppName, Fingerprint>>,
@@ -65,11 +65,11 @@ impl<'a> Writer<'a> {
     pub fn new(
         ports: &'a Ports,
         control_plane: &'a dyn ControlPlane,
-        scope: &'a Scope,
+        plan: &'a Plan,
         interrupt: &'a Interrupt,
         recorder: Recorder<'a>,
     ) -> Self {
-        let (addresses, left) = (Mutex::default(), Mutex::default());
+        let (scope, addresses, left) = (&plan.scope, Mutex::new(plan.stored.clone()), Mutex::default());
         Self { ports, control_plane, scope, interrupt, recorder, addresses, left }
     }
 
@@ -279,9 +279,9 @@ impl<'a> Writer<'a> {
     async fn message(&self, id: &AppId, spec: &AppSpec, before: Option<&LiveApp>) -> App {
         let mut spec = spec.clone();
         if let Some(bundle) = spec.bundle() {
-            let uploaded = self.addresses.lock().await.get(&bundle).cloned();
+            let stored = self.addresses.lock().await.get(&bundle).cloned();
             let live = before.filter(|live| live.bundle() == Some(bundle)).and_then(LiveApp::bundle_address);
-            if let Some(address) = uploaded.as_deref().or(live) {
+            if let Some(address) = stored.as_deref().or(live) {
                 spec = spec.with_bundle_address(address);
             }
         }

@@ -1,5 +1,6 @@
 //! A bundle as a file: a tar archive, compressed, the same on every machine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -8,14 +9,15 @@ use md5::{Digest as _, Md5};
 
 use super::files::mode;
 use super::gzip::GzipWriter;
-use super::{Bundle, BundleError, BundleFile, DamagedArchive, MAX_FILES, MAX_SIZE};
+use super::{Bundle, BundleError, BundleFile, DamagedArchive, MAX_FILES, MAX_SIZE, memory};
 use crate::model::Digest;
 use crate::port::{Draft, Files, Parcel};
 
 /// The time of every entry: 1981-01-01 00:00:00 UTC, as the SDK sets it. Tools warn of 1970.
 const MODIFIED: u64 = 347_155_200;
 
-/// Writes the archive to a temporary file: regular files alone, in the order of paths, without owners and times.
+/// Writes the archive to a temporary file: regular files alone, in the order of paths, without owners and times. It is
+/// remembered, so that a later plan can tell which lines changed.
 ///
 /// # Errors
 /// [`BundleError::Changed`] when a file is not what it was when the bundle was named, [`BundleError::Read`], or
@@ -27,11 +29,13 @@ pub fn archive(files: &dyn Files, bundle: &Bundle) -> Result<Parcel, BundleError
         append(&mut tar, files, &bundle.root.join(&file.path), file)?;
     }
     let measured = tar.into_inner().and_then(GzipWriter::finish).map_err(BundleError::Write)?;
+    let content = measured.draft.finish().map_err(BundleError::Write)?;
+    memory::remember_archive(files, bundle.digest, content.as_ref());
     Ok(Parcel {
         file_name: bundle.digest.file_name(),
         length: measured.length,
         md5: measured.md5.finalize().into(),
-        content: measured.draft.finish().map_err(BundleError::Write)?,
+        content,
     })
 }
 
@@ -125,9 +129,47 @@ impl Write for Measured {
 /// # Errors
 /// See [`DamagedArchive`]. No input makes it use more than [`MAX_SIZE`] of work or a few megabytes of memory.
 pub fn list_archive(bytes: impl Read) -> Result<Vec<BundleFile>, DamagedArchive> {
+    let mut list = Vec::new();
+    each_file(bytes, |path, executable, content| {
+        let mut hasher = blake3::Hasher::new();
+        let size = io::copy(content, &mut hasher)?;
+        list.push(BundleFile { path, executable, size, digest: Digest::from_bytes(*hasher.finalize().as_bytes()) });
+        Ok(())
+    })?;
+    list.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(list)
+}
+
+/// The contents of some files of an archive, of those that have no more than `limit` bytes.
+///
+/// # Errors
+/// As [`list_archive`].
+pub fn read_archive(
+    bytes: impl Read,
+    wanted: &BTreeSet<&str>,
+    limit: u64,
+) -> Result<BTreeMap<String, Vec<u8>>, DamagedArchive> {
+    let mut contents = BTreeMap::new();
+    each_file(bytes, |path, _, content| {
+        if wanted.contains(path.as_str()) {
+            let mut read = Vec::new();
+            content.take(limit + 1).read_to_end(&mut read)?;
+            if read.len() as u64 <= limit {
+                contents.insert(path, read);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(contents)
+}
+
+fn each_file(
+    bytes: impl Read,
+    mut take: impl FnMut(String, bool, &mut dyn Read) -> io::Result<()>,
+) -> Result<(), DamagedArchive> {
     // Headers and padding are at most 1 KiB an entry, long names apart.
     let limit = MAX_SIZE + MAX_FILES as u64 * 4096;
-    let mut list = Vec::new();
+    let mut count = 0;
     let mut archive = tar::Archive::new(Bounded { inner: GzDecoder::new(bytes), left: limit });
     let fault = |error: io::Error| {
         if error.kind() == io::ErrorKind::FileTooLarge {
@@ -141,17 +183,15 @@ pub fn list_archive(bytes: impl Read) -> Result<Vec<BundleFile>, DamagedArchive>
         if !entry.header().entry_type().is_file() {
             continue;
         }
-        if list.len() == MAX_FILES {
+        if count == MAX_FILES {
             return Err(DamagedArchive::TooMany { limit: MAX_FILES });
         }
+        count += 1;
         let path = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
         let executable = entry.header().mode().map_err(fault)? & 0o100 != 0;
-        let mut hasher = blake3::Hasher::new();
-        let size = io::copy(&mut entry, &mut hasher).map_err(fault)?;
-        list.push(BundleFile { path, executable, size, digest: Digest::from_bytes(*hasher.finalize().as_bytes()) });
+        take(path, executable, &mut entry).map_err(fault)?;
     }
-    list.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(list)
+    Ok(())
 }
 
 /// Ends with [`io::ErrorKind::FileTooLarge`] where more comes than was allowed.

@@ -133,7 +133,7 @@ impl Bundle {
 }
 
 /// Over format number and count, then path, mode and content of each file, what varies in length led by its length.
-fn digest(files: &[BundleFile]) -> BundleRef {
+pub(super) fn digest(files: &[BundleFile]) -> BundleRef {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&FORMAT.to_le_bytes());
     hasher.update(&(files.len() as u64).to_le_bytes());

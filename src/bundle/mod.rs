@@ -11,12 +11,12 @@ mod rules;
 mod select;
 mod walk;
 
-pub use archive::{archive, list_archive};
+pub use archive::{archive, list_archive, read_archive};
 pub use error::{BundleError, DamagedArchive};
 pub use files::{
     Bundle, BundleFile, BundleSet, ByteSize, FORMAT, FileChange, FileChangeKind, LeftOut, Reason, compare,
 };
-pub use memory::recall;
+pub use memory::{learn, recall, recall_archive};
 pub use pack::{MAX_FILES, MAX_SIZE, WARN_SIZE, pack};
 
 #[cfg(test)]

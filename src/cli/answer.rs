@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
 use super::failure::Result;
+use super::github;
 use super::terminal::{Terminal, width};
 use crate::diagnostic::{self, Diagnostics, Style};
 
@@ -16,6 +17,8 @@ const FORMAT: u32 = 1;
 pub struct Answer {
     /// For people; may hold colours.
     pub text: String,
+    /// For GitHub, where it has a page of its own.
+    pub page: Option<String>,
     /// For programs: the keys that follow `format` and `command`.
     pub json: Map<String, Value>,
     /// Warnings about the user's text.
@@ -29,6 +32,7 @@ impl Answer {
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
+            page: None,
             json: Map::new(),
             diagnostics: Diagnostics::default(),
             exit: Exit::Success,
@@ -58,6 +62,12 @@ impl Answer {
     }
 
     #[must_use]
+    pub fn page(mut self, page: impl Into<String>) -> Self {
+        self.page = Some(page.into());
+        self
+    }
+
+    #[must_use]
     pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
         self.diagnostics = diagnostics;
         self
@@ -76,7 +86,7 @@ impl Answer {
         Value::Object(document)
     }
 
-    /// Prints it: findings to stderr and the result to stdout, or all of it as one document.
+    /// Prints it: findings to stderr and the result to stdout, or all of it as one document, or as a page.
     ///
     /// # Errors
     /// Stdout cannot be written to.
@@ -86,6 +96,10 @@ impl Answer {
         }
         if terminal.json {
             terminal.result(&format!("{:#}\n", self.as_document(command)))?;
+        } else if let Some(page) = self.page.as_ref().filter(|_| terminal.github) {
+            terminal.complain(&findings(terminal, &self.diagnostics));
+            github::annotate(terminal, &self.diagnostics);
+            github::publish(terminal, page)?;
         } else {
             terminal.complain(&findings(terminal, &self.diagnostics));
             terminal.result(&self.text)?;

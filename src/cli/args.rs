@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::command::{
-    activate, apply, bundle, completions, config, delete, deploy, explain, graph, history, import, init, local, logs,
-    man, plan, render, rollback, schema, status, validate, versions,
+    activate, apply, auth, bundle, completions, config, delete, deploy, explain, graph, history, import, init, local,
+    logs, man, plan, render, rollback, schema, status, validate, versions,
 };
 use super::exit;
 use crate::manifest::format::duration;
@@ -110,6 +110,25 @@ pub enum Color {
     Never,
 }
 
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+    // Comments of the doc kind would turn the help of every command into its long form.
+    Github,
+}
+
+/// The flag behind [`Format`], of commands that CI runs.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatFlag {
+    /// `json` is the same as --json; `github` is a page of markdown for a comment, added to the job's summary as well, with
+    /// findings as annotations
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    pub format: Format,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a starter flyte.toml for this directory
@@ -150,6 +169,8 @@ pub enum Command {
     Schema(schema::Args),
     /// Write a manifest from the live apps of a project and domain, or from a Python file
     Import(import::Args),
+    /// Log in to the control plane, log out, who am I
+    Auth(auth::Args),
     /// Effective settings and where they come from
     Config(config::Args),
     /// The embedded control plane of this machine
@@ -167,6 +188,17 @@ impl Command {
     /// Whether it runs the embedded control plane in this process.
     pub fn is_server(&self) -> bool {
         matches!(self, Self::Local(args) if args.name() == "local serve")
+    }
+
+    /// How it is to print, where it says so itself.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Validate(args) => args.format.format,
+            Self::Plan(args) => args.format.format,
+            Self::Apply(args) => args.format.format,
+            Self::Deploy(args) => args.format.format,
+            _ => Format::Text,
+        }
     }
 
     /// The name under which a JSON document presents itself.
@@ -191,6 +223,7 @@ impl Command {
             Self::Explain(_) => "explain",
             Self::Schema(_) => "schema",
             Self::Import(_) => "import",
+            Self::Auth(args) => args.name(),
             Self::Config(_) => "config show",
             Self::Local(args) => args.name(),
             Self::Completions(_) => "completions",

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::args::Global;
 use super::directories;
 use super::failure::{Failure, Result};
-use super::targets::{UserTargets, notes_of};
+use super::person::User;
+use super::targets::{UserTargets, notes_of, surroundings};
 use super::terminal::Terminal;
 use crate::client::Timeouts;
+use crate::client::auth::Surroundings;
 use crate::config::{self, Config, Directories};
 use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
@@ -64,6 +66,7 @@ impl Context {
             },
             policy: Policy::default(),
             label: None,
+            code_text: false,
         })
     }
 
@@ -94,15 +97,23 @@ impl Context {
     /// # Errors
     /// There is no place for the embedded control plane.
     pub fn ports_with(&self, events: Arc<dyn Events>) -> Result<Ports> {
+        let targets = UserTargets::new(directories::state()?, notes_of(&environment()));
         Ok(Ports {
             files: Arc::new(self.files()),
             clock: Arc::new(SystemClock),
-            targets: Arc::new(
-                UserTargets::new(directories::state()?, notes_of(&environment())).within(self.timeouts()),
-            ),
+            targets: Arc::new(targets.with_person(Arc::new(User(self.terminal))).within(self.timeouts())),
             events,
-            releases: Arc::new(RealStores),
+            releases: Arc::new(RealStores::new(environment())),
         })
+    }
+
+    /// Where log-ins happen and are kept.
+    ///
+    /// # Errors
+    /// There is no place for them.
+    pub fn surroundings(&self) -> Result<Surroundings> {
+        let person = Arc::new(User(self.terminal));
+        Ok(Surroundings { person, ..surroundings(&directories::state()?) })
     }
 
     /// How long calls may take.

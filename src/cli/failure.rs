@@ -3,13 +3,17 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
+use std::sync::Arc;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
 use super::answer::{document, findings};
 use super::exit::Exit;
+use super::github;
 use super::terminal::{Terminal, width};
+use crate::client::ClientError;
+use crate::client::auth::AuthError;
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::import;
 use crate::manifest::LoadError;
@@ -20,6 +24,7 @@ use crate::plan::stored::Stale;
 use crate::port::{RpcCode, RpcError};
 use crate::release::NoSuchRelease;
 use crate::report;
+use crate::report::github::failure_markdown;
 
 /// An error on its way to the terminal.
 #[derive(Debug)]
@@ -28,7 +33,7 @@ pub struct Failure {
     chain: Vec<String>,
     help: Option<String>,
     /// The same for programs, where there is more to say: further keys of the document's `error`.
-    details: Option<(&'static str, Value)>,
+    details: Option<Box<(&'static str, Value)>>,
     /// Findings about the user's text, shown before the error.
     diagnostics: Diagnostics,
     exit: Exit,
@@ -87,7 +92,7 @@ impl Failure {
     /// Each reason as a cause.
     fn stale(mut self, stale: &Stale) -> Self {
         self.chain.extend(stale.0.iter().map(ToString::to_string));
-        self.details = Some(("stale", json!(stale.0)));
+        self.details = Some(Box::new(("stale", json!(stale.0))));
         self.exit(Exit::StalePlan).help("plan again; `flyte explain plan::stale_plan` lists what counts")
     }
 
@@ -95,7 +100,7 @@ impl Failure {
         self.exit
     }
 
-    /// Tells it: on stderr, or as the one document of `--json`.
+    /// Tells it: on stderr, or as the one document of `--json`; for GitHub also as a page and as annotations.
     pub fn tell(&self, terminal: &Terminal, command: &str) {
         if terminal.json {
             let mut document = document(command, &self.diagnostics);
@@ -104,6 +109,14 @@ impl Failure {
         } else {
             terminal.complain(&findings(terminal, &self.diagnostics));
             terminal.complain(&self.text());
+            if terminal.github {
+                github::annotate(terminal, &self.diagnostics);
+                if !self.diagnostics.has_errors() {
+                    terminal.complain(&github::of_step(command, &self.chain.join(": ")));
+                }
+                let page = failure_markdown(command, &self.chain, self.help.as_deref(), &self.diagnostics);
+                let _ = github::publish(terminal, &page);
+            }
         }
     }
 
@@ -126,7 +139,7 @@ impl Failure {
         if let Some(help) = &self.help {
             error["help"] = json!(help);
         }
-        if let Some((key, details)) = &self.details {
+        if let Some((key, details)) = self.details.as_deref() {
             error[*key] = details.clone();
         }
         error
@@ -236,6 +249,22 @@ impl From<Refused> for Failure {
     }
 }
 
+impl From<Arc<AuthError>> for Failure {
+    fn from(error: Arc<AuthError>) -> Self {
+        Self::from_error(error.as_ref()).help(error.help())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let failure = Self::from_error(&error);
+        match error {
+            ClientError::Auth(error) => failure.help(error.help()),
+            _ => failure,
+        }
+    }
+}
+
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
         pipeline::Error::from(error).into()
@@ -282,8 +311,8 @@ fn after_rollback(error: &RollbackError) -> String {
 fn after_rpc(error: &RpcError) -> Option<&'static str> {
     match error.code {
         RpcCode::Unauthenticated => Some(
-            "this control plane asks for credentials, which this release cannot give yet: use one without \
-             authentication, or the embedded one with `--target local`",
+            "this control plane asks for credentials, and the target has none: give it a `[target.NAME.auth]` table, in CI \
+             set FLYTE_API_KEY, or use the embedded one with `--target local`",
         ),
         RpcCode::PermissionDenied => Some("ask whoever runs the control plane for access to this project and domain"),
         RpcCode::Unavailable => Some(

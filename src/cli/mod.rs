@@ -11,8 +11,10 @@ mod context;
 mod directories;
 mod exit;
 mod failure;
+mod github;
 mod handoff;
 mod interrupt;
+mod person;
 mod place;
 mod plan_file;
 mod progress;
@@ -46,7 +48,7 @@ pub fn run() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let terminal = Terminal::new(&cli.global);
+    let terminal = Terminal::new(&cli.global, cli.command.format());
     let command = cli.command.name();
     match start(cli, terminal).and_then(|answer| answer.print(&terminal, command)) {
         Ok(exit) => exit,
@@ -91,6 +93,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Answer> {
         Command::Explain(args) => at::explain::run(args, context.paint()),
         Command::Schema(args) => at::schema::run(args),
         Command::Import(args) => at::import::run(context, args),
+        Command::Auth(args) => at::auth::run(context, args),
         Command::Config(args) => at::config::run(context, args),
         Command::Local(args) => at::local::run(context, args),
         Command::Completions(args) => at::completions::run(args),

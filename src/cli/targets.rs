@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use owo_colors::OwoColorize;
 use super::context::environment;
 use super::directories::{self, NoStateDirectory};
 use super::failure::chain;
+use crate::client::auth::{Person, Surroundings};
 use crate::client::{Client, ClientError, Timeouts};
 use crate::guarantees::Observed;
 use crate::host::{Cache, SystemClock};
@@ -26,15 +27,31 @@ use crate::server::daemon;
 #[derive(Clone)]
 pub struct UserTargets {
     state: PathBuf,
+    surroundings: Surroundings,
     /// What was seen of control planes before.
     notes: Arc<dyn Notes>,
     timeouts: Timeouts,
 }
 
+/// The place of log-ins, with nobody to ask. `state` is the directory of what must be kept.
+pub fn surroundings(state: &Path) -> Surroundings {
+    let environment = environment();
+    let cache = Cache::of_user(&environment).map(|cache| cache.directory().to_owned());
+    Surroundings { environment, state: Some(state.to_owned()), cache, ..Surroundings::default() }
+}
+
 impl UserTargets {
-    /// `state` is the directory of the embedded control plane.
+    /// `state` is the directory of the embedded control plane and of log-ins. Nobody is asked to log in.
     pub fn new(state: PathBuf, notes: Arc<dyn Notes>) -> Self {
-        Self { state, notes, timeouts: Timeouts::default() }
+        let surroundings = surroundings(&state);
+        Self { state, surroundings, notes, timeouts: Timeouts::default() }
+    }
+
+    /// With somebody who may be asked to log in.
+    #[must_use]
+    pub fn with_person(mut self, person: Arc<dyn Person>) -> Self {
+        self.surroundings.person = person;
+        self
     }
 
     /// With other limits of time.
@@ -69,7 +86,7 @@ impl Targets for UserTargets {
         let control_plane = match &target.connection {
             None => self.embedded(access).await.map_err(|error| unreachable(&target.name, error.as_ref())),
             Some(connection) => {
-                let client = Client::within(connection, self.timeouts);
+                let client = Client::at(connection, &self.surroundings, self.timeouts);
                 let client = client.map_err(|error| unusable(&target.name, &error))?;
                 if client.trusts_anyone() {
                     warn_once(&target.name);
@@ -111,12 +128,14 @@ fn unreachable(target: &str, error: &dyn Error) -> RpcError {
 /// Settings with which nothing can be asked.
 fn unusable(target: &str, error: &ClientError) -> RpcError {
     let message = format!("the settings of target `{target}`: {}", chain(error).join(": "));
-    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message)
-        .help("`flyte config show` prints the settings and where each was made")
+    RpcError::not_sent(format!("connecting to `{target}`"), RpcCode::InvalidArgument, message).help(match error {
+        ClientError::Auth(error) => error.help(),
+        _ => "`flyte config show` prints the settings and where each was made".to_owned(),
+    })
 }
 
 /// Once in a run: a command may connect more than once.
-fn warn_once(target: &str) {
+pub fn warn_once(target: &str) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         let text = "certificates are not checked (`insecure_skip_verify`): anyone on the way can read and change what \

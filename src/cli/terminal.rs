@@ -4,31 +4,35 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 
-use super::args::{Color, Global};
+use super::args::{Color, Format, Global};
 
 /// The streams of this run and how they are to be written to.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
     pub json: bool,
+    /// Results are pages for GitHub, findings annotations.
+    pub github: bool,
     pub quiet: bool,
     verbose: bool,
     color: ColorChoice,
 }
 
 impl Terminal {
-    pub fn new(global: &Global) -> Self {
+    pub fn new(global: &Global, format: Format) -> Self {
         let color = match global.color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
         color.write_global();
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose > 0, color }
+        let json = global.json || format == Format::Json;
+        let github = !json && format == Format::Github;
+        Self { json, github, quiet: global.quiet, verbose: global.verbose > 0, color }
     }
 
     /// For a run whose arguments make no sense, but for `--json`.
     pub fn for_programs() -> Self {
-        Self { json: true, quiet: true, verbose: false, color: ColorChoice::Never }
+        Self { json: true, github: false, quiet: true, verbose: false, color: ColorChoice::Never }
     }
 
     /// Writes a result. A reader that went away is no error: the command goes on and ends as it would have.

@@ -11,6 +11,8 @@ use connectrpc::client::CallOptions;
 use connectrpc::{ConnectError, ErrorCode};
 
 use super::answer::retry_after;
+use super::auth::Credential;
+use super::caller::{Caller, Refused};
 use super::detail;
 use super::text::clean;
 use super::transport::{Channel, METER, Meter, Seen};
@@ -30,10 +32,11 @@ pub enum Kind {
 }
 
 /// Makes a call, up to four times where its kind allows and its deadline leaves time. `attempt` sends it once, within
-/// [`METER`] and with the options it is given.
+/// [`METER`] and with the options it is given. A call that is refused for want of a good token was not carried out, and
+/// is made once more with a new one.
 ///
 /// # Errors
-/// That of the last attempt.
+/// That of the last attempt, or why there is no token.
 pub async fn call<T, F>(
     channel: &Channel,
     method: &str,
@@ -43,18 +46,44 @@ pub async fn call<T, F>(
 where
     F: Future<Output = Result<T, ConnectError>>,
 {
+    let id = request_id();
+    let caller = Caller { authenticator: channel.authenticator.as_ref(), method, request_id: &id };
+    let credential = caller.credential().await?;
+    let refused = match attempts(channel, &caller, kind, credential.as_ref(), &attempt).await {
+        Ok(answer) => return Ok(answer),
+        Err(failed) => failed.refused,
+    };
+    let Some(next) = caller.instead_of(credential.as_ref(), &refused).await? else {
+        return Err(caller.explained(refused).await);
+    };
+    match attempts(channel, &caller, kind, Some(&next), &attempt).await {
+        Ok(answer) => Ok(answer),
+        Err(failed) => Err(caller.explained(failed.refused).await),
+    }
+}
+
+async fn attempts<T, F>(
+    channel: &Channel,
+    caller: &Caller<'_>,
+    kind: Kind,
+    credential: Option<&Credential>,
+    attempt: &impl Fn(CallOptions) -> F,
+) -> Result<T, Failed>
+where
+    F: Future<Output = Result<T, ConnectError>>,
+{
     let patience = match kind {
         Kind::Read => channel.network.timeouts.read,
         Kind::Write => channel.network.timeouts.write,
     };
-    let request_id = request_id();
+    let Caller { method, request_id, .. } = *caller;
     let begun = Instant::now();
     let send = || {
         let left = patience.saturating_sub(begun.elapsed());
-        let options = CallOptions::default().with_header("x-request-id", request_id.as_str()).with_timeout(left);
+        let options = caller.options(credential).with_timeout(left);
         let meter = Arc::new(Meter::default());
         let reply = METER.scope(meter.clone(), attempt(options));
-        let (started, request_id) = (Instant::now(), &request_id);
+        let started = Instant::now();
         async move {
             let reply = reply.await;
             let seen = meter.seen();
@@ -67,14 +96,14 @@ where
     };
     let again = |failed: &Failed| match kind {
         Kind::Read => failed.passes,
-        Kind::Write => failed.passes && failed.error.delivery == Delivery::NotSent,
+        Kind::Write => failed.passes && failed.refused.error.delivery == Delivery::NotSent,
     };
     // As long as asked for, where that is within the deadline.
     let wait = |failed: &Failed, usual: Option<Duration>| {
         let wait = failed.wait.unwrap_or_default().max(usual?);
         (begun.elapsed() + wait < patience).then_some(wait)
     };
-    send.retry(waits()).when(again).adjust(wait).await.map_err(|failed| failed.error)
+    send.retry(waits()).when(again).adjust(wait).await
 }
 
 /// 0.2, 0.4, 0.8 s, each up to twice as long.
@@ -98,7 +127,7 @@ pub fn request_id() -> String {
 
 /// An attempt that failed.
 struct Failed {
-    error: RpcError,
+    refused: Refused,
     /// Whether the same may go well a moment later.
     passes: bool,
     /// As the server asks.
@@ -121,7 +150,7 @@ impl Failed {
         if let Some(wait) = wait {
             error.message += &format!(" (it asks to wait for {})", seconds(wait));
         }
-        Self { error, passes, wait }
+        Self { refused: Refused { error, at: seen.date }, passes, wait }
     }
 }
 
@@ -154,7 +183,7 @@ fn trouble(error: &ConnectError, seen: &Seen, patience: Duration) -> Option<Trou
 }
 
 /// A stream that failed. A server's errors come as its last message, after a status of success.
-pub fn stream_error(method: &str, request_id: &str, error: &ConnectError, seen: &Seen) -> RpcError {
+pub fn stream_error(caller: &Caller<'_>, error: &ConnectError, seen: &Seen) -> Refused {
     let mut trouble = error.source().and_then(cause::<Trouble>).cloned();
     let cut = |why: &str| {
         let message = format!("the stream broke off after {} bytes: {why}", seen.received);
@@ -165,7 +194,7 @@ pub fn stream_error(method: &str, request_id: &str, error: &ConnectError, seen: 
     } else if told(error).contains("END_STREAM") {
         trouble = Some(cut("its end is missing"));
     }
-    rpc_error(method, request_id, error, trouble)
+    Refused { error: rpc_error(caller.method, caller.request_id, error, trouble), at: seen.date }
 }
 
 fn rpc_error(method: &str, request_id: &str, error: &ConnectError, trouble: Option<Trouble>) -> RpcError {

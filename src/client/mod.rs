@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the client is an edge: waiting for an answer is its matter")]
 
 mod answer;
+pub mod auth;
 mod call;
+mod caller;
 mod data;
 mod detail;
 mod endpoint;
@@ -21,6 +23,7 @@ mod trouble;
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +31,7 @@ use flyte_schema::flyteidl2::app::{
     App, CreateRequest, DeleteRequest, GetRequest, ListRequest, UpdateRequest, list_request,
 };
 use flyte_schema::flyteidl2::artifact::Artifact;
+use flyte_schema::flyteidl2::auth::{UserInfoRequest, UserInfoResponse};
 use flyte_schema::flyteidl2::cluster::{SelectClusterRequest, select_cluster_request};
 use flyte_schema::flyteidl2::common::{self, ProjectIdentifier};
 use flyte_schema::flyteidl2::project::Project;
@@ -37,10 +41,11 @@ use crate::model::spec::identifier;
 use crate::model::target::Connection;
 use crate::model::{AppId, Guarantees, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run, Updates};
+use auth::{AuthError, Authenticator, Surroundings};
 use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
-pub use network::{NetworkError, Timeouts};
+pub use network::{NetworkError, Timeouts, install_cryptography};
 pub use secret::SecretName;
 use transport::Channel;
 
@@ -54,6 +59,8 @@ pub enum ClientError {
     Endpoint(#[from] EndpointError),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
 }
 
 /// A control plane over Connect RPC. Cheap to clone.
@@ -66,20 +73,51 @@ pub struct Client {
 }
 
 impl Client {
+    /// Where nobody is to be asked to log in, and no token is to be kept.
+    ///
     /// # Errors
     /// See [`ClientError`].
     pub fn new(connection: &Connection) -> Result<Self, ClientError> {
         Self::within(connection, Timeouts::default())
     }
 
-    /// With other limits of time.
+    /// The same with other limits of time.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub fn within(connection: &Connection, timeouts: Timeouts) -> Result<Self, ClientError> {
+        Self::at(connection, &Surroundings::default(), timeouts)
+    }
+
+    /// With a place to log in at.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn at(connection: &Connection, surroundings: &Surroundings, timeouts: Timeouts) -> Result<Self, ClientError> {
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
         let network = Network::new(connection, timeouts)?;
-        Ok(Self { endpoint: connection.endpoint.clone(), channel: Channel::new(base, network) })
+        let anonymous = Channel::new(base, network, None);
+        let authenticator = Authenticator::new(connection, anonymous.clone(), surroundings)?;
+        let channel = anonymous.with(authenticator);
+        Ok(Self { endpoint: connection.endpoint.clone(), channel })
+    }
+
+    /// The log-in of its calls. `None` where they need none.
+    pub fn authenticator(&self) -> Option<&Arc<Authenticator>> {
+        self.channel.authenticator.as_ref()
+    }
+
+    /// Who the server takes the caller for.
+    ///
+    /// # Errors
+    /// As the server refuses it.
+    pub async fn user_info(&self) -> Result<UserInfoResponse, RpcError> {
+        let identity = self.channel.identity();
+        call(&self.channel, "IdentityService/UserInfo", Kind::Read, |options| {
+            let identity = identity.clone();
+            async move { Ok(identity.user_info_with_options(UserInfoRequest::default(), options).await?.into_owned()) }
+        })
+        .await
     }
 
     /// Whether certificates are not checked.
@@ -114,7 +152,14 @@ impl Client {
         if base.authority() == self.channel.base.authority() {
             return Ok(self.channel.clone());
         }
-        Ok(Channel::new(base, self.channel.network.clone()))
+        let authenticator = self.channel.authenticator.clone();
+        if let Some(authenticator) = &authenticator {
+            authenticator.may_send_to(&base).map_err(|error| {
+                let message = format!("the server named a cluster that gets no calls: {error}");
+                RpcError::answered(method, RpcCode::Internal, message).help(error.help())
+            })?;
+        }
+        Ok(Channel::new(base, self.channel.network.clone(), authenticator))
     }
 }
 

@@ -75,15 +75,21 @@ pub struct Network {
     pub trusts_anyone: bool,
 }
 
+/// Chooses the one implementation of cryptography that every connection of this program uses. To be called before a
+/// client is made, any number of times.
+pub fn install_cryptography() {
+    static PROVIDER: OnceLock<()> = OnceLock::new();
+    PROVIDER.get_or_init(|| {
+        // An error means that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
 impl Network {
     /// # Errors
     /// See [`NetworkError`].
     pub fn new(connection: &Connection, timeouts: Timeouts) -> Result<Self, NetworkError> {
-        static PROVIDER: OnceLock<()> = OnceLock::new();
-        PROVIDER.get_or_init(|| {
-            // An error means that one is installed already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        install_cryptography();
         let trusts_anyone = connection.insecure_skip_verify && connection.ca_file.is_none();
         let authorities = connection.ca_file.as_deref().map(authorities).transpose()?;
         let builder = || {

@@ -1,6 +1,7 @@
 //! Server streams: states of an app, lines of its log.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use connectrpc::ConnectError;
 use connectrpc::client::CallOptions;
@@ -10,10 +11,12 @@ use flyte_schema::flyteidl2::app::{
 };
 use flyte_schema::flyteidl2::logs::dataplane::{LogLine as WireLine, LogLineOriginator};
 use futures::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use super::HEADERS;
+use super::auth::Credential;
 use super::call::{request_id, stream_error};
+use super::caller::{Caller, Refused};
 use super::transport::{Channel, METER, Meter};
 use crate::model::AppId;
 use crate::model::spec::identifier;
@@ -30,15 +33,18 @@ pub async fn watch(channel: &Channel, app: &AppId) -> Result<Updates, RpcError> 
     let wanted = identifier(app);
     let request =
         WatchRequest { target: Some(watch_request::Target::AppId(Box::new(wanted.clone()))), ..Default::default() };
-    let reader = open(method, move |options, sender: Sender<WatchResponse>, opened| async move {
-        let mut stream = apps.watch_with_options(request, options).await?;
-        let _ = opened.send(());
-        while let Some(message) = stream.message().await? {
-            if sender.send(Ok(message.to_owned_message())).await.is_err() {
-                break;
+    let reader = open(channel, method, move |options, outlet: Outlet<WatchResponse>| {
+        let (apps, request) = (apps.clone(), request.clone());
+        async move {
+            let mut stream = apps.watch_with_options(request, options).await?;
+            outlet.opened.notify_one();
+            while let Some(message) = stream.message().await? {
+                if !outlet.takes(message.to_owned_message()).await {
+                    break;
+                }
             }
+            Ok(())
         }
-        Ok(())
     })
     .await?;
     let updates = receive(reader).filter_map(move |message| {
@@ -53,15 +59,18 @@ pub async fn tail(channel: &Channel, app: &AppId) -> Result<Lines, RpcError> {
     let logs = channel.log_streams();
     let target = tail_logs_request::Target::AppId(Box::new(identifier(app)));
     let request = TailLogsRequest { target: Some(target), ..Default::default() };
-    let reader = open(method, move |options, sender: Sender<TailLogsResponse>, opened| async move {
-        let mut stream = logs.tail_logs_with_options(request, options).await?;
-        let _ = opened.send(());
-        while let Some(message) = stream.message().await? {
-            if sender.send(Ok(message.to_owned_message())).await.is_err() {
-                break;
+    let reader = open(channel, method, move |options, outlet: Outlet<TailLogsResponse>| {
+        let (logs, request) = (logs.clone(), request.clone());
+        async move {
+            let mut stream = logs.tail_logs_with_options(request, options).await?;
+            outlet.opened.notify_one();
+            while let Some(message) = stream.message().await? {
+                if !outlet.takes(message.to_owned_message()).await {
+                    break;
+                }
             }
+            Ok(())
         }
-        Ok(())
     })
     .await?;
     let lines = receive(reader).flat_map(|message| {
@@ -74,42 +83,102 @@ pub async fn tail(channel: &Channel, app: &AppId) -> Result<Lines, RpcError> {
     Ok(lines.boxed())
 }
 
-type Sender<T> = mpsc::Sender<Result<T, RpcError>>;
-type Opened = oneshot::Sender<()>;
+/// Where a stream puts its messages.
+struct Outlet<T> {
+    sender: mpsc::Sender<Result<T, RpcError>>,
+    /// The server has answered.
+    opened: Arc<Notify>,
+    /// A message has been put in.
+    used: Arc<AtomicBool>,
+}
+
+impl<T> Clone for Outlet<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), opened: self.opened.clone(), used: self.used.clone() }
+    }
+}
+
+impl<T> Outlet<T> {
+    /// False once nobody reads any more.
+    async fn takes(&self, message: T) -> bool {
+        self.used.store(true, Ordering::Relaxed);
+        self.sender.send(Ok(message)).await.is_ok()
+    }
+}
 
 /// Runs a stream on its own task. Comes back when its headers are there, when it was refused, or when the server takes
 /// its time with either.
 async fn open<T, F>(
+    channel: &Channel,
     method: &'static str,
-    run: impl FnOnce(CallOptions, Sender<T>, Opened) -> F,
+    run: impl Fn(CallOptions, Outlet<T>) -> F + Send + Sync + 'static,
 ) -> Result<Reader<T>, RpcError>
 where
     T: Send + 'static,
     F: Future<Output = Result<(), ConnectError>> + Send + 'static,
 {
-    let id = request_id();
     let (sender, mut reader) = mpsc::channel(WAITING);
-    let (opened, wait) = oneshot::channel();
-    let options = CallOptions::default().with_header("x-request-id", id.as_str());
-    let meter = Arc::new(Meter::default());
-    let work = METER.scope(meter.clone(), run(options, sender.clone(), opened));
+    let outlet = Outlet { sender, opened: Arc::default(), used: Arc::default() };
+    let (authenticator, opened) = (channel.authenticator.clone(), outlet.opened.clone());
     tokio::spawn(async move {
+        let id = request_id();
+        let caller = Caller { authenticator: authenticator.as_ref(), method, request_id: &id };
         let result = tokio::select! {
-            result = work => result,
-            () = sender.closed() => return None,
+            result = follow(&caller, &outlet, &run) => result,
+            () = outlet.sender.closed() => return None,
         };
-        let seen = meter.seen();
-        let error = result.err().map(|error| stream_error(method, &id, &error, &seen));
-        let code = error.as_ref().map(|error| tracing::field::display(error.code));
-        tracing::info!(method, received = seen.received, request_id = id, error = code, "stream ended");
-        sender.send(Err(error?)).await.err().map(drop)
+        outlet.sender.send(Err(result.err()?)).await.err().map(drop)
     });
     tokio::select! {
-        // The sender is dropped without a word where the stream was refused: then the error is the first message.
-        opened = wait => if opened.is_err() && let Some(Err(error)) = reader.recv().await { return Err(error) },
+        biased;
+        () = opened.notified() => {}
+        // Before it is opened, nothing but an error or the end can come.
+        first = reader.recv() => if let Some(Err(error)) = first { return Err(error) },
         () = tokio::time::sleep(HEADERS) => {}
     }
     Ok(reader)
+}
+
+/// A stream that is refused before its first message, for want of a good token, is opened once more with a new one.
+async fn follow<T, F>(
+    caller: &Caller<'_>,
+    outlet: &Outlet<T>,
+    run: &impl Fn(CallOptions, Outlet<T>) -> F,
+) -> Result<(), RpcError>
+where
+    F: Future<Output = Result<(), ConnectError>>,
+{
+    let credential = caller.credential().await?;
+    let Err(refused) = once(caller, credential.as_ref(), outlet, run).await else { return Ok(()) };
+    if outlet.used.load(Ordering::Relaxed) {
+        return Err(refused.error);
+    }
+    let Some(next) = caller.instead_of(credential.as_ref(), &refused).await? else {
+        return Err(caller.explained(refused).await);
+    };
+    match once(caller, Some(&next), outlet, run).await {
+        Ok(()) => Ok(()),
+        Err(refused) => Err(caller.explained(refused).await),
+    }
+}
+
+async fn once<T, F>(
+    caller: &Caller<'_>,
+    credential: Option<&Credential>,
+    outlet: &Outlet<T>,
+    run: &impl Fn(CallOptions, Outlet<T>) -> F,
+) -> Result<(), Refused>
+where
+    F: Future<Output = Result<(), ConnectError>>,
+{
+    let meter = Arc::new(Meter::default());
+    let result = METER.scope(meter.clone(), run(caller.options(credential), outlet.clone())).await;
+    let seen = meter.seen();
+    let refused = result.map_err(|error| stream_error(caller, &error, &seen));
+    let code = refused.as_ref().err().map(|refused| tracing::field::display(refused.error.code));
+    let Caller { method, request_id, .. } = *caller;
+    tracing::info!(method, received = seen.received, request_id, error = code, "stream ended");
+    refused
 }
 
 fn receive<T: Send + 'static>(reader: Reader<T>) -> impl futures::Stream<Item = Result<T, RpcError>> + Send {

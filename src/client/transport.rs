@@ -7,6 +7,7 @@ use connectrpc::ConnectError;
 use connectrpc::client::{BoxFuture, ClientBody, ClientConfig, ClientTransport};
 use flyte_schema::flyteidl2::app::{AppLogsServiceClient, AppServiceClient};
 use flyte_schema::flyteidl2::artifact::ArtifactServiceClient;
+use flyte_schema::flyteidl2::auth::{AuthMetadataServiceClient, IdentityServiceClient};
 use flyte_schema::flyteidl2::cluster::ClusterServiceClient;
 use flyte_schema::flyteidl2::dataproxy::DataProxyServiceClient;
 use flyte_schema::flyteidl2::project::ProjectServiceClient;
@@ -14,11 +15,13 @@ use flyte_schema::flyteidl2::secret::SecretServiceClient;
 use flyte_schema::flyteidl2::task::TaskServiceClient;
 use flyte_schema::flyteidl2::workflow::RunServiceClient;
 use http::Uri;
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, DATE, HeaderValue};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use jiff::Timestamp;
 
 use super::answer;
+use super::auth::Authenticator;
 use super::call::wire_code;
 use super::network::Network;
 use super::trouble::Trouble;
@@ -47,6 +50,8 @@ pub struct Seen {
     pub sent: u64,
     /// Bytes of the answer's body so far.
     pub received: u64,
+    /// The time of the answer by the server's clock.
+    pub date: Option<Timestamp>,
     /// Why the answer broke off.
     pub broken: Option<String>,
 }
@@ -91,12 +96,17 @@ impl ClientTransport for Http {
                 .map_err(|error| ConnectError::internal("the request cannot be sent").with_source(error))?;
             let answered = network.to(&address).execute(request).await;
             let response = answered.map_err(|error| refuse(Trouble::of(&error, &address, &network)))?;
-            meter.note(|seen| seen.status = Some(response.status().as_u16()));
+            meter.note(|seen| (seen.status, seen.date) = (Some(response.status().as_u16()), date(response.headers())));
             let proxy = network.proxy_to(&address);
             let response = answer::admit(response.into(), proxy.as_deref()).await.map_err(refuse)?;
             Ok(response.map(|body| metered(body, meter)))
         })
     }
+}
+
+fn date(headers: &http::HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE).and_then(|date| date.to_str().ok())?;
+    jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
 fn refuse(trouble: Trouble) -> ConnectError {
@@ -121,18 +131,24 @@ fn metered(body: reqwest::Body, meter: Arc<Meter>) -> Answer {
 pub struct Channel {
     pub base: Uri,
     pub network: Network,
+    /// `None` where calls go without credentials. Signed addresses never get any.
+    pub authenticator: Option<Arc<Authenticator>>,
     calls: ClientConfig,
     streams: ClientConfig,
 }
 
 impl Channel {
-    pub fn new(base: Uri, network: Network) -> Self {
+    pub fn new(base: Uri, network: Network, authenticator: Option<Arc<Authenticator>>) -> Self {
         // Messages of a kilobyte and more are compressed.
         let config = ClientConfig::new(base.clone()).compress_requests("gzip");
         let calls =
             config.clone().with_default_max_message_size(MAX_ANSWER).with_default_element_memory_limit(MAX_DECODED);
         let streams = config.with_default_max_message_size(MAX_MESSAGE);
-        Self { base, network, calls, streams }
+        Self { base, network, authenticator, calls, streams }
+    }
+
+    pub fn with(self, authenticator: Option<Arc<Authenticator>>) -> Self {
+        Self { authenticator, ..self }
     }
 
     fn transport(&self) -> Http {
@@ -157,6 +173,14 @@ impl Channel {
 
     pub fn data(&self) -> DataProxyServiceClient<Http> {
         DataProxyServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn auth_metadata(&self) -> AuthMetadataServiceClient<Http> {
+        AuthMetadataServiceClient::new(self.transport(), self.calls.clone())
+    }
+
+    pub fn identity(&self) -> IdentityServiceClient<Http> {
+        IdentityServiceClient::new(self.transport(), self.calls.clone())
     }
 
     pub fn runs(&self) -> RunServiceClient<Http> {

@@ -239,7 +239,8 @@ pub fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option
     None
 }
 
-fn words(error: &dyn Error) -> String {
+/// An error with its causes.
+pub fn words(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -266,7 +266,8 @@ pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
     match value {
         Value::String(text) if sensitive::looks_like_credential(&text) || is_sensitive(path) => {
             // The name of a secret is no secret; only values of plain variables are.
-            if path.contains("secrets[") { Value::String(text) } else { sensitive::placeholder(salt, &text).into() }
+            let is_known = path.contains("secrets[") || sensitive::is_placeholder(&text);
+            if is_known { Value::String(text) } else { sensitive::placeholder(salt, &text).into() }
         }
         Value::Array(items) => items.into_iter().map(|item| conceal(path, item, salt)).collect(),
         Value::Object(map) => {

@@ -8,7 +8,7 @@ mod unknown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use code::CodeChange;
+pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
 pub use field::{FieldChange, conceal, endpoint_name, walk};
 pub use flat::{Flat, differing};
 pub use unknown::carry_unknown;
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
 use crate::model::{AppName, BundleRef, Guarantees, LiveApp, Marks};
-use crate::release::{AppReleases, Release, ReleaseSet};
+use crate::release::{self, AppReleases, Release, ReleaseSet};
 use crate::resolve::Project;
 use crate::schema::Schema;
 
@@ -79,6 +79,8 @@ pub struct AppChange {
     pub filled: Vec<String>,
     /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
     pub unrecorded: bool,
+    /// The release on record that has the same label and is another version; then `fields` tells how it differs.
+    pub taken: Option<Arc<Release>>,
     /// Which files changed, where the old list is known.
     pub code: Option<CodeChange>,
 }
@@ -117,7 +119,11 @@ pub fn diff(
         .filter_map(|name| {
             let change = compare(project, desired.apps.get(name)?, live.apps.get(name), guarantees);
             let unrecorded = released.is_known && is_unrecorded(released, &change);
-            Some(AppChange { released: released.last(name).cloned(), unrecorded, ..change })
+            let change = AppChange { released: released.last(name).cloned(), unrecorded, ..change };
+            Some(match released.labelled.get(name) {
+                Some(taken) if change.owner == Owner::Us => against(project, change, taken),
+                _ => change,
+            })
         })
         .collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
@@ -146,6 +152,15 @@ fn is_unrecorded(released: &ReleaseSet, change: &AppChange) -> bool {
     change.owner == Owner::Us && !change.drifted && !recorded
 }
 
+/// How what is declared differs from the release that has its label. Both without what may be a credential.
+fn against(project: &Project, change: AppChange, taken: &Arc<Release>) -> AppChange {
+    let (declared, _) = release::conceal(&change.desired.spec.0, &taken.owner);
+    let differences = walk(&canonical(&taken.message), &canonical(&declared));
+    let desired = &change.desired;
+    let fields = field::describe(differences, &desired.spans, &desired.pins, Schema::load(), &project.owner);
+    AppChange { fields, taken: Some(taken.clone()), ..change }
+}
+
 fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarantees: &Guarantees) -> AppChange {
     let mut change = AppChange {
         desired: desired.clone(),
@@ -157,6 +172,7 @@ fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarant
         drifted: false,
         filled: Vec::new(),
         unrecorded: false,
+        taken: None,
         code: None,
     };
     let describe = |old: &Value, new: &Value| {

@@ -15,4 +15,4 @@ pub use cache::Cache;
 pub use clock::SystemClock;
 pub use commit::{CommitError, CommitFiles};
 pub use files::RealFiles;
-pub use releases::{Directory, RealStores};
+pub use releases::{Bucket, Directory, RealStores};

@@ -121,7 +121,7 @@ pub fn import(files: &dyn Files, path: &Path, apps: &[Message], options: &Option
     }
     proof::refine(files, path, &mut drafts, options, &mut unsaid)?;
     let text = text::pretty(&drafts, options);
-    let differences = proof::differences(files, path, &text, &drafts, apps)?;
+    let differences = proof::differences(files, path, &text, &drafts, apps, options)?;
     for difference in &differences {
         let told = |known: &Unsaid| known.app == difference.app && covers(&known.path, &difference.path);
         if !unsaid.iter().any(told) {

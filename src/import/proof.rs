@@ -66,7 +66,7 @@ pub fn refine(
 ) -> Result<(), Error> {
     for _ in 0..MAX_ROUNDS {
         let (text, places) = text::probe(drafts, options);
-        let invalid = match read(files, path, text) {
+        let invalid = match read(files, path, text, options) {
             Ok(_) => return Ok(()),
             Err(Error::Invalid(invalid)) => invalid,
             Err(other) => return Err(other),
@@ -156,8 +156,9 @@ pub fn differences(
     text: &str,
     drafts: &[Draft],
     apps: &[Message],
+    options: &Options,
 ) -> Result<Vec<Difference>, Error> {
-    let project = read(files, path, text.to_owned())?;
+    let project = read(files, path, text.to_owned(), options)?;
     let originals: BTreeMap<&str, &Message> = apps.iter().map(|app| (app.metadata.id.name.as_str(), app)).collect();
     // The code is where it is: the bundle only keeps the place of its address.
     let stand_in = Arc::new(Bundle {
@@ -193,8 +194,10 @@ fn address(app: &Message) -> Option<&str> {
     spec::bundle_address(app)
 }
 
-fn read(files: &dyn Files, path: &Path, text: String) -> Result<Project, Error> {
+/// What the text means, for the control plane it is written for: the text alone may leave that to the SDK's configuration.
+fn read(files: &dyn Files, path: &Path, text: String, options: &Options) -> Result<Project, Error> {
     let files = Overlay::new(files, path.to_owned(), text);
     let manifest = manifest::load(&files, path)?;
-    Ok(resolve::resolve(&manifest, &Selection::default())?)
+    let endpoint = options.target.connection.as_ref().map(|connection| connection.endpoint.clone());
+    Ok(resolve::resolve(&manifest, &Selection { endpoint, ..Selection::default() })?)
 }

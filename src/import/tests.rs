@@ -38,7 +38,7 @@ fn written(apps: &[Message]) -> Imported {
 #[track_caller]
 fn check(apps: &[Message], expected: &str, unsaid: &[&str]) {
     let imported = written(apps);
-    let head = "# h\nname = \"shop\"\nproject = \"p\"\ndomain = \"d\"\n";
+    let head = "# h\nname = \"shop\"\nproject = \"p\"\ndomain = \"d\"\ntarget = \"local\"\n";
     assert_eq!(imported.text.strip_prefix(head).unwrap(), expected);
     let told: Vec<String> = imported.unsaid.iter().map(|one| format!("{} {}", one.app, one.path)).collect();
     assert_eq!(told, unsaid, "{:#?}", imported.unsaid);

@@ -49,6 +49,8 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
         Format::ServiceAccount => kubernetes::service_account(text),
         Format::SharedMemory if text == "auto" => Ok(()),
         Format::SharedMemory => kubernetes::bytes(text),
+        Format::ReleaseStore => release_store(text),
+        Format::Url => url(text),
         Format::Subdomain => kubernetes::subdomain(text),
         Format::AppName => app_name(text),
         Format::Duration => duration(text).map(drop),
@@ -235,6 +237,40 @@ fn http_path(text: &str) -> Result<(), Fault> {
         format!("write `\"/{}\"`", text.trim_start_matches('/').trim())
     };
     fault(codes::INVALID_VALUE, format!("`{text}` is not the path of a URL"), "must begin with `/`", help)
+}
+
+fn url(text: &str) -> Result<(), Fault> {
+    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace)) {
+        return Ok(());
+    }
+    let help = "write `\"https://minio.example.com\"`, for instance";
+    fault(codes::INVALID_VALUE, format!("`{text}` is not a URL"), "no `http://` or `https://` and a host", help)
+}
+
+fn release_store(text: &str) -> Result<(), Fault> {
+    let Some((scheme, place)) = text.split_once("://") else {
+        if text.is_empty() {
+            let help = "name a directory, such as `\".flyte/releases\"`, or a bucket, such as `\"s3://bucket/prefix\"`";
+            return fault(codes::INVALID_VALUE, "the store of releases is empty", "empty", help);
+        }
+        return path(text);
+    };
+    if !["s3", "gs", "az"].contains(&scheme) {
+        let help = "write `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, or a relative path";
+        return fault(codes::INVALID_VALUE, format!("`{scheme}://` is no store of releases"), "another scheme", help);
+    }
+    let mut segments = place.trim_end_matches('/').split('/');
+    let bad = |segment: &str| {
+        segment.is_empty()
+            || segment.starts_with('.')
+            || segment.contains(|c: char| c.is_whitespace() || "?#%*\\".contains(c))
+    };
+    if segments.any(bad) {
+        let help = format!("write `{scheme}://bucket/prefix`: names separated by single `/`");
+        return fault(codes::INVALID_VALUE, format!("`{text}` does not name a place in a bucket"), "not names", help);
+    }
+    Ok(())
 }
 
 /// Paths are relative, and a `..` is judged where the path is used.

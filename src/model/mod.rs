@@ -12,6 +12,7 @@ pub mod quantity;
 pub mod resources;
 pub mod sensitive;
 mod service_name;
+pub mod source_text;
 pub mod spec;
 pub mod target;
 mod version;

@@ -102,7 +102,7 @@ pub struct Commit {
 
 impl fmt::Display for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = self.id.get(..10).unwrap_or(&self.id);
+        let short = self.id.get(..12).unwrap_or(&self.id);
         if self.clean { f.pad(short) } else { f.pad(&format!("{short}+")) }
     }
 }

@@ -1,6 +1,7 @@
 //! What the pipeline has to do with releases on record. Nothing depends on them.
 
 use super::Way;
+use crate::desired::DesiredSet;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Scope;
 use crate::plan::Verb;
@@ -62,9 +63,18 @@ pub(super) fn warnings(set: &ReleaseSet) -> Vec<Diagnostic> {
     set.warnings.iter().map(warn).collect()
 }
 
-/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
-pub(super) async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
-    let read = async { records(ports, project).await?.read().await };
+/// What was last applied, and what the label asked for stands for. Nothing depends on it: what cannot be read becomes a
+/// warning.
+pub(super) async fn released(ports: &Ports, project: &mut Project, desired: &DesiredSet) -> ReleaseSet {
+    let read = async {
+        let records = records(ports, project).await?;
+        let mut set = records.read().await?;
+        if let Some(label) = desired.apps.values().find_map(|app| app.version.label.as_ref()) {
+            let planned = desired.apps.iter().map(|(name, app)| (name, app.version.digest));
+            records.find_label(&mut set, label, planned).await?;
+        }
+        Ok::<_, StoreError>(set)
+    };
     let (set, found) = match read.await {
         Ok(set) => {
             let found = warnings(&set);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::on_record::records;
-use super::{Environment, Error, Planned, Request, load, lower, name_changed_files, no_such_app, read};
+use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read};
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, LiveSet, endpoint_name};
 use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
@@ -74,12 +74,12 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     }
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
-    name_changed_files(ports, control_plane.as_ref(), &project, &mut changes).await;
+    code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);
-    let (request, environment, pins) = (request.clone(), Environment::new(), Pins::new());
-    Ok(Planned { plan, project, released, live, request, environment, pins })
+    let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
+    Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }
 
 /// The app of a name: one that is declared, runs, or is on record.

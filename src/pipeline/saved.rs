@@ -1,11 +1,43 @@
 //! A saved plan on its way back: read, checked against what is there now, made whole again.
 
+use std::path::Path;
+
 use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest, released};
+use crate::bundle::Bundle;
+use crate::model::AppName;
 use crate::pins::{self, Pins};
-use crate::plan::stored::{Stale, StoredPlan};
+use crate::plan;
+use crate::plan::stored::{Basis, Stale, StoredPlan};
 use crate::port::{Access, Ports};
 use crate::preflight;
 use crate::resolve::{self, Project};
+
+impl Planned {
+    /// The plan as it is kept in a file, to be applied later by [`restore`].
+    pub fn stored(&self) -> StoredPlan {
+        let basis = Basis {
+            project: &self.project,
+            selection: &self.request.selection,
+            policy: self.request.policy,
+            label: self.request.label.as_deref(),
+            texts: &self.texts,
+            environment: &self.environment,
+            pins: &self.pins,
+            live: &self.live,
+        };
+        StoredPlan::new(&self.plan, &basis)
+    }
+
+    /// The app whose code a file would be packed with, were it there. Absolute.
+    ///
+    /// # Errors
+    /// As [`pack`].
+    pub fn packs(&self, ports: &Ports, path: &Path) -> Result<Option<AppName>, Error> {
+        let bundles = pack(ports, &self.project)?;
+        let has = |bundle: &Bundle| bundle.files.iter().any(|file| bundle.root.join(&file.path) == path);
+        Ok(bundles.by_app.into_iter().find(|(_, bundle)| has(bundle)).map(|(app, _)| app))
+    }
+}
 
 /// The plan in a text that [`StoredPlan::to_text`] made, if everything it was made on is still so. Of `request`, the
 /// manifest and the environment count; what its flags choose must be what was planned.
@@ -24,14 +56,15 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     };
     let manifest = read_manifest(ports.files.as_ref(), &request)?;
     let environment = resolve::environment(&manifest, &request.selection);
-    refuse(stored.texts(&manifest.sources, &environment))?;
+    let texts = plan::stored::texts(&manifest.sources);
+    refuse(stored.texts(&texts, &environment))?;
     let mut project = meaning(&manifest, &request)?;
     refuse(stored.target(&project))?;
 
     let bundles = pack(ports, &project)?;
     let pins = pinned(ports, &project, &stored).await?;
     let desired = lower_with(ports, &project, &request, &bundles, &pins)?;
-    let released = released(ports, &mut project).await;
+    let released = released(ports, &mut project, &desired).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);
@@ -44,7 +77,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     // What was there when it was made may be gone.
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);
-    Ok(Planned { plan, project, released, live, request, environment, pins })
+    Ok(Planned { plan, project, released, live, request, texts, environment, pins })
 }
 
 fn refuse(stale: Vec<crate::plan::stored::Staleness>) -> Result<(), Stale> {

@@ -19,9 +19,9 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Orders what differs, and says what is held back.
 pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Policy, guarantees: &Guarantees) -> Plan {
-    let mut planner = Planner::new(guarantees, changes.stored.clone());
+    let mut planner = Planner::new(guarantees);
     for change in &changes.apps {
-        let app = planner.app(change, policy, project);
+        let app = planner.app(change, policy, project, &changes.stored);
         planner.apps.push(app);
     }
     planner.orphans(&changes, policy);
@@ -34,9 +34,13 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         commit: None,
         apps: planner.apps,
         steps: planner.steps,
+        stored: planner.stored,
         diagnostics: project.diagnostics.clone(),
     }
 }
+
+/// Where bundles lie.
+type Addresses = BTreeMap<BundleRef, String>;
 
 struct Planner<'a> {
     guarantees: &'a Guarantees,
@@ -45,17 +49,17 @@ struct Planner<'a> {
     /// The last step of each app.
     last: BTreeMap<AppName, StepId>,
     uploads: BTreeMap<BundleRef, StepId>,
-    /// Where bundles lie that need no upload.
-    stored: BTreeMap<BundleRef, String>,
+    /// Where code lies that is needed and was sent before.
+    stored: Addresses,
     /// Apps that will not run after the plan.
     stopped: BTreeSet<AppName>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(guarantees: &'a Guarantees, stored: BTreeMap<BundleRef, String>) -> Self {
+    fn new(guarantees: &'a Guarantees) -> Self {
         Self {
             guarantees,
-            stored,
+            stored: Addresses::new(),
             apps: Vec::new(),
             steps: Vec::new(),
             last: BTreeMap::new(),
@@ -70,7 +74,7 @@ impl<'a> Planner<'a> {
         id
     }
 
-    fn app(&mut self, change: &AppChange, policy: Policy, project: &Project) -> AppPlan {
+    fn app(&mut self, change: &AppChange, policy: Policy, project: &Project, stored: &Addresses) -> AppPlan {
         let desired = &change.desired;
         let left_running = change.live.as_ref().is_some_and(|live| is_left_running(live, self.guarantees));
         let runs = change.live.as_ref().is_some_and(|live| !live.is_stopped() && !left_running);
@@ -106,11 +110,11 @@ impl<'a> Planner<'a> {
         if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) && has_image(change) {
             app.notes.push(Note::ImageNotUsed);
         }
-        self.write(change, app.verb, active);
+        self.write(change, app.verb, active, stored);
         app
     }
 
-    fn write(&mut self, change: &AppChange, verb: Verb, active: bool) {
+    fn write(&mut self, change: &AppChange, verb: Verb, active: bool, stored: &Addresses) {
         let desired = &change.desired;
         let two_steps = !active && self.keeps_only_what_runs(verb);
         let state = match () {
@@ -119,14 +123,7 @@ impl<'a> Planner<'a> {
             () if two_steps && verb == Verb::Update => DesiredState::DESIRED_STATE_UNSPECIFIED,
             () => DesiredState::DESIRED_STATE_STOPPED,
         };
-        let spec = || {
-            let spec = desired.spec.clone().with_desired_state(state);
-            let address = spec.bundle().and_then(|bundle| self.stored.get(&bundle));
-            Box::new(match address {
-                Some(address) => spec.clone().with_bundle_address(address),
-                None => spec,
-            })
-        };
+        let spec = || Box::new(desired.spec.clone().with_desired_state(state));
         let action = match verb {
             Verb::Create => Action::Create(spec()),
             Verb::Update => Action::Update(spec()),
@@ -149,7 +146,7 @@ impl<'a> Planner<'a> {
             change.live.as_ref().map_or(Precondition::Absent, |live| Precondition::Same(fingerprint(&live.0)));
         let mut after = self.dependencies(change);
         if matches!(action, Action::Create(_) | Action::Update(_)) {
-            after.extend(self.upload(change));
+            after.extend(self.upload(change, stored));
         }
         let mut id = self.push(change.name(), action, after, expects, gate);
         if two_steps {
@@ -186,10 +183,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The upload of the app's bundle, unless a live app of ours runs the same one. Apps with equal bundles share it.
-    fn upload(&mut self, change: &AppChange) -> Option<After> {
+    fn upload(&mut self, change: &AppChange, stored: &Addresses) -> Option<After> {
         let bundle = change.desired.bundle.as_ref()?;
-        let runs = change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest);
-        if runs || self.stored.contains_key(&bundle.digest) {
+        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+            return None;
+        }
+        if let Some(address) = stored.get(&bundle.digest) {
+            self.stored.insert(bundle.digest, address.clone());
             return None;
         }
         let step = match self.uploads.get(&bundle.digest) {
@@ -356,6 +356,13 @@ fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
         return Some(Note::NotOurs { owner: owner_name(&change.owner) });
     }
     let label = change.desired.version.label.as_ref()?;
+    if let Some(taken) = &change.taken {
+        return Some(Note::LabelInUse {
+            label: label.clone(),
+            live: taken.version.digest.short(),
+            planned: change.desired.version.digest.short(),
+        });
+    }
     let marks = change.live.as_ref().and_then(LiveApp::marks)?;
     let in_use = marks.owner == change_owner(change)?
         && marks.version == *label

@@ -8,6 +8,7 @@ mod operate;
 mod step;
 pub mod stored;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ pub use step::{Action, After, Gate, Precondition, Step, StepId};
 use crate::bundle::Bundle;
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::diff::{CodeChange, FieldChange, Owner};
-use crate::model::{Activation, AppName, Commit, Digest, Scope, State, Version};
+use crate::model::{Activation, AppName, BundleRef, Commit, Digest, Scope, State, Version};
 
 /// The number of the plan's JSON form.
 pub const FORMAT: u32 = 1;
@@ -49,6 +50,8 @@ pub struct Plan {
     /// Declared apps in dependency order, then orphans.
     pub apps: Vec<AppPlan>,
     pub steps: Vec<Step>,
+    /// Where code lies that apps of ours run already: it is not sent again.
+    pub stored: BTreeMap<BundleRef, String>,
     /// The texts that fields point into, and warnings about them.
     pub diagnostics: Diagnostics,
 }

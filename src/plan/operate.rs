@@ -64,6 +64,7 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
         commit: None,
         apps,
         steps,
+        stored: BTreeMap::new(),
         diagnostics: project.diagnostics.clone(),
     }
 }

@@ -90,6 +90,29 @@ impl Records {
         Ok(())
     }
 
+    /// Finds the releases of these apps that have the label and are other versions.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn find_label(
+        &self,
+        set: &mut ReleaseSet,
+        label: &str,
+        planned: impl IntoIterator<Item = (&AppName, Digest)>,
+    ) -> Result<(), StoreError> {
+        for (app, digest) in planned {
+            let other = |entry: &&LogEntry| {
+                entry.label.as_deref() == Some(label) && entry.version.as_deref() != Some(&digest.short())
+            };
+            let Some(name) = set.log(app).iter().rev().filter(other).find_map(|entry| entry.release) else { continue };
+            match self.release(app, name).await? {
+                Ok(release) => drop(set.labelled.insert(app.clone(), Arc::new(release))),
+                Err(why) => set.warnings.push(Warning { what: self.folder.release(app, name), why: why.to_string() }),
+            }
+        }
+        Ok(())
+    }
+
     /// One release by the name of its record.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use crate::model::{AppName, Digest};
 #[derive(Debug, Clone, Default)]
 pub struct ReleaseSet {
     pub apps: BTreeMap<AppName, AppReleases>,
+    /// The releases on record under the label that is asked for, where it stands for another version than planned.
+    pub labelled: BTreeMap<AppName, Arc<Release>>,
     /// The store answered. Where it did not, nothing is known, and nothing is missing.
     pub is_known: bool,
     /// What cannot be read, and is ignored.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::outcome::Report;
 use crate::apply::StepOutcome;
 use crate::diagnostic;
+use crate::diff::{ChangedFile, CodeChange, Content};
 use crate::plan::{AppPlan, FORMAT, Gate, Plan, Step};
 
 /// The plan as one document.
@@ -43,9 +44,38 @@ fn app_json(plan: &Plan, app: &AppPlan) -> Value {
         "version": app.version,
         "live": app.live,
         "fields": app.fields.iter().map(field).collect::<Vec<_>>(),
-        "code": app.code.as_ref().map(|code| json!({ "old": code.old, "new": code.new, "files": code.files })),
+        "code": app.code.as_ref().map(code_json),
         "notes": app.notes,
     })
+}
+
+fn code_json(code: &CodeChange) -> Value {
+    let file = |changed: &ChangedFile| {
+        let (added, removed) = match changed.content {
+            Content::Counted { added, removed } => (Some(added), Some(removed)),
+            _ => (None, None),
+        };
+        let content = match changed.content {
+            Content::Counted { .. } => "text",
+            Content::Binary => "binary",
+            Content::TooLarge => "too_large",
+            Content::Unknown => "unknown",
+        };
+        let mut value = json!({
+            "path": changed.file.path,
+            "kind": changed.file.kind,
+            "old_size": changed.file.old_size,
+            "new_size": changed.file.new_size,
+            "content": content,
+            "lines_added": added,
+            "lines_removed": removed,
+        });
+        if let Some(patch) = &changed.patch {
+            value["diff"] = json!({ "lines": patch.lines, "left_out": patch.left_out });
+        }
+        value
+    };
+    json!({ "old": code.old, "new": code.new, "files": code.files.iter().map(file).collect::<Vec<_>>() })
 }
 
 fn step_json(step: &Step) -> Value {

@@ -1,5 +1,7 @@
-//! Plan and outcome as text and as JSON.
+//! Plan and outcome as text, as JSON, and as GitHub shows them.
 
+mod code;
+pub mod github;
 mod json;
 mod outcome;
 mod paint;

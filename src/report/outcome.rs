@@ -254,12 +254,16 @@ fn warnings(report: &Report, paint: Paint) -> String {
     text
 }
 
-fn counts(report: &Report, paint: Paint) -> String {
+/// How many apps came to which end.
+pub(super) fn sentence(report: &Report) -> String {
     let mut by_status: std::collections::BTreeMap<Status, usize> = std::collections::BTreeMap::new();
     for app in &report.apps {
         *by_status.entry(app.status).or_default() += 1;
     }
-    let parts: Vec<String> = by_status.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
+    by_status.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+fn counts(report: &Report, paint: Paint) -> String {
     let waited = report.outcome.steps.iter().filter_map(|step| match step.gate {
         GateResult::Passed { waited } => Some(waited),
         _ => None,
@@ -268,7 +272,7 @@ fn counts(report: &Report, paint: Paint) -> String {
         .max()
         .filter(|longest| *longest >= Duration::from_millis(100))
         .map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
-    let told = format!("{}.{longest}", parts.join(", "));
+    let told = format!("{}.{longest}", sentence(report));
     if report.outcome.is_success() {
         format!("{} {told}", paint.good("Applied:"))
     } else {

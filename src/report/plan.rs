@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
+use super::code;
 use super::paint::Paint;
-use super::words::{bytes, count, note, reason};
-use crate::bundle::{FileChange, FileChangeKind};
+use super::words::{count, note, reason};
 use crate::diff::FieldChange;
+use crate::model::AppName;
 use crate::plan::{AppPlan, Counts, Plan, Verb};
-
-/// How many changed files are named before the rest is counted.
-const FILES_SHOWN: usize = 20;
 
 /// The whole plan. Empty plans are one line.
 pub fn plan_text(plan: &Plan, paint: Paint) -> String {
@@ -42,14 +40,12 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         text.push('\n');
     };
     if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
-        let by_file = app.code.is_some() || app.bundle.is_some();
-        let fields: Vec<&FieldChange> =
-            app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect();
+        let fields = shown_fields(app);
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
         for field in fields {
             line(field_text(plan, app, field, key_width, paint));
         }
-        code(app, paint).into_iter().for_each(&mut line);
+        code::lines(app, shown_at(plan, app), paint).into_iter().for_each(&mut line);
     }
     for remark in &app.notes {
         let told = note(remark);
@@ -58,22 +54,52 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     text
 }
 
+/// The fields that are told one by one: not what nobody wrote, and not the code where it is told by file.
+pub(super) fn shown_fields(app: &AppPlan) -> Vec<&FieldChange> {
+    if !matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
+        return Vec::new();
+    }
+    let by_file = app.code.is_some() || app.bundle.is_some();
+    app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect()
+}
+
+/// The first app with the same change of code: its lines are shown there.
+pub(super) fn shown_at<'a>(plan: &'a Plan, app: &AppPlan) -> Option<&'a AppName> {
+    let code = app.code.as_ref()?;
+    let same =
+        |other: &&AppPlan| other.code.as_ref().is_some_and(|other| (other.old, other.new) == (code.old, code.new));
+    plan.apps.iter().find(same).map(|first| &first.name).filter(|name| **name != app.name)
+}
+
 fn symbol(app: &AppPlan, paint: Paint) -> String {
+    let symbol = format!("  {}", symbol_of(app));
     match app.verb {
-        Verb::Create => paint.good("  +"),
-        Verb::Update if app.drifted => paint.bad("  !"),
-        Verb::Update => paint.change("  ~"),
-        Verb::Activate => paint.good("  ↑"),
-        Verb::Deactivate => paint.change("  ↓"),
-        Verb::Delete => paint.bad("  -"),
-        Verb::Unchanged => paint.dim("  ="),
-        Verb::Orphan => paint.change("  ?"),
-        Verb::Refused => paint.bad("  x"),
+        Verb::Create | Verb::Activate => paint.good(symbol),
+        Verb::Update if app.drifted => paint.bad(symbol),
+        Verb::Update | Verb::Deactivate | Verb::Orphan => paint.change(symbol),
+        Verb::Delete | Verb::Refused => paint.bad(symbol),
+        Verb::Unchanged => paint.dim(symbol),
     }
 }
 
-fn headline(app: &AppPlan, paint: Paint) -> String {
-    let verb = match app.verb {
+/// One character for what happens to an app.
+pub(super) fn symbol_of(app: &AppPlan) -> &'static str {
+    match app.verb {
+        Verb::Create => "+",
+        Verb::Update if app.drifted => "!",
+        Verb::Update => "~",
+        Verb::Activate => "↑",
+        Verb::Deactivate => "↓",
+        Verb::Delete => "-",
+        Verb::Unchanged => "=",
+        Verb::Orphan => "?",
+        Verb::Refused => "x",
+    }
+}
+
+/// What happens to an app.
+pub(super) fn verb_word(verb: Verb) -> &'static str {
+    match verb {
         Verb::Create => "create",
         Verb::Update => "update",
         Verb::Activate => "activate",
@@ -82,22 +108,28 @@ fn headline(app: &AppPlan, paint: Paint) -> String {
         Verb::Unchanged => "unchanged",
         Verb::Orphan => "no longer declared",
         Verb::Refused => "refused",
-    };
+    }
+}
+
+/// `old → new`, or the one there is.
+pub(super) fn version_words(app: &AppPlan) -> Option<String> {
     let old = app.live.as_ref().and_then(|live| live.version.clone());
     let new = app.version.as_ref().map(|version| version.mark());
-    let versions = match (old, new, app.verb) {
-        (Some(old), Some(new), Verb::Update) if old != new => format!(" {old} → {new}"),
-        (Some(old), None, _) => format!(" {old}"),
-        (None, Some(new), _) | (Some(_), Some(new), _) => format!(" {new}"),
-        (None, None, _) => String::new(),
-    };
+    match (old, new, app.verb) {
+        (Some(old), Some(new), Verb::Update) if old != new => Some(format!("{old} → {new}")),
+        (old, new, _) => new.or(old),
+    }
+}
+
+fn headline(app: &AppPlan, paint: Paint) -> String {
+    let versions = version_words(app).map_or(String::new(), |versions| format!(" {versions}"));
     let reasons: Vec<String> = app.reasons.iter().map(reason).collect();
     let why = if reasons.is_empty() || app.verb == Verb::Orphan {
         String::new()
     } else {
         format!(": {}", reasons.join(", "))
     };
-    format!("{verb}{}{why}", paint.dim(versions))
+    format!("{}{}{why}", verb_word(app.verb), paint.dim(versions))
 }
 
 fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, paint: Paint) -> String {
@@ -118,31 +150,27 @@ fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, pai
 
 /// A list by element: what stays is not repeated.
 fn elements(old: &[Value], new: &[Value], paint: Paint) -> String {
-    let show = |change: similar::ChangeTag, item: &Value| match change {
-        similar::ChangeTag::Equal => None,
-        similar::ChangeTag::Delete => Some(paint.bad(format!("- {}", value(item)))),
-        similar::ChangeTag::Insert => Some(paint.good(format!("+ {}", value(item)))),
+    let show = |(sign, item): (char, &Value)| match sign {
+        '-' => paint.bad(format!("- {}", value(item))),
+        _ => paint.good(format!("+ {}", value(item))),
     };
+    changed_elements(old, new).into_iter().map(show).collect::<Vec<_>>().join(" ")
+}
+
+/// The elements that go, with `-`, and those that come, with `+`.
+pub(super) fn changed_elements<'a>(old: &'a [Value], new: &'a [Value]) -> Vec<(char, &'a Value)> {
     let (left, right): (Vec<String>, Vec<String>) =
         (old.iter().map(Value::to_string).collect(), new.iter().map(Value::to_string).collect());
     let operations = similar::capture_diff_slices(similar::Algorithm::Myers, &left, &right);
-    let mut shown = Vec::new();
-    for operation in &operations {
-        for item in &old[operation.old_range()] {
-            if operation.tag() != similar::DiffTag::Equal {
-                shown.extend(show(similar::ChangeTag::Delete, item));
-            }
-        }
-        for item in &new[operation.new_range()] {
-            if operation.tag() != similar::DiffTag::Equal {
-                shown.extend(show(similar::ChangeTag::Insert, item));
-            }
-        }
+    let mut changed = Vec::new();
+    for operation in operations.iter().filter(|operation| operation.tag() != similar::DiffTag::Equal) {
+        changed.extend(old[operation.old_range()].iter().map(|item| ('-', item)));
+        changed.extend(new[operation.new_range()].iter().map(|item| ('+', item)));
     }
-    shown.join(" ")
+    changed
 }
 
-fn value(value: &Value) -> String {
+pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) if text.starts_with("(sensitive #") => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(self::value).collect::<Vec<_>>().join(", ")),
@@ -154,33 +182,36 @@ fn value(value: &Value) -> String {
     }
 }
 
-fn code(app: &AppPlan, paint: Paint) -> Vec<String> {
-    let Some(change) = &app.code else {
-        let Some(bundle) = app.bundle.as_ref().filter(|_| app.changes_code()) else { return Vec::new() };
-        let size = bundle.files.iter().map(|file| file.size).sum();
-        return vec![format!("code  {}, {}", count(bundle.files.len(), "file"), bytes(size))];
-    };
-    let mut lines = vec![format!("code  {} changed", count(change.files.len(), "file"))];
-    lines.extend(change.files.iter().take(FILES_SHOWN).map(|file| format!("  {}", file_text(file, paint))));
-    if let Some(more) = change.files.len().checked_sub(FILES_SHOWN).filter(|more| *more > 0) {
-        lines.push(format!("  and {more} more; `flyte bundle {}` lists every file", app.name));
-    }
-    lines
-}
-
-fn file_text(file: &FileChange, paint: Paint) -> String {
-    let size = |size: Option<u64>| size.map_or(String::new(), bytes);
-    match file.kind {
-        FileChangeKind::Added => paint.good(format!("+ {}  {}", file.path, size(file.new_size))),
-        FileChangeKind::Removed => paint.bad(format!("- {}", file.path)),
-        FileChangeKind::Mode => paint.change(format!("~ {}  executable bit", file.path)),
-        FileChangeKind::Changed => {
-            paint.change(format!("~ {}  {} → {}", file.path, size(file.old_size), size(file.new_size)))
-        }
-    }
-}
-
 fn summary(plan: &Plan, paint: Paint) -> String {
+    let (head, counts) = summary_parts(plan);
+    let head = match (plan.apps.is_empty(), plan.only_waits(), plan.is_empty()) {
+        (true, ..) => return format!("{head}."),
+        (_, true, _) => paint.change(format!("{head}:")),
+        (_, _, true) => paint.good(format!("{head}:")),
+        _ => paint.bold("Plan:"),
+    };
+    let unrecorded = match plan.unrecorded() {
+        0 => String::new(),
+        1 => " The release of one app is not on record; apply adds it.".to_owned(),
+        n => format!(" The releases of {n} apps are not on record; apply adds them."),
+    };
+    let mistakes = match plan.diagnostics.errors() {
+        0 => String::new(),
+        n => format!(" {}", paint.bad(format!("It cannot be applied: {}.", count(n, "mistake")))),
+    };
+    format!("{head} {counts}.{unrecorded}{mistakes}")
+}
+
+/// The counts in one sentence without its stop.
+pub(super) fn sentence(plan: &Plan) -> String {
+    match summary_parts(plan) {
+        (head, counts) if counts.is_empty() => head.to_lowercase(),
+        ("", counts) => counts,
+        (head, counts) => format!("{}: {counts}", head.to_lowercase()),
+    }
+}
+
+fn summary_parts(plan: &Plan) -> (&'static str, String) {
     let Counts { create, update, activate, deactivate, delete, unchanged, orphan, refused } = plan.counts();
     let told = [
         (create, "to create"),
@@ -193,22 +224,11 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         (unchanged, "unchanged"),
     ];
     let parts: Vec<String> = told.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if plan.apps.is_empty() {
-        return "Nothing is declared, and nothing of this manifest runs.".into();
-    }
-    let headline = match () {
-        () if plan.only_waits() => paint.change("Nothing to do but to wait:"),
-        () if plan.is_empty() => paint.good("Nothing to do:"),
-        () => paint.bold("Plan:"),
+    let head = match (plan.apps.is_empty(), plan.only_waits(), plan.is_empty()) {
+        (true, ..) => "Nothing is declared, and nothing of this manifest runs",
+        (_, true, _) => "Nothing to do but to wait",
+        (_, _, true) => "Nothing to do",
+        _ => "",
     };
-    let unrecorded = match plan.unrecorded() {
-        0 => String::new(),
-        1 => " The release of one app is not on record; apply adds it.".to_owned(),
-        n => format!(" The releases of {n} apps are not on record; apply adds them."),
-    };
-    let mistakes = match plan.diagnostics.errors() {
-        0 => String::new(),
-        n => format!(" {}", paint.bad(format!("It cannot be applied: {}.", count(n, "mistake")))),
-    };
-    format!("{headline} {}.{unrecorded}{mistakes}", parts.join(", "))
+    (head, parts.join(", "))
 }

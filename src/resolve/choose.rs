@@ -2,7 +2,7 @@
 
 use super::vars::{Filling, Variables};
 use super::way::{self, Way};
-use super::{Layer, Origin, Selection, Target};
+use super::{Layer, Origin, ReleaseStore, Selection, Target, releases};
 use crate::config::{self, Part, Parts};
 use crate::diagnostic::{Diagnostic, FileId, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, Node, Table};
@@ -25,6 +25,9 @@ pub struct Chosen {
     pub domain: Choice,
     pub target_name: Choice,
     pub target: Target,
+    pub releases: ReleaseStore,
+    /// As written, with where.
+    pub release_settings: Vec<(&'static str, Choice)>,
     /// How the target is reached, part by part; empty for the embedded control plane.
     pub parts: Parts<Origin>,
     /// What was read otherwise than the SDK reads it.
@@ -90,6 +93,7 @@ pub fn choose(
     let mut domain = pick("domain", selection.domain.as_ref(), "--domain");
     let written_target = pick("target", selection.target.as_ref(), "--target");
 
+    let (releases, release_settings) = releases::store(manifest, variables, filling);
     let (target_name, by_default) = target_name(selection, manifest, written_target, findings);
     let mut chooser = Chooser { manifest, selection, variables, filling, findings, unconfigured: Vec::new() };
     let (target, way) = chooser.target(&target_name);
@@ -97,10 +101,10 @@ pub fn choose(
 
     let needs_scope = project.is_open() || domain.is_open();
     for (choice, key) in [(&mut project, "task.project"), (&mut domain, "task.domain")] {
-        if choice.is_open() {
-            if let Some(found) = configured(manifest, selection, way.file.as_deref(), key) {
-                *choice = found;
-            }
+        if choice.is_open()
+            && let Some(found) = configured(manifest, selection, way.file.as_deref(), key)
+        {
+            *choice = found;
         }
     }
     let config = &selection.config;
@@ -116,7 +120,8 @@ pub fn choose(
     if way.is_sdk {
         notes.extend(way::notes_on_org(&way.parts, &org));
     }
-    Chosen { name, org, project, domain, target_name, target, parts: way.parts, notes, unconfigured }
+    let parts = way.parts;
+    Chosen { name, org, project, domain, target_name, target, releases, release_settings, parts, notes, unconfigured }
 }
 
 /// The text of the SDK's configuration comes after those of the manifest.

@@ -10,6 +10,7 @@ mod parameters;
 mod place;
 mod project;
 mod reach;
+mod releases;
 mod resources;
 #[cfg(test)]
 pub mod sample;
@@ -28,9 +29,6 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, SourceMap, S
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
 use draft::Draft;
-
-/// Where releases are on record unless a manifest says otherwise, below its root.
-const RELEASES: &str = ".flyte/releases";
 
 /// What the manifest means under `selection`.
 ///
@@ -94,7 +92,7 @@ fn project(
         owner: draft.chosen.name.value.clone().unwrap_or_default(),
         scope,
         target: draft.chosen.target.clone(),
-        releases: ReleaseStore::Directory(manifest.root.join(RELEASES)),
+        releases: draft.chosen.releases.clone(),
         root: manifest.root.clone(),
         apps,
         declared,

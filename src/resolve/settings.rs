@@ -15,6 +15,7 @@ use crate::schema::{Form, Schema, TableType};
 pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -> Vec<Setting> {
     let chosen = &draft.chosen;
     let mut settings = choice_settings(chosen, selection);
+    settings.extend(chosen.release_settings.iter().filter_map(|(key, choice)| choice_setting(key, choice)));
     let layers = layers(manifest, selection.profile.as_deref());
     let owner = chosen.name.value.as_deref().unwrap_or_default();
     let kind = Schema::load().table("app").expect("the schema defines it");

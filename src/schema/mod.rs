@@ -117,6 +117,8 @@ pub enum Format {
     PortName,
     /// `module:attribute`.
     PythonObject,
+    /// A relative path, or the address of a bucket.
+    ReleaseStore,
     /// A project, domain or organisation.
     ScopeName,
     SecretKey,
@@ -128,6 +130,8 @@ pub enum Format {
     ShellWords,
     /// A part of a DNS name.
     Subdomain,
+    /// `http://` or `https://`.
+    Url,
     /// An environment variable.
     Variable,
     /// A name inside the manifest: of a variable, a profile, a target, the manifest itself.
@@ -135,7 +139,7 @@ pub enum Format {
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 29] = [
+    const NAMES: [(&'static str, Self); 31] = [
         ("accelerator", Self::Accelerator),
         ("app-name", Self::AppName),
         ("artifact-name", Self::ArtifactName),
@@ -156,6 +160,7 @@ impl Format {
         ("port", Self::Port),
         ("port-name", Self::PortName),
         ("python-object", Self::PythonObject),
+        ("release-store", Self::ReleaseStore),
         ("scope-name", Self::ScopeName),
         ("secret-key", Self::SecretKey),
         ("secret-variable", Self::SecretVariable),
@@ -163,6 +168,7 @@ impl Format {
         ("shared-memory", Self::SharedMemory),
         ("shell-words", Self::ShellWords),
         ("subdomain", Self::Subdomain),
+        ("url", Self::Url),
         ("variable", Self::Variable),
         ("word", Self::Word),
     ];
@@ -184,6 +190,7 @@ impl Format {
             Self::ParameterName => Some("^[^\\s]+$"),
             Self::PortName => Some("^[a-z0-9-]{1,15}$"),
             Self::PythonObject => Some("^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"),
+            Self::Url => Some("^https?://[^\\s]+$"),
             Self::ScopeName => Some("^[A-Za-z0-9._-]{1,63}$"),
             Self::SecretKey => Some("^[A-Za-z0-9_.-]+$"),
             Self::ServiceAccount => Some("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"),
@@ -197,6 +204,7 @@ impl Format {
             | Self::Image
             | Self::Path
             | Self::Port
+            | Self::ReleaseStore
             | Self::SharedMemory
             | Self::ShellWords => None,
         }

@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
 
 mod adopt;
+mod bucket;
 mod client;
 mod configuration;
 mod import;
+mod login;
 mod process;
 mod program;
 mod python;

@@ -23,6 +23,10 @@ pub enum Packages {
     Sdk,
     /// The newest messages and Connect stubs, and a server for them.
     Messages,
+    /// A server that speaks S3.
+    Bucket,
+    /// An authorization server, and a gate that checks tokens.
+    LogIn,
 }
 
 impl Packages {
@@ -30,6 +34,8 @@ impl Packages {
         match self {
             Self::Sdk => "sdk.txt",
             Self::Messages => "messages.txt",
+            Self::Bucket => "bucket.txt",
+            Self::LogIn => "login.txt",
         }
     }
 }

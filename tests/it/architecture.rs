@@ -50,7 +50,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("guarantees", &["canonical", "diff", "model", "port"]),
     ("preflight", &["desired", "diagnostic", "diff", "model", "plan", "port", "resolve"]),
     ("client", &["model", "port"]),
-    ("host", &["bundle", "model", "port", "release", "resolve"]),
+    ("host", &["bundle", "client", "model", "port", "release", "resolve"]),
     ("server", &["canonical", "client", "model", "port"]),
 ];
 
@@ -61,7 +61,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("miette", &["cli", "diagnostic/render.rs"]),
     ("connectrpc", &["client", "server"]),
     ("reqwest", &["client", "server"]),
+    ("oauth2", &["client/auth"]),
+    ("keyring", &["client/auth"]),
     ("axum", &["server"]),
+    ("object_store", &["host"]),
     ("rusqlite", &["server"]),
     ("ignore", &["bundle"]),
     ("kdl", &["schema"]),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::cli::{Desk, Ran, files};
 
-const READS: [&str; 16] = [
+const READS: [&str; 21] = [
     "flyte validate",
     "flyte plan",
     "flyte plan --json --activate --prune --adopt --version v1",
@@ -20,6 +20,11 @@ const READS: [&str; 16] = [
     "flyte schema",
     "flyte logs catalogue",
     "flyte local status",
+    "flyte history",
+    "flyte versions catalogue",
+    "flyte versions clean --keep 1 --dry-run",
+    "flyte rollback catalogue",
+    "flyte rollback catalogue --from-git HEAD",
     // Nobody can be asked.
     "GREETING=goodbye flyte apply",
     "flyte delete web",

@@ -9,8 +9,8 @@ use buffa::Enumeration as _;
 use flyte::apply::Options;
 use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
 use flyte::model::Scope;
-use flyte::pipeline::{Error, Request};
-use flyte::plan::Policy;
+use flyte::pipeline::{self, Error, Request};
+use flyte::plan::{Consent, Policy};
 use flyte::port::Event;
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Behaviour, Fault, Simulator};
@@ -43,7 +43,8 @@ struct Case {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Run {
-    /// `plan`, `save` (a plan, into the plan file), `apply` (the default), `apply-saved`, `activate`, `deactivate` or
+    /// `plan`, `save` (a plan, into the plan file), `apply` (the default), `apply-saved`, `rollback`, `history`,
+    /// `activate`, `deactivate` or
     /// `delete`.
     command: Option<String>,
     /// A directory below the case's.
@@ -68,6 +69,11 @@ struct Run {
     /// What somebody else does before the run, or that many seconds after it began.
     edit: Vec<Edit>,
     edit_after: Option<f64>,
+    /// `rollback`: of `app`, to this version.
+    to: Option<String>,
+    with_dependencies: bool,
+    /// What the store of releases refuses everything with from now on; empty: nothing any more.
+    store_refuses: Option<String>,
     /// The secrets there are from now on, as `project/domain/NAME`, `domain/NAME` or `NAME`. Left out: all there could
     /// be.
     secrets: Option<Vec<String>>,
@@ -258,6 +264,9 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     for fault in &step.faults {
         world.simulator.inject(fault.clone());
     }
+    if let Some(words) = &step.store_refuses {
+        world.releases.refuse(Some(words.as_str()).filter(|words| !words.is_empty()));
+    }
     world.simulator.forget_calls();
     let mut request = request(Policy { adopt: step.adopt, prune: step.prune, activate: step.activate });
     request.label = step.label.clone();
@@ -274,7 +283,7 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     };
     text.push_str(&told);
     let heard = world.heard.take();
-    if !step.quiet && !["plan", "save"].contains(&command) {
+    if !step.quiet && !["plan", "save", "history"].contains(&command) {
         text.push_str("-- events\n");
         for event in heard {
             writeln!(text, "{}", event_text(&event))?;
@@ -321,9 +330,39 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
             world.apply_saved(&request, &options).await.map(|report| outcome_text(&report, plain))
         }
         "apply" => world.apply(request, &options).await.map(|report| outcome_text(&report, plain)),
+        "rollback" => roll_back(world, step, request, &options).await,
+        "history" => history(world, request).await,
         other => operate(world, other, step, request, &options).await,
     };
     result.unwrap_or_else(|error| failure(&error))
+}
+
+async fn roll_back(
+    world: &World,
+    step: &Run,
+    request: &Request,
+    options: &Options,
+) -> std::result::Result<String, Error> {
+    let [app] = step.app.as_slice() else { panic!("one app is rolled back") };
+    let what = pipeline::Rollback { app: app.clone(), to: step.to.clone(), with_dependencies: step.with_dependencies };
+    let mut request = request.clone();
+    request.selection.apps.clear();
+    let ports = world.ports();
+    let planned = pipeline::rollback(&ports, &request, &what).await?;
+    let plan = plan_text(&planned.plan, Paint { color: false });
+    let report = pipeline::apply(&ports, &planned.approve(Consent::given())?, options).await?;
+    Ok(format!("{plan}\n{}", outcome_text(&report, Paint { color: false })))
+}
+
+async fn history(world: &World, request: &Request) -> std::result::Result<String, Error> {
+    let history = pipeline::history(&world.ports(), request, None, 100).await?;
+    let mut text = String::new();
+    for happened in history.events {
+        let event = happened.event.expect("it was written by this program");
+        let mark = happened.entry.mark().unwrap_or("-").to_owned();
+        text.push_str(&format!("{} {mark} {} by {}\n", happened.app, happened.entry.kind, event.by));
+    }
+    Ok(text)
 }
 
 async fn operate(
@@ -333,8 +372,7 @@ async fn operate(
     request: &Request,
     options: &Options,
 ) -> std::result::Result<String, Error> {
-    use flyte::pipeline;
-    use flyte::plan::{Consent, Operation};
+    use flyte::plan::Operation;
     let operation = match command {
         "activate" => Operation::Activate,
         "deactivate" => Operation::Deactivate,

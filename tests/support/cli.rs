@@ -181,6 +181,7 @@ impl Desk {
             .env("HOME", &self.root)
             .env("LC_ALL", "C.UTF-8")
             .env("NO_COLOR", "1")
+            .env("FLYTE_ACTOR", "ada@desk")
             .env("FLYTE_STATE_DIR", &self.state)
             .env("FLYTE_CACHE_DIR", self.root.join("cache"))
             .env("FLYTE_LOCAL_RPC_LOG", self.root.join("rpcs"));

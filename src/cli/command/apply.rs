@@ -7,9 +7,11 @@ use std::sync::Arc;
 use super::plan::Scope;
 use crate::apply::{Interrupt, Options};
 use crate::cli::answer::{Answer, findings};
+use crate::cli::args::FormatFlag;
 use crate::cli::context::{Context, environment};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
+use crate::cli::github;
 use crate::cli::plan_file;
 use crate::cli::progress::Progress;
 use crate::cli::{actor, consent, interrupt};
@@ -31,6 +33,9 @@ pub struct Args {
 
     #[command(flatten)]
     manner: Manner,
+
+    #[command(flatten)]
+    pub format: FormatFlag,
 }
 
 /// How something is done, whatever it is.
@@ -113,9 +118,13 @@ pub async fn carry_out(
     if planned.plan.steps.is_empty() && planned.plan.is_empty() {
         let report = planned.approve(Consent::given())?.nothing_done();
         let answer = Answer::text(text).document(report::outcome_json(&report));
+        let answer = answer.page(report::github::plan_markdown(&report.plan));
         return Ok(answer.diagnostics(report.plan.diagnostics));
     }
-    if !terminal.json && !terminal.quiet {
+    if terminal.github {
+        terminal.complain(&findings(terminal, &planned.plan.diagnostics));
+        github::annotate(terminal, &planned.plan.diagnostics);
+    } else if !terminal.json && !terminal.quiet {
         terminal.complain(&findings(terminal, &planned.plan.diagnostics));
         terminal.result(&text)?;
         if terminal.is_live() {
@@ -138,7 +147,8 @@ pub async fn carry_out(
     let report = pipeline::apply(ports, &approved, &options).await?;
     progress.finish();
     let text = format!("\n{}", report::outcome_text(&report, context.paint()));
-    Ok(Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report)))
+    let answer = Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report));
+    Ok(answer.page(report::github::outcome_markdown(&report)))
 }
 
 /// What the caller is told. An interrupted run is told as such whatever else happened.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::apply::{self, Manner};
 use super::plan::PolicyFlags;
 use crate::cli::answer::Answer;
+use crate::cli::args::FormatFlag;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::place::place;
@@ -28,6 +29,9 @@ pub struct Args {
 
     #[command(flatten)]
     manner: Manner,
+
+    #[command(flatten)]
+    pub format: FormatFlag,
 }
 
 /// # Errors

@@ -2,6 +2,7 @@
 
 pub mod activate;
 pub mod apply;
+pub mod auth;
 pub mod bundle;
 pub mod completions;
 pub mod config;

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use crate::cli::answer::Answer;
+use crate::cli::args::FormatFlag;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
+use crate::cli::github;
 use crate::cli::plan_file;
 use crate::pipeline;
 use crate::plan::Policy;
@@ -17,12 +19,19 @@ pub struct Args {
     #[arg(long)]
     detailed_exitcode: bool,
 
+    /// Show changed code line by line; old code that is not on this machine is fetched
+    #[arg(long)]
+    diff: bool,
+
     /// Save the plan to FILE, for `flyte apply FILE`, which runs exactly that or nothing
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     out: Option<PathBuf>,
 
     #[command(flatten)]
     scope: Scope,
+
+    #[command(flatten)]
+    pub format: FormatFlag,
 }
 
 /// What plan and apply are narrowed to and allowed to do.
@@ -68,6 +77,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let mut request = context.request(&args.scope.apps)?;
     request.policy = args.scope.policy.policy();
     request.label.clone_from(&args.scope.policy.version);
+    request.code_text = args.diff;
     let ports = context.ports()?;
     let planned = context.wait(async { Ok(pipeline::plan(&ports, &request).await?) })?;
     let saved = match &args.out {
@@ -88,6 +98,13 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         });
     }
     let mut answer = Answer::text(text).document(report::plan_json(&plan));
+    if context.terminal.github {
+        answer = answer.page(report::github::plan_markdown(&plan));
+        if plan.counts().refused > 0 {
+            let apps = report::count(plan.counts().refused, "app");
+            context.terminal.complain(&github::of_step("plan", &format!("{apps} refused: nothing can be applied")));
+        }
+    }
     if args.out.is_some() {
         answer = answer.with("saved", saved);
     }

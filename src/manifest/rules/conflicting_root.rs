@@ -4,7 +4,7 @@ use super::super::{Entry, Manifest, Value};
 use crate::diagnostic::{Diagnostic, codes};
 
 /// Keys that are the root's; a member may repeat them.
-const SHARED: [&str; 5] = ["name", "org", "project", "domain", "target"];
+const SHARED: [&str; 6] = ["name", "org", "project", "domain", "target", "releases"];
 
 pub fn check(manifest: &mut Manifest) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
@@ -39,6 +39,11 @@ fn conflict(entry: &Entry, root: Option<&Entry>) -> Option<Diagnostic> {
             let help = format!("remove `{key}` from the member: the root decides it for the whole workspace");
             Some(finding.label(entry.node.span, "the member").label(root, "the root").help(help))
         }
+        (Value::Table(_), _) if key == "releases" => Some(
+            finding("a member of a workspace has no releases of its own".to_owned())
+                .label(entry.key_span, "declared in a member")
+                .help("move the table to the root: the whole workspace is on record in one place"),
+        ),
         (Value::Table(_), _) => Some(
             finding("a member of a workspace declares no targets".to_owned())
                 .label(entry.key_span, "declared in a member")

@@ -26,6 +26,8 @@ pub struct Basis<'a> {
     pub selection: &'a Selection,
     pub policy: Policy,
     pub label: Option<&'a str>,
+    /// Of the manifest: what else findings point into is not part of it.
+    pub texts: &'a BTreeMap<String, Digest>,
     /// What `[vars]` names, with its values.
     pub environment: &'a BTreeMap<String, Option<String>>,
     pub pins: &'a BTreeMap<AppName, BTreeMap<String, Resolved>>,
@@ -44,7 +46,6 @@ impl Tool {
 
 impl StoredPlan {
     pub fn new(plan: &Plan, basis: &Basis<'_>) -> Self {
-        let sources = &plan.diagnostics.sources;
         let bundles = plan.apps.iter().filter_map(|app| app.bundle.as_ref());
         Self {
             tool: Tool::here(),
@@ -54,12 +55,13 @@ impl StoredPlan {
             choices: Choices::of(basis.selection),
             policy: basis.policy,
             label: basis.label.map(str::to_owned),
-            files: texts(sources),
+            files: basis.texts.clone(),
             environment: recognised(basis.environment, &plan.owner),
             pins: shown(basis.pins, &plan.owner),
             bundles: bundles.map(|bundle| (bundle.digest, bundle.files.clone())).collect(),
             apps: plan.apps.iter().map(|app| stored_app(plan, basis, app)).collect(),
             steps: plan.steps.iter().map(|step| stored_step(plan, step)).collect(),
+            stored: plan.stored.clone(),
         }
     }
 
@@ -74,6 +76,7 @@ impl StoredPlan {
             commit: desired.commit.clone(),
             apps: self.apps.iter().map(|app| app.plan(sources, bundles, desired)).collect(),
             steps: self.steps.iter().filter_map(|step| step.step(bundles, desired)).collect(),
+            stored: self.stored.clone(),
             diagnostics: project.diagnostics.clone(),
         }
     }
@@ -86,7 +89,7 @@ impl StoredTarget {
     }
 }
 
-/// The digest of every text, by its path below the root of the manifest.
+/// The digest of every text of the manifest, by its path below the root.
 pub fn texts(sources: &SourceMap) -> BTreeMap<String, Digest> {
     let name = |file: &crate::diagnostic::SourceFile| file.name.to_string_lossy().into_owned();
     sources.iter().map(|(_, file)| (name(file), Digest::of(file.text.as_bytes()))).collect()

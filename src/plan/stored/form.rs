@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::{BundleFile, FileChange};
-use crate::diff::Flat;
+use crate::bundle::BundleFile;
+use crate::diff::{ChangedFile, Flat};
 use crate::model::parameter::{Pin, Resolved};
 use crate::model::{AppName, BundleRef, Digest, Fingerprint, Scope, Version};
 use crate::plan::{LiveSummary, Note, Policy, Reason, StepId, Verb};
@@ -35,6 +35,8 @@ pub struct StoredPlan {
     pub bundles: BTreeMap<BundleRef, Vec<BundleFile>>,
     pub apps: Vec<StoredApp>,
     pub steps: Vec<StoredStep>,
+    /// Where code lies that is not sent again.
+    pub stored: BTreeMap<BundleRef, String>,
 }
 
 /// The program that made a plan, and the forms of what it calls things by.
@@ -106,7 +108,7 @@ pub struct StoredSpan {
 pub struct StoredCode {
     pub old: BundleRef,
     pub new: BundleRef,
-    pub files: Vec<FileChange>,
+    pub files: Vec<ChangedFile>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

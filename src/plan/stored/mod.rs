@@ -9,7 +9,7 @@ mod form;
 mod seal;
 mod stale;
 
-pub use convert::Basis;
+pub use convert::{Basis, texts};
 pub use form::{Choices, StoredPlan};
 pub use seal::{FORMAT, KIND, PlanFileError, is_plan_file, seal};
 pub use stale::{How, Stale, Staleness};

@@ -5,14 +5,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::convert::{recognised, spec_now, texts};
+use super::convert::{recognised, spec_now};
 use super::form::{Choices, StoredAction, StoredPlan, StoredPrecondition, StoredStep, StoredTarget, Tool};
 use crate::bundle::{BundleSet, compare};
 use crate::canonical::fingerprint;
 use crate::desired::DesiredSet;
-use crate::diagnostic::SourceMap;
 use crate::diff::{Flat, LiveSet, differing};
-use crate::model::{AppName, LiveApp};
+use crate::model::{AppName, Digest, LiveApp};
 use crate::resolve::{Project, Selection};
 
 /// How many files or fields a reason names.
@@ -129,6 +128,7 @@ impl StoredPlan {
         let asked = Choices::of(asked);
         let flags = [
             ("--target", Some(&self.target.name), &asked.target),
+            ("--endpoint", self.choices.endpoint.as_ref(), &asked.endpoint),
             ("--project", Some(&self.scope.project), &asked.project),
             ("--domain", Some(&self.scope.domain), &asked.domain),
             ("--org", Some(&self.scope.org), &asked.org),
@@ -144,8 +144,11 @@ impl StoredPlan {
     }
 
     /// Texts of the manifest and what it takes from the environment.
-    pub fn texts(&self, sources: &SourceMap, environment: &BTreeMap<String, Option<String>>) -> Vec<Staleness> {
-        let texts = texts(sources);
+    pub fn texts(
+        &self,
+        texts: &BTreeMap<String, Digest>,
+        environment: &BTreeMap<String, Option<String>>,
+    ) -> Vec<Staleness> {
         let files: BTreeSet<&String> = self.files.keys().chain(texts.keys()).collect();
         let manifest = files.into_iter().filter_map(|file| {
             let how = How::of(self.files.get(file), texts.get(file))?;

@@ -15,7 +15,7 @@ pub fn text(case: &Case) -> String {
             text.push_str(&format!("{key} = {}\n", quoted(value)));
         }
     }
-    text.push_str("target.remote = { endpoint = \"https://flyte.example.com\", default = true }\n");
+    text.push_str("target.remote = { endpoint = \"https://example.com\", default = true }\n");
     let name = case.app["name"].as_str().unwrap_or_default();
     text.push_str(&format!("\n[app.{}]\nactivation = \"auto\"\n", quoted(name)));
     for (field, value) in case.app.as_object().into_iter().flatten() {

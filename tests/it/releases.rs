@@ -1,0 +1,185 @@
+//! What is on record is whole, holds no secret, and is lost by nobody.
+
+use std::path::Path;
+
+use buffa::Message as _;
+use flyte::apply::Options;
+use flyte::model::LiveApp;
+use flyte::pipeline::{self, Rollback};
+use flyte::plan::{Consent, Policy};
+use flyte::release::{Folder, LogEntry, decode};
+use flyte::report::{Paint, outcome_text, plan_text};
+use flyte::server::simulator::{Effect, Fault};
+use flyte::server::state::Profile;
+use flyte_schema::flyteidl2::app::App;
+
+use crate::support::world::{World, request, run};
+
+const PROFILES: [Profile; 2] = [Profile::Full, Profile::Oss];
+
+fn tree(version: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/apply/rollback").join(version)
+}
+
+async fn apply(world: &mut World, version: &str) -> flyte::report::Report {
+    world.load(&tree(version));
+    let report = world.apply(&request(Policy::default()), &options()).await.unwrap();
+    assert!(report.outcome.is_success(), "{version}: {}", outcome_text(&report, Paint { color: false }));
+    report
+}
+
+fn options() -> Options {
+    Options { by: "ada@desk".into(), ..Options::default() }
+}
+
+async fn roll_back(world: &World, app: &str, to: Option<&str>) -> Result<flyte::report::Report, pipeline::Error> {
+    let ports = world.ports();
+    let what = Rollback { app: app.into(), to: to.map(str::to_owned), with_dependencies: true };
+    let planned = pipeline::rollback(&ports, &request(Policy::default()), &what).await?;
+    pipeline::apply(&ports, &planned.approve(Consent::given())?, &options()).await
+}
+
+fn apps(world: &World) -> Vec<LiveApp> {
+    let mut apps: Vec<LiveApp> = world.simulator.apps().into_iter().map(LiveApp).collect();
+    apps.sort_by(|a, b| a.name().cmp(b.name()));
+    apps
+}
+
+/// Everything of an app that was asked for.
+fn asked(app: &LiveApp) -> Vec<u8> {
+    let metadata = &app.0.metadata;
+    let asked = App {
+        metadata: flyte_schema::flyteidl2::app::Meta {
+            labels: metadata.labels.clone(),
+            code_bundle_uri: metadata.code_bundle_uri.clone(),
+            ..Default::default()
+        }
+        .into(),
+        spec: app.0.spec.clone(),
+        ..Default::default()
+    };
+    asked.encode_to_vec()
+}
+
+#[test]
+fn a_rollback_restores_spec_code_and_image_to_the_byte() {
+    for profile in PROFILES {
+        run(async {
+            let mut world = World::new(profile);
+            apply(&mut world, "v1").await;
+            let before: Vec<Vec<u8>> = apps(&world).iter().map(asked).collect();
+            let first = apps(&world)[1].marks().unwrap().version;
+            apply(&mut world, "v2").await;
+            apply(&mut world, "v3").await;
+            assert_ne!(apps(&world).iter().map(asked).collect::<Vec<_>>(), before);
+
+            let report = roll_back(&world, "frontend", Some(&first)).await.unwrap();
+            assert!(report.outcome.is_success(), "{}", outcome_text(&report, Paint { color: false }));
+            assert_eq!(apps(&world).iter().map(asked).collect::<Vec<_>>(), before, "{profile:?}");
+            for app in apps(&world) {
+                let address = app.bundle_address().unwrap();
+                assert!(world.simulator.uploaded(address).is_some(), "the code is where the spec says");
+            }
+
+            world.load(&tree("v1"));
+            let plan = world.plan(&request(Policy::default())).await.unwrap().plan;
+            assert!(plan.is_empty() && plan.steps.is_empty(), "{}", plan_text(&plan, Paint { color: false }));
+            world.load(&tree("v3"));
+            let plan = world.plan(&request(Policy::default())).await.unwrap().plan;
+            assert_eq!(plan.counts().update, 2, "the next apply brings back what the manifest says");
+            apply(&mut world, "v3").await;
+            let plan = world.plan(&request(Policy::default())).await.unwrap().plan;
+            assert!(plan.is_empty() && plan.steps.is_empty());
+        });
+    }
+}
+
+#[test]
+fn no_record_holds_a_secret_and_what_is_concealed_comes_from_elsewhere_or_not_at_all() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        apply(&mut world, "v1").await;
+        apply(&mut world, "v2").await;
+        for (name, content) in world.releases.objects() {
+            let text = String::from_utf8_lossy(&content).into_owned();
+            assert!(!text.contains("correct horse"), "{name}");
+        }
+        // It runs with the same password.
+        roll_back(&world, "backend", None).await.unwrap();
+        let password =
+            |world: &World| flyte::model::spec::variable(apps(world)[0].spec(), "DB_PASSWORD").map(str::to_owned);
+        assert_eq!(password(&world).as_deref(), Some("correct horse"));
+        // Now it has another, and so has the manifest.
+        let text = std::fs::read_to_string(tree("v2").join("flyte.toml")).unwrap();
+        let other = text.replace("correct horse", "battery staple");
+        world.write(&[("flyte.toml".into(), other), ("serve.py".into(), "print(4)".into())]);
+        world.apply(&request(Policy::default()), &options()).await.unwrap();
+        let refused = roll_back(&world, "backend", None).await.unwrap_err().to_string();
+        assert!(refused.contains("spec.container.env[DB_PASSWORD] are not on record"), "{refused}");
+        assert!(!refused.contains("horse") && !refused.contains("staple"), "{refused}");
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_ignored() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        apply(&mut world, "v1").await;
+        let objects = world.releases.objects();
+        let record = objects.keys().find(|name| name.contains("apps/backend/releases/")).unwrap().clone();
+        let log = objects.keys().find(|name| name.contains("apps/backend/log/")).unwrap().clone();
+        let newer = String::from_utf8_lossy(&objects[&record]).replacen("\"format\": 1", "\"format\": 2", 1);
+        world.releases.overwrite(&record, newer);
+        world.releases.overwrite(&log.replace("-applied-", "-promoted-"), "{}");
+        let plan = world.plan(&request(Policy::default())).await.unwrap().plan;
+        let told = plan.diagnostics.list.iter().map(|found| format!("{}: {}", found.code, found.message));
+        let warnings: Vec<String> = told.filter(|told| !told.starts_with("manifest::")).collect();
+        assert!(plan.is_empty());
+        assert_eq!(warnings.len(), 2, "{warnings:#?}");
+        assert!(warnings.iter().any(|warning| warning.contains("format 2")), "{warnings:#?}");
+        assert!(warnings.iter().all(|warning| warning.starts_with("release::unreadable_record: ")), "{warnings:#?}");
+        // An apply goes on, and what it writes can be read.
+        apply(&mut world, "v2").await;
+        let refused = roll_back(&world, "backend", None).await.unwrap_err().to_string();
+        assert!(refused.contains("cannot be used: it has format 2"), "{refused}");
+        // What was edited is not trusted.
+        world.releases.overwrite(&record, String::from_utf8_lossy(&objects[&record]).replace("info", "trace"));
+        let refused = roll_back(&world, "backend", None).await.unwrap_err().to_string();
+        assert!(refused.contains("it was changed or cut off"), "{refused}");
+    });
+}
+
+#[test]
+fn a_record_is_named_by_its_content_and_the_log_by_its_events() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        apply(&mut world, "v1").await;
+        let update = Some("Update".to_owned());
+        world.simulator.inject(Fault { rpc: update, app: None, occurrence: 1, effect: Effect::LostReply });
+        apply(&mut world, "v2").await;
+        let scope =
+            flyte::model::Scope { org: String::new(), project: "flytesnacks".into(), domain: "development".into() };
+        let folder = Folder::new(&scope, "shop");
+        let (mut events, mut records) = (0, 0);
+        for (name, content) in world.releases.objects() {
+            if let Some((_, event)) = folder.parse_event(&name) {
+                let entry = LogEntry::parse(event).unwrap();
+                let told = flyte::release::decode_event(&content).unwrap();
+                assert_eq!(LogEntry::of(&told), entry);
+                let app = &told.app;
+                assert!(world.releases.objects().contains_key(&folder.release(app, entry.release.unwrap())));
+                assert_eq!(told.by, "ada@desk");
+                events += 1;
+            } else if name.contains("/releases/") {
+                let digest = flyte::model::Digest::of(&content).to_string();
+                assert!(name.ends_with(&format!("/{digest}.json")), "{name}");
+                let release = decode(&content).unwrap();
+                assert!(release.code.as_ref().is_some_and(|code| code.address.is_some()), "{name}");
+                assert!(world.releases.objects().contains_key(&folder.code(release.code.unwrap().digest)));
+                records += 1;
+            }
+        }
+        // A lost answer is on record once it is known that the write happened.
+        assert_eq!((events, records), (4, 4));
+    });
+}
