@@ -100,8 +100,9 @@ impl World {
         }
     }
 
-    /// Those of exactly this scope.
+    /// Those of exactly this scope. Organisations are not kept apart here.
     pub fn find_secrets(&self, scope: &Scope, mut names: BTreeSet<String>) -> BTreeSet<String> {
+        let scope = Scope { org: String::new(), ..scope.clone() };
         if let Some(secrets) = &self.secrets {
             names.retain(|name| secrets.contains(&(scope.clone(), name.clone())));
         }
