@@ -53,7 +53,7 @@ fn not_running(method: &str) -> RpcError {
 }
 
 fn unreadable(error: StoreError) -> RpcError {
-    RpcError::not_sent("reading the files at rest", RpcCode::Internal, &error.to_string())
+    RpcError::not_sent("reading the files at rest", RpcCode::Internal, error.to_string())
 }
 
 /// As the running one answers for services it does not have.

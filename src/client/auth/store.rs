@@ -116,7 +116,7 @@ impl Store {
     /// [`AuthError::Store`]
     pub async fn save(&self, token: &Token) -> Result<Kept, AuthError> {
         let Some(path) = &self.path else { return Ok(Kept::Memory) };
-        let in_ring = self.into_ring(token).await;
+        let in_ring = self.keep_in_ring(token).await;
         let secret = |text: &String| (!in_ring).then(|| text.clone());
         let written = Written {
             format: FORMAT,
@@ -168,7 +168,7 @@ impl Store {
         None
     }
 
-    async fn into_ring(&self, token: &Token) -> bool {
+    async fn keep_in_ring(&self, token: &Token) -> bool {
         #[cfg(feature = "keyring")]
         {
             let shared = Shared {
