@@ -133,7 +133,6 @@ impl StoredPlan {
             ("--domain", Some(&self.scope.domain), &asked.domain),
             ("--org", Some(&self.scope.org), &asked.org),
             ("--profile", self.choices.profile.as_ref(), &asked.profile),
-            ("--endpoint", self.choices.endpoint.as_ref(), &asked.endpoint),
         ];
         let differs = |(flag, planned, asked): (&'static str, Option<&String>, &Option<String>)| {
             let asked = asked.as_ref().filter(|asked| Some(*asked) != planned)?;
