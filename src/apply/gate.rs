@@ -141,7 +141,9 @@ impl<'a> Waiting<'a> {
             return Some(GateResult::Overtaken { state: "changed".to_owned() });
         }
         let verdict = match &self.live {
-            Some(live) if self.is_old(live) || self.has_status_of_before(live) => Verdict::not_shown(),
+            Some(live) if self.is_old(live) || self.has_status_of_before(live) || self.is_older_than_plan(live) => {
+                Verdict::not_shown()
+            }
             live => judge(live.as_ref(), &self.written.evidence),
         };
         let result = decide(self.gate, &verdict, self.elapsed());
@@ -165,6 +167,16 @@ impl<'a> Waiting<'a> {
         let (Some(ours), Some(before)) = (&self.ours, &self.before) else { return false };
         let now = Prints::of(live);
         live.revision().0 == 0 && now == *before && now != *ours && self.elapsed() < CACHED
+    }
+
+    /// Whether an app that we do not write and that was planned on as running shows as stopped: so it was before a write
+    /// that nobody lived to see, as far as a cache can tell.
+    fn is_older_than_plan(&self, live: &LiveApp) -> bool {
+        self.ours.is_none()
+            && matches!(self.gate, Gate::Ready { .. })
+            && live.revision().0 == 0
+            && live.is_stopped()
+            && self.elapsed() < CACHED
     }
 
     /// Whether the status is the one that was read back right after an update. A new version is not there that fast: it

@@ -110,7 +110,9 @@ pub fn judge(live: Option<&LiveApp>, evidence: &Evidence) -> Verdict {
     }
     match live.state() {
         State::Active | State::ScaledToZero => Verdict::Ready,
-        State::Stopped => Verdict::Stopped,
+        State::Stopped if live.is_stopped() => Verdict::Stopped,
+        // It was asked to run since, or no cluster has it yet.
+        State::Stopped => Verdict::Pending { status: describe(condition) },
         State::Failed => Verdict::Failed { reason: failure(condition) },
         State::Deploying | State::Pending | State::Unknown => Verdict::Pending { status: describe(condition) },
     }
