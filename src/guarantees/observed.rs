@@ -15,7 +15,7 @@ use super::kept;
 use crate::canonical::canonical;
 use crate::diff::walk;
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
-use crate::model::{AppId, Guarantee, Guarantees, LiveApp, Revision, Scope};
+use crate::model::{AppId, Guarantee, Guarantees, Known, LiveApp, Revision, Scope};
 use crate::port::{Clock, ControlPlane, Delivery, Lines, Notes, Parcel, RpcCode, RpcError, Run, Update, Updates};
 
 /// Hands every call on, and takes note of what the answers tell about the server.
@@ -79,7 +79,7 @@ impl Observer {
             }
         }
         if seen.guarantees.holds(Guarantee::KeepsRevisions) == Some(false)
-            && seen.guarantees.holds(Guarantee::ComparesRevisions).is_none()
+            && !matches!(seen.guarantees.known(Guarantee::ComparesRevisions), Some(Known::Seen(_)))
         {
             let found = infer::nothing_to_compare();
             news |= seen.guarantees.note(found.guarantee, found.holds, found.because, now);
