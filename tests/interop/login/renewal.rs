@@ -28,7 +28,8 @@ fn before_the_end() {
         let seen = bed.watched(|bed| {
             bed.flyte(&["plan"], 0);
         });
-        assert_eq!((seen.token_requests, seen.calls), (vec!["refresh_token".to_owned()], vec!["List: ada".to_owned()]));
+        assert_eq!(seen.token_requests, ["refresh_token"]);
+        assert!(!seen.calls.is_empty() && seen.calls.iter().all(|call| call.ends_with(": ada")), "{seen:?}");
     }
     // The refresh token was replaced each time, and the last one is kept.
     bed.set(json!({ "lifetime": 3600, "revoke_access": true }));
@@ -44,7 +45,7 @@ fn once_when_it_is_refused() {
         bed.flyte(&["plan"], 0);
     });
     assert_eq!(seen.token_requests, ["refresh_token"]);
-    let lists: Vec<&String> = seen.calls.iter().filter(|call| call.starts_with("List")).collect();
+    let lists: Vec<&String> = seen.calls.iter().filter(|call| call.starts_with("List:")).collect();
     assert_eq!(lists, ["List: unauthenticated", "List: ada"]);
 
     // A client gets another with its secret.
