@@ -5,7 +5,9 @@
 
 mod code;
 mod history;
+mod offline;
 mod on_record;
+mod recall;
 mod rollback;
 mod saved;
 
@@ -14,17 +16,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
+pub use offline::offline;
 pub use on_record::records;
 pub use rollback::{Rollback, RollbackError, rollback};
 pub use saved::restore;
 
 use on_record::{no_way_back, open, released};
+use recall::recall;
 
 use crate::apply::{self, OnRecord, Options, Outcome};
 use crate::bundle::{self, BundleError, BundleFile, BundleSet};
 use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
 use crate::diagnostic::{Diagnostics, Invalid};
-use crate::diff::{self, ChangeSet, LiveSet};
+use crate::diff::{self, ChangeSet, KeepError, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
 use crate::model::{AppId, AppName, BundleRef, Digest, Guarantees, InvalidName, LiveApp};
 use crate::pins::Pins;
@@ -48,6 +52,8 @@ pub struct Request {
     pub policy: Policy,
     /// `--version`: a name for the versions of this run.
     pub label: Option<String>,
+    /// `--keep-drift`: fields that are left to others, as `APP.FIELD`.
+    pub keep_drift: Vec<String>,
     /// Whether the plan shows changed code line by line; what is not here is fetched.
     pub code_text: bool,
 }
@@ -123,6 +129,11 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error(transparent)]
     Rollback(#[from] RollbackError),
+    #[error(transparent)]
+    KeepDrift(#[from] KeepError),
+    /// `plan --offline` without records at hand.
+    #[error("the releases are on record in {store}, which is not to be had offline")]
+    NotOffline { store: String },
 }
 
 /// Deploys a manifest: everything from its text to running apps.
@@ -145,13 +156,15 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let bundles = pack(ports, &project)?;
     let pins = pins::look_up(ports, &project).await?;
     let desired = lower_with(ports, &project, request, &bundles, &pins)?;
-    let released = released(ports, &mut project, &desired).await;
+    let mut released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
+    let (desired, kept) = diff::keep(&project, desired, &live, &request.keep_drift)?;
+    recall(ports, &mut project, &mut released, &desired, &live, control_plane.endpoint()).await;
     let guarantees = control_plane.guarantees();
-    let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
+    let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees).keeping(kept);
     tell_filled(&changes);
-    code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
+    code::compare(ports, Some(control_plane.as_ref()), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     let found = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(found);
@@ -315,9 +328,10 @@ fn lower_with(
 pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Result<(Plan, Vec<AppStatus>), Error> {
     let mut project = load(ports.files.as_ref(), request)?;
     let (_, desired) = lower(ports, &project, request).await?;
-    let released = released(ports, &mut project, &desired).await;
+    let mut released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
+    recall(ports, &mut project, &mut released, &desired, &live, control_plane.endpoint()).await;
     let guarantees = control_plane.guarantees();
     let changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default(), &guarantees);
@@ -366,7 +380,7 @@ pub async fn operate(
     names: &[String],
 ) -> Result<Planned, Error> {
     let mut project = load(ports.files.as_ref(), request)?;
-    let released = released(ports, &mut project, &DesiredSet::default()).await;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let asked = known(&project, &live, names)?;

@@ -348,8 +348,8 @@ impl<'a> Writer<'a> {
             sent.is_none() && now.is_some_and(|now| known.fills(path, now))
         };
         let differences = walk(&canonical(sent), &canonical(&now.0)).into_iter();
-        let paths = differences.filter(|(path, sent, now)| !is_filled(path, sent.as_ref(), now.as_ref()));
-        let paths: Vec<String> = paths.map(|(path, ..)| path).collect();
+        let paths = differences.filter(|found| !is_filled(&found.path, found.old.as_ref(), found.new.as_ref()));
+        let paths: Vec<String> = paths.map(|found| found.path).collect();
         (!paths.is_empty()).then_some(paths)
     }
 }

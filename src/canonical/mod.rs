@@ -80,14 +80,39 @@ pub fn digest(value: &Value) -> Digest {
     Digest::of(text.as_bytes())
 }
 
+/// The digest that names a version: of what the app does, less what it leaves to others.
+pub fn version(app: &App) -> Digest {
+    version_of(&canonical(app), &Marks::kept(&app.spec))
+}
+
+/// The same of a canonical form. `kept` are JSON pointers into it.
+pub fn version_of(canonical: &Value, kept: &[String]) -> Digest {
+    if kept.is_empty() {
+        return digest(canonical);
+    }
+    let mut canonical = canonical.clone();
+    for pointer in kept {
+        let Some((outer, name)) = pointer.rsplit_once('/') else { continue };
+        if let Some(Value::Object(outer)) = canonical.pointer_mut(outer) {
+            outer.shift_remove(&name.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    if let Value::Object(members) = &mut canonical {
+        prune(members, &mut Vec::new());
+    }
+    digest(&canonical)
+}
+
 /// The digest of everything that someone else may change between a plan and its apply: what the app does, whether it
 /// runs, and whose it is.
 pub fn fingerprint(app: &App) -> Fingerprint {
     let mark = |name| spec::variable(&app.spec, name);
+    let mut marks = vec![mark(Marks::OWNER), mark(Marks::VERSION), mark(Marks::DIGEST)];
+    marks.extend(mark(Marks::KEPT).map(Some));
     Fingerprint(digest(&json!({
         "spec": canonical(app),
         "stopped": app.spec.desired_state == flyte_schema::flyteidl2::app::spec::DesiredState::DESIRED_STATE_STOPPED,
-        "marks": [mark(Marks::OWNER), mark(Marks::VERSION), mark(Marks::DIGEST)],
+        "marks": marks,
     })))
 }
 

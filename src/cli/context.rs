@@ -66,6 +66,7 @@ impl Context {
             },
             policy: Policy::default(),
             label: None,
+            keep_drift: Vec::new(),
             code_text: false,
         })
     }

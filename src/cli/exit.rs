@@ -18,6 +18,8 @@ pub enum Exit {
     PartlyApplied = 4,
     /// Everything was written, but an app did not become ready.
     NotReady = 5,
+    /// `plan --fail-on-drift` found what runs to be otherwise than we last wrote it.
+    Drift = 6,
     /// Ended by Ctrl-C.
     Interrupted = 130,
 }
@@ -43,4 +45,5 @@ Exit codes:
     3  what runs changed since the plan was made: refused
     4  partly applied: some apps failed or were skipped
     5  applied, but an app did not become ready
+    6  what runs was changed outside (only `plan --fail-on-drift`; before 2)
   130  interrupted";

@@ -15,6 +15,7 @@ use super::terminal::{Terminal, width};
 use crate::client::ClientError;
 use crate::client::auth::AuthError;
 use crate::diagnostic::{Diagnostics, did_you_mean};
+use crate::diff::KeepError;
 use crate::import;
 use crate::manifest::LoadError;
 use crate::model::AppName;
@@ -225,6 +226,11 @@ impl From<pipeline::Error> for Failure {
             Error::Store(error) => failure.help_if(error.help.as_deref()),
             Error::Rollback(error) => failure.help(after_rollback(&error)),
             Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
+            Error::NotOffline { .. } => failure.help(
+                "`flyte plan` without --offline reads them; only records in a directory of the tree, which can be \
+                 committed, can be read offline",
+            ),
+            Error::KeepDrift(error) => failure.help(after_keep(&error)),
             Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
         }
     }
@@ -304,6 +310,22 @@ fn after_rollback(error: &RollbackError) -> String {
             let commit = commit.as_deref().unwrap_or("REV");
             format!("`flyte rollback {app} --from-git {commit}` packs it anew")
         }
+    }
+}
+
+/// What to leave to others instead.
+fn after_keep(error: &KeepError) -> String {
+    let near = |near: &Option<String>| near.as_ref().map(|near| format!("did you mean `{near}`?"));
+    match error {
+        KeepError::Form { .. } => "name an app and a key of it: `--keep-drift backend.scaling.replicas.max`".into(),
+        KeepError::NoSuchApp { suggestion, .. } => {
+            near(suggestion).unwrap_or_else(|| "`flyte status` lists the apps".into())
+        }
+        KeepError::NoSuchField { suggestion: Some(suggestion), .. } => format!("did you mean `{suggestion}`?"),
+        KeepError::NoSuchField { differing, .. } if differing.is_empty() => "none of its fields differs".into(),
+        KeepError::NoSuchField { differing, .. } => format!("these differ: {}", differing.join(", ")),
+        KeepError::Code { .. } => "`code_bundle` declares code that is stored already".into(),
+        KeepError::Inseparable { .. } => "name the whole table around it, or declare what runs".into(),
     }
 }
 

@@ -41,9 +41,9 @@ pub fn fserve(scope: &Scope, app: &App, code: Option<&str>, parameters: Option<&
     words
 }
 
-/// Fills in the version, where the command has a place for it.
-pub fn set_version(command: Vec<&mut String>, version: &str) {
-    let is_ours = |words: &[&mut String]| *words[0] == "fserve" && *words[1] == VERSION && words[2].is_empty();
+/// Fills in the version, where the command has a place for it that holds what we put there: `before`.
+pub fn set_version(command: Vec<&mut String>, before: &str, version: &str) {
+    let is_ours = |words: &[&mut String]| *words[0] == "fserve" && *words[1] == VERSION && *words[2] == before;
     if command.len() > 2 && is_ours(&command) {
         let place = command.into_iter().nth(2).expect("counted above");
         version.clone_into(place);

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flyte_schema::flyteidl2::app::App as Message;
+
 use crate::bundle::{Bundle, BundleSet};
 use crate::canonical;
 use crate::diagnostic::Span;
@@ -95,11 +97,10 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
             resolved,
         };
         let message = message::message(&context, app)?;
-        let digest = canonical::digest(&canonical::canonical(&message));
-        let version = Version { digest, label: options.label.clone() };
+        let version = Version { digest: canonical::version(&message), label: options.label.clone() };
         let desired = Desired {
             id: project.scope.app(name),
-            spec: marked(AppSpec(message), &project.owner, &version),
+            spec: marked(AppSpec(message), "", &project.owner, &version),
             version,
             bundle,
             restores: None,
@@ -116,14 +117,31 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
     Ok(DesiredSet { apps, commit: options.commit.clone() })
 }
 
-/// Puts the marks in: what they say is known only after the rest of the message is.
-fn marked(mut desired: AppSpec, owner: &str, version: &Version) -> AppSpec {
+impl Desired {
+    /// The same app with another message, `kept` of which is left to others: JSON pointers into the canonical form.
+    #[must_use]
+    pub fn leaving(&self, mut message: Message, owner: &str, kept: &[String]) -> Self {
+        spec::remove_variables(&mut message, Marks::is_mark);
+        if !kept.is_empty() {
+            // Texts have a JSON form.
+            let kept = serde_json::to_string(kept).unwrap_or_default();
+            spec::push_variable(&mut message, Marks::KEPT, &kept);
+        }
+        let version = Version { digest: canonical::version(&message), label: self.version.label.clone() };
+        let spec = marked(AppSpec(message), &self.version.mark(), owner, &version);
+        Self { spec, version, ..self.clone() }
+    }
+}
+
+/// Puts the marks in: what they say is known only after the rest of the message is. `before` stands where the version
+/// goes.
+fn marked(mut desired: AppSpec, before: &str, owner: &str, version: &Version) -> AppSpec {
     let mark = version.mark();
     let digest = version.digest.to_string();
     for (key, value) in [(Marks::OWNER, owner), (Marks::VERSION, &mark), (Marks::DIGEST, &digest)] {
         spec::push_variable(&mut desired.0, key, value);
     }
-    command::set_version(spec::command_mut(&mut desired.0), &mark);
+    command::set_version(spec::command_mut(&mut desired.0), before, &mark);
     let labels = &mut desired.0.metadata.get_or_insert_default().labels;
     for (key, value) in [("manifest", owner), ("version", &mark), ("digest", &version.digest.short())] {
         if is_label_value(value) {

@@ -6,6 +6,7 @@ use flyte_schema::flyteidl2::app::{Input, input};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::attribution::ChangedBy;
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
@@ -23,6 +24,11 @@ pub struct FieldChange {
     pub old: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<Value>,
+    /// Who made it differ since the last release.
+    pub changed_by: ChangedBy,
+    /// What it was then, where neither value is that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<Value>,
     /// What the new value was pinned to, where the manifest refers to a run or an artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin: Option<Pin>,
@@ -31,8 +37,16 @@ pub struct FieldChange {
     pub span: Option<Span>,
 }
 
-/// A place, its old value and its new one.
-pub type Difference = (String, Option<Value>, Option<Value>);
+/// A place where two canonical messages differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// `spec.container.env[LOG_LEVEL]`
+    pub path: String,
+    /// The same as a JSON pointer into the message: `/container/env/LOG_LEVEL`.
+    pub pointer: String,
+    pub old: Option<Value>,
+    pub new: Option<Value>,
+}
 
 /// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
 const CODE: &str = "spec.code_bundle";
@@ -58,18 +72,20 @@ impl FieldChange {
 /// Every difference of two canonical messages: objects by key, lists as a whole.
 pub fn walk(old: &Value, new: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
-    descend("spec".into(), Some(old), Some(new), &mut found);
+    descend("spec".into(), String::new(), [Some(old), Some(new)], &mut found);
     found
 }
 
-fn descend(path: String, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<Difference>) {
+fn descend(path: String, pointer: String, values: [Option<&Value>; 2], found: &mut Vec<Difference>) {
+    let [old, new] = values;
     if old == new {
         return;
     }
     let empty = serde_json::Map::new();
+    let whole = |path, pointer| Difference { path, pointer, old: old.cloned(), new: new.cloned() };
     let (left, right) = match (old, new) {
         _ if is_entry(&path) => {
-            found.push((path, old.cloned(), new.cloned()));
+            found.push(whole(path, pointer));
             return;
         }
         (Some(Value::Object(left)), Some(Value::Object(right))) => (left, right),
@@ -77,7 +93,7 @@ fn descend(path: String, old: Option<&Value>, new: Option<&Value>, found: &mut V
         (Some(Value::Object(left)), None) if !left.is_empty() => (left, &empty),
         (None, Some(Value::Object(right))) if !right.is_empty() => (&empty, right),
         _ => {
-            found.push((path, old.cloned(), new.cloned()));
+            found.push(whole(path, pointer));
             return;
         }
     };
@@ -85,7 +101,8 @@ fn descend(path: String, old: Option<&Value>, new: Option<&Value>, found: &mut V
     keys.sort();
     for key in keys {
         let next = if is_keyed(&path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
-        descend(next, left.get(key), right.get(key), found);
+        let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+        descend(next, at, [left.get(key), right.get(key)], found);
     }
 }
 
@@ -126,26 +143,39 @@ fn is_entry(path: &str) -> bool {
     path.ends_with(']')
 }
 
+/// Where values come from, and what must not be seen of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    pub spans: &'a BTreeMap<String, Span>,
+    pub pins: &'a BTreeMap<String, Pin>,
+    pub salt: &'a str,
+}
+
 /// Gives each difference its manifest key, its place in the text, and a placeholder where its value must not be seen.
+/// `who` tells of each who made it, and what was there before.
 pub fn describe(
     differences: Vec<Difference>,
-    spans: &BTreeMap<String, Span>,
-    pins: &BTreeMap<String, Pin>,
-    schema: &Schema,
-    salt: &str,
+    context: Context<'_>,
+    who: impl Fn(&Difference) -> (ChangedBy, Option<Value>),
 ) -> Vec<FieldChange> {
-    let parameters: BTreeSet<String> = differences.iter().filter_map(|(path, ..)| entry(PARAMETERS, path)).collect();
+    let schema = Schema::load();
+    let parameters: BTreeSet<String> =
+        differences.iter().filter_map(|difference| entry(PARAMETERS, &difference.path)).collect();
     // An input repeats what its parameter says.
     let told = |path: &str| entry(INPUTS, path).is_some_and(|name| parameters.contains(&name));
     let mut changes: Vec<FieldChange> = differences
         .into_iter()
-        .filter(|(path, ..)| !told(path))
-        .map(|(path, old, new)| {
+        .filter(|difference| !told(&difference.path))
+        .map(|difference| {
+            let (changed_by, released) = who(&difference);
+            let Difference { path, old, new, .. } = difference;
             let parameter = parameter(&path);
             let key = key(&path, [&old, &new].into_iter().flatten(), schema);
-            let show = |value: Value| conceal(&path, as_written(&path, value), salt);
-            let pin = parameter.and_then(|name| pins.get(&name)).filter(|_| new.is_some()).cloned();
-            FieldChange { span: nearest(spans, &key), old: old.map(show), new: new.map(show), pin, key, path }
+            let show = |value: Value| conceal(&path, as_written(&path, value), context.salt);
+            let pin = parameter.and_then(|name| context.pins.get(&name)).filter(|_| new.is_some()).cloned();
+            let span = nearest(context.spans, &key);
+            let [old, new, released] = [old, new, released].map(|value| value.map(show));
+            FieldChange { key, path, old, new, changed_by, released, pin, span }
         })
         .collect();
     changes.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
@@ -163,7 +193,7 @@ pub fn key<'a>(path: &str, mut values: impl Iterator<Item = &'a Value>, schema: 
 }
 
 /// The parameter that a place belongs to.
-fn parameter(path: &str) -> Option<String> {
+pub fn parameter(path: &str) -> Option<String> {
     entry(PARAMETERS, path).or_else(|| entry(INPUTS, path))
 }
 
@@ -264,6 +294,8 @@ fn is_sensitive(path: &str) -> bool {
 /// Replaces what must not be seen: the values of variables that are or hold credentials.
 pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
     match value {
+        // Of a record.
+        Value::String(text) if sensitive::is_placeholder(&text) => Value::String(text),
         Value::String(text) if sensitive::looks_like_credential(&text) || is_sensitive(path) => {
             // The name of a secret is no secret; only values of plain variables are.
             let is_known = path.contains("secrets[") || sensitive::is_placeholder(&text);
@@ -303,7 +335,7 @@ mod tests {
     fn check(old: Value, new: Value, expected: &[&str]) {
         let told: Vec<String> = walk(&old, &new)
             .into_iter()
-            .map(|(path, old, new)| {
+            .map(|Difference { path, old, new, .. }| {
                 let show = |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
                 format!("{path}: {} -> {}", show(old), show(new))
             })

@@ -6,7 +6,7 @@ use flyte_schema::flyteidl2::app::{App, spec::DesiredState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::field::{conceal, key, walk};
+use super::field::{Difference, conceal, key, walk};
 use crate::canonical::canonical;
 use crate::model::Marks;
 use crate::model::spec::variable;
@@ -28,8 +28,8 @@ impl Flat {
     pub fn of(app: &App, salt: &str) -> Self {
         let values = walk(&Value::Object(Map::new()), &canonical(app)).into_iter();
         let mut flat: BTreeMap<String, Value> = values
-            .filter_map(|(path, _, value)| {
-                let value = conceal(&path, value?, salt);
+            .filter_map(|Difference { path, new, .. }| {
+                let value = conceal(&path, new?, salt);
                 Some((path, value))
             })
             .collect();

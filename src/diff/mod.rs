@@ -1,26 +1,31 @@
 //! Desired against released and live, field by field, as canonical wire messages.
 
+mod attribution;
 mod code;
+mod compare;
 mod field;
 mod flat;
+mod keep;
+mod take;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+pub use attribution::ChangedBy;
 pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
-pub use field::{FieldChange, conceal, endpoint_name, walk};
+pub use compare::since_release;
+pub use field::{Difference, FieldChange, conceal, endpoint_name, walk};
 pub use flat::{Flat, differing};
+pub use keep::{KeepError, Kept, keep};
 pub use unknown::carry_unknown;
 
-use serde_json::{Map, Value};
-
-use crate::canonical::{self, canonical};
 use crate::desired::{Desired, DesiredSet};
-use crate::model::{AppName, BundleRef, Guarantees, LiveApp, Marks};
-use crate::release::{self, AppReleases, Release, ReleaseSet};
+use crate::model::{AppName, BundleRef, Guarantees, LiveApp};
+use crate::release::{Release, ReleaseSet};
 use crate::resolve::Project;
-use crate::schema::Schema;
 
 /// What runs in a scope now, by name. Names that are no app names of ours are kept apart.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +57,18 @@ pub enum Owner {
     Nobody,
 }
 
+/// What tells that an app is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownBy {
+    /// The marks in its spec.
+    Marks,
+    /// The marks are gone; its label tells.
+    Label,
+    /// The marks are gone and labels are not kept; by our records we wrote it last, and nobody else since.
+    Record,
+}
+
 /// Everything that differs, apps in dependency order and then the orphans by name.
 #[derive(Debug, Clone)]
 pub struct ChangeSet {
@@ -69,12 +86,23 @@ pub struct AppChange {
     pub released: Option<Arc<Release>>,
     pub live: Option<LiveApp>,
     pub owner: Owner,
+    /// Where it is ours.
+    pub known_by: KnownBy,
     /// By wire path, in the order of the manifest's keys.
     pub fields: Vec<FieldChange>,
+    /// The keys of what was changed outside to just what is declared.
+    pub alike: Vec<String>,
+    /// What is left to others, as it runs and as it is declared.
+    pub kept: Vec<FieldChange>,
     /// The marks alone: another label, or an adoption.
     pub marks_differ: bool,
-    /// The live spec is not what its own mark says was written.
+    /// The live spec is not what we last wrote: by its own mark, by a field that was left to others, or because there is
+    /// none any more.
     pub drifted: bool,
+    /// By our records it was written to this target and not deleted since, and it is not there.
+    pub gone: bool,
+    /// What we last wrote is known, so that each change has an author.
+    pub is_attributed: bool,
     /// Wire paths that the server has filled in: no change.
     pub filled: Vec<String>,
     /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
@@ -99,9 +127,9 @@ impl AppChange {
         &self.desired.id.name
     }
 
-    /// Whether anything has to be written into the spec.
+    /// Whether anything has to be written into the spec of an app that is there.
     pub fn spec_differs(&self) -> bool {
-        self.live.is_none() || !self.fields.is_empty() || self.marks_differ
+        !self.fields.is_empty() || self.marks_differ
     }
 }
 
@@ -117,11 +145,9 @@ pub fn diff(
     let order = project.graph.order().iter();
     let apps = order
         .filter_map(|name| {
-            let change = compare(project, desired.apps.get(name)?, live.apps.get(name), guarantees);
-            let unrecorded = released.is_known && is_unrecorded(released, &change);
-            let change = AppChange { released: released.last(name).cloned(), unrecorded, ..change };
+            let change = compare::compare(project, desired.apps.get(name)?, released, live.apps.get(name), guarantees);
             Some(match released.labelled.get(name) {
-                Some(taken) if change.owner == Owner::Us => against(project, change, taken),
+                Some(taken) if change.owner == Owner::Us => compare::against(project, change, taken),
                 _ => change,
             })
         })
@@ -139,65 +165,7 @@ pub fn diff(
         let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
         orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
     }
-    let stored = live.apps.values().filter(|app| app.owner().as_ref() == Some(&project.owner));
+    let stored = live.apps.values().filter(|app| app.owner() == Some(&project.owner));
     let stored = stored.filter_map(|app| Some((app.bundle()?, app.bundle_address()?.to_owned()))).collect();
     ChangeSet { apps, orphans, stored }
-}
-
-/// Whether what runs is ours, is what its marks say, and is not what was last applied.
-fn is_unrecorded(released: &ReleaseSet, change: &AppChange) -> bool {
-    let Some(marks) = change.live.as_ref().and_then(LiveApp::marks) else { return false };
-    let last = released.apps.get(change.name()).and_then(AppReleases::current);
-    let recorded = last.and_then(|entry| entry.version.as_deref()) == Some(&marks.digest.short());
-    change.owner == Owner::Us && !change.drifted && !recorded
-}
-
-/// How what is declared differs from the release that has its label. Both without what may be a credential.
-fn against(project: &Project, change: AppChange, taken: &Arc<Release>) -> AppChange {
-    let (declared, _) = release::conceal(&change.desired.spec.0, &taken.owner);
-    let differences = walk(&canonical(&taken.message), &canonical(&declared));
-    let desired = &change.desired;
-    let fields = field::describe(differences, &desired.spans, &desired.pins, Schema::load(), &project.owner);
-    AppChange { fields, taken: Some(taken.clone()), ..change }
-}
-
-fn compare(project: &Project, desired: &Desired, live: Option<&LiveApp>, guarantees: &Guarantees) -> AppChange {
-    let mut change = AppChange {
-        desired: desired.clone(),
-        released: None,
-        live: live.cloned(),
-        owner: Owner::Us,
-        fields: Vec::new(),
-        marks_differ: false,
-        drifted: false,
-        filled: Vec::new(),
-        unrecorded: false,
-        taken: None,
-        code: None,
-    };
-    let describe = |old: &Value, new: &Value| {
-        field::describe(walk(old, new), &desired.spans, &desired.pins, Schema::load(), &project.owner)
-    };
-    let Some(live) = live else {
-        change.fields = describe(&Value::Object(Map::new()), &canonical(&desired.spec.0));
-        return change;
-    };
-    let marks = live.marks();
-    change.owner = match live.owner() {
-        Some(owner) if owner == project.owner => Owner::Us,
-        Some(owner) => Owner::Other(owner),
-        None => Owner::Nobody,
-    };
-    let (mut old, new) = (canonical(&live.0), canonical(&desired.spec.0));
-    change.filled = field::take_filled(&mut old, &new, guarantees);
-    // An owner without marks: somebody replaced the whole spec.
-    change.drifted = match &marks {
-        Some(marks) => marks.digest != canonical::digest(&old),
-        None => change.owner != Owner::Nobody,
-    };
-    change.marks_differ = marks != Marks::read(desired.spec.spec());
-    if old != new {
-        change.fields = describe(&old, &new);
-    }
-    change
 }

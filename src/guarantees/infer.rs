@@ -214,7 +214,7 @@ pub fn after_write(sent: &mut Sent, live: &LiveApp, now: Timestamp) -> Vec<Findi
 /// What the server shows otherwise than it was sent; what it adds is not in it.
 fn lost(sent: &App, app: &App) -> Vec<String> {
     let all = walk(&canonical(sent), &canonical(app)).into_iter();
-    all.filter(|(_, sent, _)| sent.is_some()).map(|(path, ..)| path).collect()
+    all.filter(|found| found.old.is_some()).map(|found| found.path).collect()
 }
 
 /// A read that is older than a write before it came from a cache.
@@ -305,7 +305,7 @@ pub fn added(sent: &App, before: Option<&App>, app: &App, is_answer: bool) -> Ve
 
 fn additions(sent: &App, app: &App) -> Vec<(String, Value)> {
     let all = walk(&canonical(sent), &canonical(app)).into_iter();
-    all.filter_map(|(path, sent, now)| if sent.is_none() { Some((path, now?)) } else { None }).collect()
+    all.filter_map(|found| if found.old.is_none() { Some((found.path, found.new?)) } else { None }).collect()
 }
 
 /// Whether a place holds one value, rather than an entry of a list or of a pod.

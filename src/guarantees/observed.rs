@@ -134,7 +134,7 @@ impl Observer {
         }
         if !is_answer {
             let none = serde_json::Value::Object(serde_json::Map::new());
-            let there: BTreeSet<String> = walk(&none, &canonical(app)).into_iter().map(|(path, ..)| path).collect();
+            let there: BTreeSet<String> = walk(&none, &canonical(app)).into_iter().map(|found| found.path).collect();
             let missing = |path: &str| !there.contains(path);
             news |= seen.guarantees.forget_filled(missing);
         }

@@ -181,9 +181,9 @@ pub fn differences(
             None => desired.spec.clone(),
         };
         let differences = diff::walk(&canonical(original), &canonical(&spec.0));
-        found.extend(differences.into_iter().map(|(path, imported, written)| {
+        found.extend(differences.into_iter().map(|diff::Difference { path, old, new, .. }| {
             let show = |value: Option<Value>| value.map(|value| diff::conceal(&path, value, name));
-            let (imported, written) = (show(imported), show(written));
+            let (imported, written) = (show(old), show(new));
             Difference { app: name.to_owned(), path, imported, written }
         }));
     }

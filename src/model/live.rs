@@ -27,14 +27,18 @@ pub struct Marks {
     pub owner: String,
     /// The label or short digest.
     pub version: String,
-    /// Of the functional spec as we wrote it.
+    /// Of the functional spec as we wrote it, less what was left to others.
     pub digest: Digest,
+    /// What was left to others: places in the canonical form, as JSON pointers.
+    pub kept: Vec<String>,
 }
 
 impl Marks {
     pub const OWNER: &str = "FLYTE_DEPLOY_MANIFEST";
     pub const VERSION: &str = "FLYTE_DEPLOY_VERSION";
     pub const DIGEST: &str = "FLYTE_DEPLOY_DIGEST";
+    /// A JSON list of pointers; only where something is left to others.
+    pub const KEPT: &str = "FLYTE_DEPLOY_KEPT";
     /// The path of the readiness probe, for control planes that probe over HTTP. Part of what an app does, so not a
     /// mark: it counts in the version.
     pub const READY: &str = "FLYTE_DEPLOY_READY";
@@ -46,10 +50,12 @@ impl Marks {
     pub const LABELS: &str = "flyte.deploy/";
     /// The label that names the owner.
     pub const OWNER_LABEL: &str = "flyte.deploy/manifest";
+    /// The label with the first 12 digits of the digest.
+    pub const DIGEST_LABEL: &str = "flyte.deploy/digest";
 
-    /// Whether a variable is one of the three marks.
+    /// Whether a variable is one of the marks.
     pub fn is_mark(variable: &str) -> bool {
-        [Self::OWNER, Self::VERSION, Self::DIGEST].contains(&variable)
+        [Self::OWNER, Self::VERSION, Self::DIGEST, Self::KEPT].contains(&variable)
     }
 
     /// Reads the marks back. `None` where any is missing or damaged: such an app is not ours.
@@ -58,7 +64,13 @@ impl Marks {
             owner: variable(spec, Self::OWNER)?.to_owned(),
             version: variable(spec, Self::VERSION)?.to_owned(),
             digest: variable(spec, Self::DIGEST)?.parse().ok()?,
+            kept: Self::kept(spec),
         })
+    }
+
+    /// What is left to others. A mark that cannot be read leaves nothing to them.
+    pub fn kept(spec: &Spec) -> Vec<String> {
+        variable(spec, Self::KEPT).and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default()
     }
 }
 
@@ -125,10 +137,13 @@ impl LiveApp {
     }
 
     /// The manifest it belongs to. A tool that replaced the whole spec has taken the marks away; the label stays where
-    /// the control plane keeps labels.
-    pub fn owner(&self) -> Option<String> {
-        let label = || self.0.metadata.labels.get(Marks::OWNER_LABEL).cloned();
-        self.marks().map(|marks| marks.owner).or_else(label)
+    /// the control plane keeps labels. A mark counts for more than the label, even one that is all that is left of them.
+    pub fn owner(&self) -> Option<&str> {
+        variable(self.spec(), Marks::OWNER).or_else(|| self.label(Marks::OWNER_LABEL))
+    }
+
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.0.metadata.labels.get(key).map(String::as_str)
     }
 
     /// Whether it was asked to be stopped.

@@ -57,6 +57,14 @@ pub fn push_variable(container: &mut Struct, name: &str, value: &str) {
     }
 }
 
+/// Takes variables out of a container.
+pub fn remove_variables(container: &mut Struct, is_meant: impl Fn(&str) -> bool) {
+    if let Some(list) = container.fields.get_mut("env").and_then(Value::as_list_mut) {
+        let name = |value: &Value| value.as_struct().and_then(|variable| text(variable, "name")).map(&is_meant);
+        list.values.retain(|value| !name(value).unwrap_or_default());
+    }
+}
+
 /// The words of a list, to change them.
 pub fn words_mut<'a>(container: &'a mut Struct, member: &str) -> impl Iterator<Item = &'a mut String> {
     let list = container.fields.get_mut(member).and_then(Value::as_list_mut);

@@ -146,6 +146,19 @@ pub fn bundle(app: &App) -> Option<BundleRef> {
     }
 }
 
+/// Takes variables out of the main container.
+pub fn remove_variables(app: &mut App, is_meant: impl Fn(&str) -> bool) {
+    match app.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut()) {
+        Some(spec::AppPayload::Container(container)) => container.env.retain(|pair| !is_meant(&pair.key)),
+        Some(spec::AppPayload::Pod(payload)) => {
+            if let Some(container) = payload.pod_spec.as_option_mut().and_then(pod::app_container_mut) {
+                pod::remove_variables(container, is_meant);
+            }
+        }
+        None => {}
+    }
+}
+
 /// The wire form of an app's identity.
 pub fn identifier(id: &AppId) -> app::Identifier {
     app::Identifier {

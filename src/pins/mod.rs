@@ -75,6 +75,21 @@ impl Wanted<'_> {
     }
 }
 
+/// Stands for what is not looked up, so that the rest can be told.
+pub fn stand_ins(project: &Project) -> Pins {
+    let stand_in = |parameter: &Parameter| {
+        let kind = match &parameter.value {
+            ParameterValue::RunOutput(output) => output.kind,
+            ParameterValue::Artifact(artifact) => artifact.kind.unwrap_or(ParameterKind::File),
+            _ => return None,
+        };
+        let origin = Pin::Run { run: String::new(), task: None };
+        Some((parameter.name.clone(), Resolved { value: String::new(), kind, origin }))
+    };
+    let of = |(name, app): (&AppName, &App)| (name.clone(), app.parameters.iter().filter_map(stand_in).collect());
+    project.apps.iter().map(of).collect()
+}
+
 /// Looks up every run output and artifact of a project. Without one, nobody is asked.
 ///
 /// # Errors

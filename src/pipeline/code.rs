@@ -30,10 +30,11 @@ enum Contents<'a> {
 }
 
 /// Finds out which files changed, and in how many lines where both contents are here. With `text` the lines themselves
-/// are shown, and what is not here is fetched; otherwise nothing is fetched where the list of files is known.
+/// are shown, and what is not here is fetched; otherwise nothing is fetched where the list of files is known. Without a
+/// control plane nothing is, and the code of the last release is the old one.
 pub async fn compare(
     ports: &Ports,
-    control_plane: &dyn ControlPlane,
+    control_plane: Option<&dyn ControlPlane>,
     project: &Project,
     changes: &mut ChangeSet,
     text: bool,
@@ -45,6 +46,9 @@ pub async fn compare(
     for change in &mut changes.apps {
         let old = match &change.taken {
             Some(taken) => taken.code.as_ref().map(|code| code.digest),
+            None if control_plane.is_none() => {
+                change.released.as_ref().and_then(|last| Some(last.code.as_ref()?.digest))
+            }
             None => change.live.as_ref().and_then(LiveApp::bundle),
         };
         let new = spec::bundle(&change.desired.spec.0);
@@ -83,7 +87,7 @@ async fn becomes<'a>(
 /// What runs. `None` where nothing is known of it, and nobody can tell.
 async fn was(
     ports: &Ports,
-    control_plane: &dyn ControlPlane,
+    control_plane: Option<&dyn ControlPlane>,
     project: &Project,
     app: &AppId,
     bundle: BundleRef,
@@ -98,7 +102,10 @@ async fn was(
         (list, archive) => {
             let archive = match archive {
                 Some(archive) => Some(archive),
-                None => download(files, control_plane, app).await,
+                None => match control_plane {
+                    Some(control_plane) => download(files, control_plane, app).await,
+                    None => None,
+                },
             };
             // What is fetched may be something else than was asked for.
             let learned = archive.and_then(|archive| Some((bundle::learn(files, bundle, archive.as_ref())?, archive)));

@@ -50,7 +50,7 @@ pub async fn history(ports: &Ports, request: &Request, app: Option<&str>, limit:
     entries.truncate(limit);
     let events = records.events(&entries).await?;
     let events = entries.into_iter().zip(events).map(|((app, entry), event)| Happened { app, entry, event }).collect();
-    project.diagnostics.list.extend(warnings(&released));
+    project.diagnostics.list.extend(warnings(&released.warnings));
     Ok(History { place: records.place(), events, more, diagnostics: project.diagnostics })
 }
 
@@ -106,7 +106,7 @@ pub async fn versions(ports: &Ports, request: &Request, app: &str) -> Result<Ver
         entries.into_iter().zip(events).map(|((app, entry), event)| Happened { app, entry, event }).collect();
     let marks = live.apps.get(&app).and_then(LiveApp::marks).filter(|marks| marks.owner == project.owner);
     let running = marks.map(|marks| (marks.version, marks.digest));
-    project.diagnostics.list.extend(warnings(&released));
+    project.diagnostics.list.extend(warnings(&released.warnings));
     Ok(Versions { app, place: records.place(), running, versions, diagnostics: project.diagnostics })
 }
 

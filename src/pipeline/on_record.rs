@@ -1,7 +1,6 @@
 //! What the pipeline has to do with releases on record. Nothing depends on them.
 
 use super::Way;
-use crate::desired::DesiredSet;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Scope;
 use crate::plan::Verb;
@@ -56,36 +55,29 @@ pub(super) async fn no_way_back(ports: &Ports, way: &Way, report: &Report) -> Ve
 }
 
 /// What is ignored.
-pub(super) fn warnings(set: &ReleaseSet) -> Vec<Diagnostic> {
+pub(super) fn warnings(found: &[release::Warning]) -> Vec<Diagnostic> {
     let warn = |warning: &release::Warning| {
         Diagnostic::warning(codes::UNREADABLE_RECORD, format!("{} is ignored: {}", warning.what, warning.why))
     };
-    set.warnings.iter().map(warn).collect()
+    found.iter().map(warn).collect()
 }
 
-/// What was last applied, and what the label asked for stands for. Nothing depends on it: what cannot be read becomes a
-/// warning.
-pub(super) async fn released(ports: &Ports, project: &mut Project, desired: &DesiredSet) -> ReleaseSet {
-    let read = async {
-        let records = records(ports, project).await?;
-        let mut set = records.read().await?;
-        if let Some(label) = desired.apps.values().find_map(|app| app.version.label.as_ref()) {
-            let planned = desired.apps.iter().map(|(name, app)| (name, app.version.digest));
-            records.find_label(&mut set, label, planned).await?;
-        }
-        Ok::<_, StoreError>(set)
-    };
+/// What was last applied. Nothing depends on it: what cannot be read becomes a warning.
+pub(super) async fn released(ports: &Ports, project: &mut Project) -> ReleaseSet {
+    let read = async { records(ports, project).await?.read().await };
     let (set, found) = match read.await {
         Ok(set) => {
-            let found = warnings(&set);
+            let found = warnings(&set.warnings);
             (set, found)
         }
-        Err(error) => {
-            let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
-            let help = error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned());
-            (ReleaseSet::default(), vec![finding.help(help)])
-        }
+        Err(error) => (ReleaseSet::default(), vec![no_store(error)]),
     };
     project.diagnostics.list.extend(found);
     set
+}
+
+/// A store that does not answer.
+pub(super) fn no_store(error: StoreError) -> Diagnostic {
+    let finding = Diagnostic::warning(codes::NO_STORE, format!("the releases on record are unknown: {error}"));
+    finding.help(error.help.unwrap_or_else(|| "plan and apply go on without them".to_owned()))
 }

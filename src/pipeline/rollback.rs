@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::on_record::records;
+use super::recall::recall;
 use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read};
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, LiveSet, endpoint_name};
@@ -51,7 +52,7 @@ pub enum RollbackError {
 pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Result<Planned, Error> {
     let project = load(ports.files.as_ref(), request)?;
     let records = records(ports, &project).await?;
-    let released = records.read().await?;
+    let mut released = records.read().await?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let name = named(&project, &released, &live, &what.app)?;
@@ -62,7 +63,8 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
         found.insert(app.clone(), (*digest, usable(ports, &project, &records, app, *digest).await?));
     }
     let declared = declared(ports, &project, request, &found).await;
-    let project = narrowed(project, &found, &live);
+    let mut project = narrowed(project, &found, &live);
+    recall(ports, &mut project, &mut released, &DesiredSet::default(), &live, control_plane.endpoint()).await;
     let mut desired = DesiredSet::default();
     for (app, (digest, release)) in &found {
         let running = live.apps.get(app).map(|live| &live.0);
@@ -74,7 +76,7 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     }
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
-    code::compare(ports, control_plane.as_ref(), &project, &mut changes, request.code_text).await;
+    code::compare(ports, Some(control_plane.as_ref()), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest, released};
 use crate::bundle::Bundle;
+use crate::diff;
 use crate::model::AppName;
 use crate::pins::{self, Pins};
 use crate::plan;
@@ -20,6 +21,7 @@ impl Planned {
             selection: &self.request.selection,
             policy: self.request.policy,
             label: self.request.label.as_deref(),
+            keep_drift: &self.request.keep_drift,
             texts: &self.texts,
             environment: &self.environment,
             pins: &self.pins,
@@ -52,6 +54,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
         selection: stored.choices.selection(&request.selection),
         policy: stored.policy,
         label: stored.label.clone(),
+        keep_drift: stored.keep_drift.clone(),
         ..request.clone()
     };
     let manifest = read_manifest(ports.files.as_ref(), &request)?;
@@ -64,14 +67,20 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let bundles = pack(ports, &project)?;
     let pins = pinned(ports, &project, &stored).await?;
     let desired = lower_with(ports, &project, &request, &bundles, &pins)?;
-    let released = released(ports, &mut project, &desired).await;
+    let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);
-    if stale.is_empty() {
+    let changed = stored.live(&live);
+    let desired = match changed.is_empty() {
+        true => diff::keep(&project, desired, &live, &stored.keep_drift)?.0,
+        false => desired,
+    };
+    // What is left to others is as it runs, so that another live spec makes for another one here too.
+    if stale.is_empty() && (changed.is_empty() || stored.keep_drift.is_empty()) {
         stale.extend(stored.specs(&desired));
     }
-    stale.extend(stored.live(&live));
+    stale.extend(changed);
     refuse(stale)?;
     let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
     // What was there when it was made may be gone.

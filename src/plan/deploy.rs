@@ -7,10 +7,11 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 
 use super::honoured;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::{AppPlan, LiveSummary, Note, Plan, Policy, Reason, Verb, owner_name};
+use super::why::{of_drift, reasons, refusal};
+use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, Orphan, Owner};
-use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, Marks, State};
+use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, State};
 use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
 
@@ -31,6 +32,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),
+        compared_with: ComparedWith::Live,
         commit: None,
         apps: planner.apps,
         steps: planner.steps,
@@ -85,6 +87,7 @@ impl<'a> Planner<'a> {
             verb: verb(change, wants_active && !runs, left_running),
             reasons: Vec::new(),
             fields: change.fields.clone(),
+            kept: change.kept.clone(),
             code: change.code.clone(),
             notes: Vec::new(),
             drifted: change.drifted && change.owner == Owner::Us,
@@ -103,7 +106,8 @@ impl<'a> Planner<'a> {
             self.stopped.insert(app.name.clone());
         }
         app.reasons = reasons(change, app.verb);
-        app.notes = self.notes(change, app.verb, active);
+        app.notes = of_drift(change);
+        app.notes.extend(self.notes(change, app.verb, active));
         if !active {
             app.notes.extend(self.runs_for_a_moment(change, app.verb, project));
         }
@@ -251,6 +255,7 @@ impl<'a> Planner<'a> {
                 verb,
                 reasons: vec![Reason::NotInManifest],
                 fields: Vec::new(),
+                kept: Vec::new(),
                 code: None,
                 notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
                 drifted: false,
@@ -348,66 +353,6 @@ fn verb(change: &AppChange, inactive: bool, left_running: bool) -> Verb {
         Some(_) if left_running => Verb::Deactivate,
         Some(_) => Verb::Unchanged,
     }
-}
-
-/// Why an app must not be written.
-fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
-    if change.owner != Owner::Us && !policy.adopt {
-        return Some(Note::NotOurs { owner: owner_name(&change.owner) });
-    }
-    let label = change.desired.version.label.as_ref()?;
-    if let Some(taken) = &change.taken {
-        return Some(Note::LabelInUse {
-            label: label.clone(),
-            live: taken.version.digest.short(),
-            planned: change.desired.version.digest.short(),
-        });
-    }
-    let marks = change.live.as_ref().and_then(LiveApp::marks)?;
-    let in_use = marks.owner == change_owner(change)?
-        && marks.version == *label
-        && marks.digest != change.desired.version.digest;
-    in_use.then(|| Note::LabelInUse {
-        label: label.clone(),
-        live: marks.digest.short(),
-        planned: change.desired.version.digest.short(),
-    })
-}
-
-fn change_owner(change: &AppChange) -> Option<String> {
-    Marks::read(change.desired.spec.spec()).map(|marks| marks.owner)
-}
-
-fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
-    match verb {
-        Verb::Create if change.desired.restores.is_some() => return vec![Reason::RolledBack],
-        Verb::Create => return vec![Reason::New],
-        Verb::Activate => return vec![Reason::Inactive],
-        Verb::Deactivate => return vec![Reason::LeftRunning],
-        Verb::Update => {}
-        _ => return Vec::new(),
-    }
-    let mut reasons = Vec::new();
-    if change.desired.restores.is_some() {
-        reasons.push(Reason::RolledBack);
-    }
-    if change.owner != Owner::Us {
-        reasons.push(Reason::Adopted { from: owner_name(&change.owner) });
-    } else if change.drifted {
-        reasons.push(Reason::Drifted);
-    }
-    let (code, fields): (Vec<_>, Vec<_>) = change.fields.iter().partition(|field| field.is_code());
-    if !code.is_empty() {
-        reasons.push(Reason::CodeChanged);
-    }
-    if !fields.is_empty() {
-        reasons.push(Reason::FieldsChanged { count: fields.len() });
-    }
-    if reasons.is_empty() {
-        let from = change.live.as_ref().and_then(LiveApp::marks).map(|marks| marks.version).unwrap_or_default();
-        reasons.push(Reason::Relabelled { from, to: change.desired.version.mark() });
-    }
-    reasons
 }
 
 fn has_image(change: &AppChange) -> bool {

@@ -4,9 +4,11 @@
 
 mod deploy;
 mod honoured;
+mod offline;
 mod operate;
 mod step;
 pub mod stored;
+mod why;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +16,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use deploy::plan;
+pub use offline::offline;
 pub use operate::{Operation, operate};
 pub use step::{Action, After, Gate, Precondition, Step, StepId};
 
 use crate::bundle::Bundle;
 use crate::diagnostic::{Diagnostics, Severity};
-use crate::diff::{CodeChange, FieldChange, Owner};
+use crate::diff::{CodeChange, FieldChange, KnownBy, Owner};
 use crate::model::{Activation, AppName, BundleRef, Commit, Digest, Scope, State, Version};
 
 /// The number of the plan's JSON form.
@@ -45,6 +48,7 @@ pub struct Plan {
     /// The target's name and address.
     pub target: String,
     pub endpoint: String,
+    pub compared_with: ComparedWith,
     /// Of the manifest and the sources, where they lie in a git work tree.
     pub commit: Option<Commit>,
     /// Declared apps in dependency order, then orphans.
@@ -56,6 +60,16 @@ pub struct Plan {
     pub diagnostics: Diagnostics,
 }
 
+/// What the declared apps were compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparedWith {
+    /// What runs.
+    Live,
+    /// What was last applied, by the records alone.
+    Records,
+}
+
 /// What is planned for one app, and why.
 #[derive(Debug, Clone)]
 pub struct AppPlan {
@@ -63,10 +77,12 @@ pub struct AppPlan {
     pub verb: Verb,
     pub reasons: Vec<Reason>,
     pub fields: Vec<FieldChange>,
+    /// What is left to others: `old` runs and stays, `new` is declared.
+    pub kept: Vec<FieldChange>,
     pub code: Option<CodeChange>,
     /// What a reader should know besides: effects, and what was held back.
     pub notes: Vec<Note>,
-    /// The live spec is not what its own mark says.
+    /// What runs is not what we last wrote.
     pub drifted: bool,
     /// As declared: for the record.
     pub activation: Option<Activation>,
@@ -111,6 +127,10 @@ pub enum Verb {
 pub enum Reason {
     /// It does not exist yet.
     New,
+    /// No release of it is on record; nobody was asked whether it runs.
+    NotOnRecord,
+    /// It was written to this target, and is not there any more.
+    Gone,
     /// So many fields of the spec changed.
     FieldsChanged {
         count: usize,
@@ -118,6 +138,12 @@ pub enum Reason {
     CodeChanged,
     /// The live spec was changed outside; the plan brings back what is declared.
     Drifted,
+    /// It was changed outside to what is declared now.
+    ChangedAlike,
+    /// Our marks were taken away, and nothing else changed.
+    MarksGone,
+    /// Another choice of what is left to others.
+    OthersChosen,
     /// It belonged to another manifest, or to nobody (`None`).
     Adopted {
         from: Option<String>,
@@ -148,6 +174,16 @@ pub enum Note {
     StaysStopped,
     /// It belongs to another manifest (or nobody); `--adopt` takes it over.
     NotOurs { owner: Option<String> },
+    /// Our marks are gone; this is why it is ours all the same.
+    KnownBy { known_by: KnownBy },
+    /// It was changed outside, and what we last wrote is not on record: the changes have no author.
+    NoRecord,
+    /// These were changed outside to what is declared now.
+    Alike { fields: Vec<String> },
+    /// What is on record of it.
+    LastApplied { version: String, at: jiff::Timestamp, by: String },
+    /// What these refer to is looked up when nothing is offline.
+    NotLookedUp { parameters: Vec<String> },
     /// The label is in use for other content.
     LabelInUse { label: String, live: String, planned: String },
     /// Written after this app, which will not be running then.
@@ -210,9 +246,18 @@ impl Plan {
         counts
     }
 
-    /// Whether apply would write nothing.
+    /// Whether apply would write nothing; by the records, whether nothing changed.
     pub fn is_empty(&self) -> bool {
+        let differs = |app: &AppPlan| matches!(app.verb, Verb::Create | Verb::Update);
+        if self.compared_with == ComparedWith::Records {
+            return !self.apps.iter().any(differs);
+        }
         self.steps.iter().all(|step| matches!(step.action, Action::Verify | Action::Record)) && !self.is_refused()
+    }
+
+    /// Whether something runs otherwise than we last wrote it.
+    pub fn has_drift(&self) -> bool {
+        self.apps.iter().any(|app| app.drifted)
     }
 
     /// Whether apply would only wait for apps that are not ready.

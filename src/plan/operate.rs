@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::deploy::{STOP_WITHIN, summary};
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::{AppPlan, Note, Plan, Reason, Verb};
+use super::{AppPlan, ComparedWith, Note, Plan, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::LiveSet;
 use crate::model::{AppName, LiveApp};
@@ -45,6 +45,7 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
             verb,
             reasons: if verb == Verb::Unchanged { Vec::new() } else { vec![Reason::Asked] },
             fields: Vec::new(),
+            kept: Vec::new(),
             code: None,
             notes,
             drifted: false,
@@ -61,6 +62,7 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),
+        compared_with: ComparedWith::Live,
         commit: None,
         apps,
         steps,
@@ -84,8 +86,8 @@ fn ordered(project: &Project, operation: Operation, names: &[AppName]) -> Vec<Ap
 fn verdict(project: &Project, operation: Operation, live: Option<&LiveApp>) -> (Verb, Vec<Note>) {
     let Some(live) = live else { return (Verb::Unchanged, vec![Note::NotDeployed]) };
     let owner = live.owner();
-    if owner.as_ref() != Some(&project.owner) {
-        return (Verb::Refused, vec![Note::NotOurs { owner }]);
+    if owner != Some(&project.owner) {
+        return (Verb::Refused, vec![Note::NotOurs { owner: owner.map(str::to_owned) }]);
     }
     let verb = match operation {
         Operation::Activate if live.is_stopped() => Verb::Activate,

@@ -15,6 +15,10 @@ use crate::release::{
     decode_files,
 };
 
+mod claim;
+
+pub use claim::Place;
+
 /// How many objects are asked for at once.
 const AT_ONCE: usize = 32;
 
@@ -192,3 +196,6 @@ impl Records {
         futures::stream::iter(reading).buffered(AT_ONCE).try_collect().await
     }
 }
+
+#[cfg(test)]
+mod tests;

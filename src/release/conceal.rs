@@ -13,7 +13,7 @@ use flyte_schema::flyteidl2::app::App;
 use serde_json::Value as Json;
 
 use crate::bundle::gzip::gzip;
-use crate::canonical::{self, canonical};
+use crate::canonical;
 use crate::model::sensitive::{is_placeholder, is_sensitive_name, looks_like_credential, placeholder};
 use crate::model::{Digest, spec};
 
@@ -78,7 +78,7 @@ pub fn restore(message: &App, version: Digest, salt: &str, others: &[&App]) -> R
     if !missing.is_empty() {
         return Err(NotRestored::Values(missing));
     }
-    if filled && canonical::digest(&canonical(&restored)) != version {
+    if filled && canonical::version(&restored) != version {
         return Err(NotRestored::Version(version.short()));
     }
     Ok(restored)

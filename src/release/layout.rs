@@ -27,6 +27,19 @@ impl Folder {
         &self.0
     }
 
+    /// The folder of the project and domain, where every manifest has its own.
+    pub fn scope(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(scope, _)| scope)
+    }
+
+    /// The name of an event that another manifest has on record of an app.
+    pub fn parse_event_of_other<'a>(&self, object: &'a str, app: &AppName) -> Option<&'a str> {
+        let rest = object.strip_prefix(self.scope())?.strip_prefix('/')?;
+        let (owner, rest) = rest.split_once('/')?;
+        let rest = rest.strip_prefix("apps/")?.strip_prefix(app.as_str())?.strip_prefix("/log/")?;
+        (format!("{}/{owner}", self.scope()) != self.0).then_some(rest)
+    }
+
     /// Below which the apps have their folders.
     pub fn apps(&self) -> String {
         format!("{}/apps", self.0)

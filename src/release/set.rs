@@ -26,6 +26,11 @@ pub struct AppReleases {
     pub last: Option<Arc<Release>>,
     /// Oldest first.
     pub log: Vec<LogEntry>,
+    /// The release that the marks of the live app name, where it is another one than the last.
+    pub marked: Option<Arc<Release>>,
+    /// The last one written to the target at hand, if no other manifest has put the app on record since. Looked for
+    /// where the app itself does not tell: it is not there, or bears no marks.
+    pub claimed: Option<Arc<Release>>,
 }
 
 /// Something on record that is ignored, and why.
@@ -53,6 +58,18 @@ impl ReleaseSet {
     /// What was last applied.
     pub fn last(&self, app: &AppName) -> Option<&Arc<Release>> {
         self.apps.get(app)?.last.as_ref()
+    }
+
+    /// A release by the short digest of its version: the last one, or the one that the live app names.
+    pub fn version(&self, app: &AppName, digest: &str) -> Option<&Arc<Release>> {
+        let of_app = self.apps.get(app)?;
+        let mut known = [&of_app.last, &of_app.marked].into_iter().flatten();
+        known.find(|release| release.version.digest.short() == digest)
+    }
+
+    /// What was last written to the target at hand.
+    pub fn claimed(&self, app: &AppName) -> Option<&Arc<Release>> {
+        self.apps.get(app)?.claimed.as_ref()
     }
 
     /// The log of an app, oldest first.

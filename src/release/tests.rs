@@ -162,7 +162,7 @@ fn the_release_before_is_the_one_that_ran_before() {
         entry(4, Kind::Recorded, "two", None),
         entry(5, Kind::Applied, "three", None),
     ];
-    let releases = AppReleases { last: None, log };
+    let releases = AppReleases { log, ..AppReleases::default() };
     let before =
         |running: Option<&str>| releases.choose(&app, None, running.map(digest)).map(|entry| entry.release.unwrap());
     assert_eq!(before(Some("three")), Ok(digest("two")));

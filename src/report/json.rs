@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::outcome::Report;
 use crate::apply::StepOutcome;
 use crate::diagnostic;
-use crate::diff::{ChangedFile, CodeChange, Content};
+use crate::diff::{ChangedFile, CodeChange, Content, FieldChange};
 use crate::plan::{AppPlan, FORMAT, Gate, Plan, Step};
 
 /// The plan as one document.
@@ -14,7 +14,8 @@ pub fn plan_json(plan: &Plan) -> Value {
         "format": FORMAT,
         "manifest": plan.owner,
         "scope": plan.scope,
-        "target": { "name": plan.target, "endpoint": plan.endpoint },
+        "target": { "name": plan.target, "endpoint": Some(&plan.endpoint).filter(|endpoint| !endpoint.is_empty()) },
+        "compared_with": plan.compared_with,
         "empty": plan.is_empty(),
         "unrecorded": plan.unrecorded(),
         "commit": plan.commit,
@@ -26,16 +27,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 }
 
 fn app_json(plan: &Plan, app: &AppPlan) -> Value {
-    let field = |field: &crate::diff::FieldChange| {
-        let mut value = json!({ "key": field.key, "path": field.path, "old": field.old, "new": field.new });
-        if let Some(span) = field.span {
-            value["at"] = plan.diagnostics.sources.locate(span).into();
-        }
-        if let Some(pin) = &field.pin {
-            value["pinned_to"] = json!(pin);
-        }
-        value
-    };
+    let field = |field: &FieldChange| field_json(plan, field);
     json!({
         "name": app.name,
         "action": app.verb,
@@ -44,9 +36,38 @@ fn app_json(plan: &Plan, app: &AppPlan) -> Value {
         "version": app.version,
         "live": app.live,
         "fields": app.fields.iter().map(field).collect::<Vec<_>>(),
+        "kept": app.kept.iter().map(|kept| kept_json(plan, kept)).collect::<Vec<_>>(),
         "code": app.code.as_ref().map(code_json),
         "notes": app.notes,
     })
+}
+
+/// `old` runs, `new` is declared.
+fn field_json(plan: &Plan, field: &FieldChange) -> Value {
+    let mut value = json!({
+        "key": field.key,
+        "path": field.path,
+        "old": field.old,
+        "new": field.new,
+        "changed_by": field.changed_by,
+        "released": field.released,
+    });
+    if let Some(span) = field.span {
+        value["at"] = plan.diagnostics.sources.locate(span).into();
+    }
+    if let Some(pin) = &field.pin {
+        value["pinned_to"] = json!(pin);
+    }
+    value
+}
+
+/// What is left to others.
+fn kept_json(plan: &Plan, field: &FieldChange) -> Value {
+    let mut value = json!({ "key": field.key, "path": field.path, "live": field.old, "declared": field.new });
+    if let Some(span) = field.span {
+        value["at"] = plan.diagnostics.sources.locate(span).into();
+    }
+    value
 }
 
 fn code_json(code: &CodeChange) -> Value {

@@ -5,20 +5,13 @@ use serde_json::Value;
 use super::code;
 use super::paint::Paint;
 use super::words::{count, note, reason};
-use crate::diff::FieldChange;
+use crate::diff::{ChangedBy, FieldChange};
 use crate::model::AppName;
-use crate::plan::{AppPlan, Counts, Plan, Verb};
+use crate::plan::{AppPlan, ComparedWith, Counts, Note, Plan, Reason, Verb};
 
 /// The whole plan. Empty plans are one line.
 pub fn plan_text(plan: &Plan, paint: Paint) -> String {
-    let mut text = format!(
-        "{} {} in {} on {} {}\n\n",
-        paint.bold("plan of"),
-        paint.bold(&plan.owner),
-        plan.scope,
-        plan.target,
-        paint.dim(format!("({})", plan.endpoint)),
-    );
+    let mut text = headline_of_plan(plan, paint);
     let name_width = plan.apps.iter().map(|app| app.name.as_str().len()).max().unwrap_or(0);
     for app in &plan.apps {
         text.push_str(&app_text(plan, app, name_width, paint));
@@ -31,25 +24,46 @@ pub fn plan_text(plan: &Plan, paint: Paint) -> String {
     text
 }
 
+fn headline_of_plan(plan: &Plan, paint: Paint) -> String {
+    let Plan { scope, target, .. } = plan;
+    let owner = paint.bold(&plan.owner);
+    match plan.compared_with {
+        ComparedWith::Live => {
+            let endpoint = paint.dim(format!("({})", plan.endpoint));
+            format!("{} {owner} in {scope} on {target} {endpoint}\n\n", paint.bold("plan of"))
+        }
+        ComparedWith::Records => {
+            let since = paint.dim("(by the records; what runs is not known)");
+            format!("{} {owner} in {scope} since the last apply to {target} {since}\n\n", paint.bold("changes of"))
+        }
+    }
+}
+
 fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     let mut text =
         format!("{} {}  {}\n", symbol(app, paint), paint.bold(format!("{:<width$}", app.name)), headline(app, paint));
-    let mut line = |content: String| {
-        text.push_str("      ");
-        text.push_str(&content);
-        text.push('\n');
+    let mut line = |by: ChangedBy, content: String| {
+        let mark = if by.is_drift() { paint.bad("!") } else { " ".to_owned() };
+        text.push_str(&format!("    {mark} {content}\n"));
     };
     if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
         let fields = shown_fields(app);
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
         for field in fields {
-            line(field_text(plan, app, field, key_width, paint));
+            line(field.changed_by, field_text(plan, app, field, key_width, paint));
         }
-        code::lines(app, shown_at(plan, app), paint).into_iter().for_each(&mut line);
+        let mut by = app.fields.iter().find(|field| field.is_code()).map_or(ChangedBy::Us, |field| field.changed_by);
+        for told in code::lines(app, shown_at(plan, app), paint) {
+            let outside = if by.is_drift() { paint.bad("  changed outside") } else { String::new() };
+            line(std::mem::replace(&mut by, ChangedBy::Us), format!("{told}{outside}"));
+        }
+    }
+    for field in &app.kept {
+        line(ChangedBy::Us, kept_text(plan, field, paint));
     }
     for remark in &app.notes {
         let told = note(remark);
-        line(if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) });
+        line(ChangedBy::Us, if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) });
     }
     text
 }
@@ -111,9 +125,18 @@ pub(super) fn verb_word(verb: Verb) -> &'static str {
     }
 }
 
+/// The same; by the records alone, what happened to it.
+pub(super) fn action_word(app: &AppPlan) -> &'static str {
+    match app.verb {
+        Verb::Create if app.reasons.contains(&Reason::NotOnRecord) => "new",
+        Verb::Update if last_applied(app).is_some() => "changed",
+        verb => verb_word(verb),
+    }
+}
+
 /// `old → new`, or the one there is.
 pub(super) fn version_words(app: &AppPlan) -> Option<String> {
-    let old = app.live.as_ref().and_then(|live| live.version.clone());
+    let old = app.live.as_ref().and_then(|live| live.version.clone()).or_else(|| last_applied(app));
     let new = app.version.as_ref().map(|version| version.mark());
     match (old, new, app.verb) {
         (Some(old), Some(new), Verb::Update) if old != new => Some(format!("{old} → {new}")),
@@ -129,7 +152,15 @@ fn headline(app: &AppPlan, paint: Paint) -> String {
     } else {
         format!(": {}", reasons.join(", "))
     };
-    format!("{}{}{why}", verb_word(app.verb), paint.dim(versions))
+    format!("{}{}{why}", action_word(app), paint.dim(versions))
+}
+
+/// The version on record, where that is all that is known.
+fn last_applied(app: &AppPlan) -> Option<String> {
+    app.notes.iter().find_map(|note| match note {
+        Note::LastApplied { version, .. } => Some(version.clone()),
+        _ => None,
+    })
 }
 
 fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, paint: Paint) -> String {
@@ -145,7 +176,32 @@ fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, pai
         (None, None) => String::new(),
     };
     let pin = field.pin.as_ref().map_or(String::new(), |pin| format!("  {}", paint.dim(format!("({pin})"))));
-    format!("{key}  {change}{pin}{place}")
+    let outside = whose(field.changed_by, field.released.as_ref());
+    let outside = outside.map_or(String::new(), |outside| paint.bad(outside));
+    format!("{key}  {change}{outside}{pin}{place}")
+}
+
+/// Who changed a field, where it was not we alone.
+pub(super) fn whose(by: ChangedBy, released: Option<&Value>) -> Option<String> {
+    match by {
+        ChangedBy::Them => Some("  changed outside".to_owned()),
+        ChangedBy::Both => {
+            let was = released.map_or_else(|| "was not set".to_owned(), |was| format!("was {}", value(was)));
+            Some(format!("  changed outside and here; {was}"))
+        }
+        ChangedBy::Us | ChangedBy::Unknown => None,
+    }
+}
+
+fn kept_text(plan: &Plan, field: &FieldChange, paint: Paint) -> String {
+    let place = field.span.map(|span| format!("  {}", paint.dim(plan.diagnostics.sources.locate(span))));
+    format!("{}{}", kept_words(field), place.unwrap_or_default())
+}
+
+/// What stays as it runs, and what is declared.
+pub(super) fn kept_words(field: &FieldChange) -> String {
+    let told = |side: &Option<Value>| side.as_ref().map_or("nothing".to_owned(), value);
+    format!("{}  {} left to others; {} is declared", field.key, told(&field.old), told(&field.new))
 }
 
 /// A list by element: what stays is not repeated.
@@ -188,7 +244,8 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         (true, ..) => return format!("{head}."),
         (_, true, _) => paint.change(format!("{head}:")),
         (_, _, true) => paint.good(format!("{head}:")),
-        _ => paint.bold("Plan:"),
+        _ if head.is_empty() => paint.bold("Plan:"),
+        _ => paint.bold(format!("{head}:")),
     };
     let unrecorded = match plan.unrecorded() {
         0 => String::new(),
@@ -199,7 +256,11 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         0 => String::new(),
         n => format!(" {}", paint.bad(format!("It cannot be applied: {}.", count(n, "mistake")))),
     };
-    format!("{head} {counts}.{unrecorded}{mistakes}")
+    let more = match plan.compared_with {
+        ComparedWith::Records => " `flyte plan` compares with what runs.",
+        ComparedWith::Live => "",
+    };
+    format!("{head} {counts}.{unrecorded}{mistakes}{more}")
 }
 
 /// The counts in one sentence without its stop.
@@ -223,11 +284,18 @@ fn summary_parts(plan: &Plan) -> (&'static str, String) {
         (orphan, "no longer declared"),
         (unchanged, "unchanged"),
     ];
+    let told = told.map(|(n, what)| match (plan.compared_with, what) {
+        (ComparedWith::Records, "to create") => (n, "new"),
+        (ComparedWith::Records, "to update") => (n, "changed"),
+        _ => (n, what),
+    });
     let parts: Vec<String> = told.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let head = match (plan.apps.is_empty(), plan.only_waits(), plan.is_empty()) {
+    let head = match (plan.apps.is_empty(), plan.compared_with, plan.only_waits(), plan.is_empty()) {
         (true, ..) => "Nothing is declared, and nothing of this manifest runs",
-        (_, true, _) => "Nothing to do but to wait",
-        (_, _, true) => "Nothing to do",
+        (_, ComparedWith::Records, _, true) => "Nothing changed",
+        (_, ComparedWith::Records, _, false) => "Changed",
+        (_, _, true, _) => "Nothing to do but to wait",
+        (_, _, _, true) => "Nothing to do",
         _ => "",
     };
     (head, parts.join(", "))

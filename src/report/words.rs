@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diff::KnownBy;
 use crate::plan::{Note, Reason};
 
 /// `1.2 KiB`
@@ -37,9 +38,14 @@ pub fn count(count: usize, what: &str) -> String {
 pub fn reason(reason: &Reason) -> String {
     match reason {
         Reason::New => "it does not exist yet".into(),
+        Reason::NotOnRecord => "no release of it is on record".into(),
+        Reason::Gone => "it is gone, though it was deployed here".into(),
         Reason::FieldsChanged { count: n } => format!("{} changed", count(*n, "field")),
         Reason::CodeChanged => "the code changed".into(),
         Reason::Drifted => "it was changed outside; this brings back what is declared".into(),
+        Reason::ChangedAlike => "it was changed outside to what is declared now".into(),
+        Reason::MarksGone => "its marks were taken away; this brings them back".into(),
+        Reason::OthersChosen => "another choice of what is left to others".into(),
         Reason::Adopted { from: Some(owner) } => format!("adopted from the manifest `{owner}`"),
         Reason::Adopted { from: None } => "adopted: no manifest owned it".into(),
         Reason::RolledBack => "a release of before is brought back".into(),
@@ -59,6 +65,18 @@ pub fn note(note: &Note) -> String {
             format!("it belongs to the manifest `{owner}`; `--adopt` takes it over")
         }
         Note::NotOurs { owner: None } => "it was not deployed from a manifest; `--adopt` takes it over".into(),
+        Note::KnownBy { known_by: KnownBy::Record } => {
+            "somebody replaced the whole spec; by our records we deployed it last".into()
+        }
+        Note::KnownBy { .. } => "somebody replaced the whole spec; by its label it is ours".into(),
+        Note::NoRecord => "what we last applied is not on record: whose each change is cannot be told".into(),
+        Note::Alike { fields } => format!("changed outside to what is declared now: {}", fields.join(", ")),
+        Note::LastApplied { version, at, by } => {
+            format!("{version} was applied on {} by {by}", at.strftime("%F %T UTC"))
+        }
+        Note::NotLookedUp { parameters } => {
+            format!("left aside, since it is looked up on the control plane: {}", parameters.join(", "))
+        }
         Note::LabelInUse { label, live, planned } => {
             format!("version conflict: the label {label} stands for {live}, not for {planned}; choose another label")
         }

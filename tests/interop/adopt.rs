@@ -1,10 +1,11 @@
-//! Apps that the SDK deployed, declared and adopted: from then on they are ours, and what the SDK does is drift where
-//! the control plane keeps what tells so.
+//! Apps that the SDK deployed, declared and adopted: from then on they are ours, and what the SDK does is drift.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::process::Finished;
 use crate::server::{PASSWORD, User};
 
 #[track_caller]
@@ -27,7 +28,7 @@ fn adopted(profile: &str) {
     let home = user.home();
     let flyte = |args: &[&str]| user.control_plane.flyte(home, args);
     let scope = ["--org", "acme", "-p", "flytesnacks", "-d", "development"];
-    flyte(&[&["import", "--out", "flyte.toml"], &scope[..]].concat()).expect(0);
+    flyte(&[&["import", "--target", "local", "--out", "flyte.toml"], &scope[..]].concat()).expect(0);
 
     // Nobody owns them yet; with consent, only our marks would be written.
     flyte(&["apply", "--yes"]).expect(1);
@@ -39,20 +40,53 @@ fn adopted(profile: &str) {
     flyte(&["apply", "--adopt", "--yes"]).expect(0);
     flyte(&["plan", "--detailed-exitcode"]).expect(0);
 
-    // The SDK deploys another environment over it.
-    let file = home.join("apps.py");
-    let text = fs::read_to_string(&file).expect("it is there");
-    fs::write(&file, text.replace("\"NAME\": \"backend\"", "\"NAME\": \"renamed\"")).expect("a file is written");
+    redeployed(&user, &flyte);
+}
+
+/// The SDK deploys another environment over the backend, which takes our marks away: ours still, by its label where
+/// labels are kept, else by our records.
+fn redeployed(user: &User, flyte: &dyn Fn(&[&str]) -> Finished) {
+    let (code, manifest) = (user.home().join("apps.py"), user.home().join("flyte.toml"));
+    let replace = |file: &Path, from: &str, to: &str| {
+        let text = fs::read_to_string(file).expect("it is there");
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        fs::write(file, text.replace(from, to)).expect("a file is written");
+    };
+    let changed_by = |plan: &Value, expected: &[(&str, &str)]| {
+        let backend = app(plan, "backend");
+        assert_eq!((&backend["drifted"], &backend["action"]), (&true.into(), &"update".into()), "{plan:#}");
+        let fields = backend["fields"].as_array().expect("a list");
+        let told: Vec<(&str, &str)> =
+            fields.iter().filter_map(|field| Some((field["key"].as_str()?, field["changed_by"].as_str()?))).collect();
+        assert_eq!(told, expected, "{plan:#}");
+        assert_eq!(app(plan, "frontend")["action"], "unchanged", "{plan:#}");
+    };
+    replace(&code, "\"NAME\": \"backend\"", "\"NAME\": \"renamed\"");
     user.flyte(&["deploy", "--version", "v2", "apps.py", "backend"]);
-    // It took our marks away. Where labels are kept, they tell that the app is ours still.
-    let keeps_labels = profile == "full";
-    let drift = if keeps_labels { flyte(&["plan", "--json"]) } else { flyte(&["plan", "--adopt", "--json"]) };
-    let drift = drift.expect(0).json();
-    assert_eq!(app(&drift, "backend")["drifted"], keeps_labels, "{drift:#}");
-    let fields = app(&drift, "backend")["fields"].as_array().expect("a list").clone();
-    let name = fields.iter().find(|field| field["key"] == "env.NAME").unwrap_or_else(|| panic!("{drift:#}"));
-    assert_eq!((&name["old"], &name["new"]), (&"renamed".into(), &"backend".into()), "{drift:#}");
-    assert_eq!(app(&drift, "frontend")["action"], "unchanged", "{drift:#}");
+    let plan = flyte(&["plan", "--json"]).expect(0).json();
+    // The code of the SDK holds the file that declares the environment.
+    let code_bundle = ("code_bundle", "them");
+    changed_by(&plan, &[code_bundle, ("env.NAME", "them")]);
+    let name = &app(&plan, "backend")["fields"][1];
+    assert_eq!((&name["old"], &name["new"]), (&"renamed".into(), &"backend".into()), "{plan:#}");
+    flyte(&["plan", "--fail-on-drift", "--detailed-exitcode"]).expect(6);
+
+    // A field that we change in the manifest is ours, and one that both changed is both's.
+    let manifest_text = fs::read_to_string(&manifest).expect("it is there");
+    replace(&manifest, "NAME = \"backend\"", "NAME = \"another\", REGION = \"eu\"");
+    let plan = flyte(&["plan", "--json"]).expect(0).json();
+    changed_by(&plan, &[code_bundle, ("env.NAME", "both"), ("env.REGION", "us")]);
+    assert_eq!(app(&plan, "backend")["fields"][1]["released"], "backend", "{plan:#}");
+
+    // Left to them, it stays as it runs, and is theirs again without the flag.
+    fs::write(&manifest, manifest_text).expect("a file is written");
+    let keep = ["--keep-drift", "backend.env.NAME"];
+    flyte(&[&["apply", "--yes"], &keep[..]].concat()).expect(0);
+    let plan = flyte(&[&["plan", "--json"], &keep[..]].concat()).expect(0).json();
+    assert_eq!(plan["empty"], true, "{plan:#}");
+    changed_by(&flyte(&["plan", "--json"]).expect(0).json(), &[("env.NAME", "them")]);
+    flyte(&["apply", "--yes"]).expect(0);
+    flyte(&["plan", "--fail-on-drift", "--detailed-exitcode"]).expect(0);
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn files(apps: &[Option<Made>]) -> Vec<(String, String)> {
     files
 }
 
-fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
+pub fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
     let config = Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(2026), ..Config::default() };
     let result = TestRunner::new(config).run(&strategy, |value| {
         test(value);

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod ci;
+mod drift;
 mod generated;
 mod github;
 mod golden;

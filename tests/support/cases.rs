@@ -8,12 +8,12 @@ use std::time::Duration;
 use buffa::Enumeration as _;
 use flyte::apply::Options;
 use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
-use flyte::model::Scope;
+use flyte::model::{LiveApp, Scope};
 use flyte::pipeline::{self, Error, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::port::Event;
+use flyte::port::{Event, Releases as _};
 use flyte::report::{Paint, outcome_text, plan_text};
-use flyte::server::simulator::{Behaviour, Fault, Simulator};
+use flyte::server::simulator::{Behaviour, Fault};
 use flyte::server::state::Profile;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
@@ -23,6 +23,7 @@ use flyte_schema::flyteidl2::project::{Domain, Project};
 use flyte_schema::flyteidl2::task::NamedLiteral;
 use serde::Deserialize;
 
+use super::edit::Edit;
 use super::world::{World, request, run};
 
 type Result<T> = datatest_stable::Result<T>;
@@ -43,8 +44,8 @@ struct Case {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Run {
-    /// `plan`, `save` (a plan, into the plan file), `apply` (the default), `apply-saved`, `rollback`, `history`,
-    /// `activate`, `deactivate` or
+    /// `plan`, `offline`, `save` (a plan, into the plan file), `apply` (the default), `apply-saved`, `rollback`,
+    /// `history`, `activate`, `deactivate` or
     /// `delete`.
     command: Option<String>,
     /// A directory below the case's.
@@ -53,6 +54,13 @@ struct Run {
     prune: bool,
     activate: bool,
     label: Option<String>,
+    /// `APP.FIELD`
+    keep_drift: Vec<String>,
+    /// Before the run, what is on record of these apps is lost.
+    lose: Vec<String>,
+    /// Before the run, somebody else deletes these apps.
+    vanish: Vec<String>,
+    target: Option<String>,
     profile: Option<String>,
     app: Vec<String>,
     parallelism: Option<usize>,
@@ -122,20 +130,6 @@ enum Stored {
     Integer(i64),
     File(String),
     Directory(String),
-}
-
-/// Somebody else changes an app, or with `owner` gives it away.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Edit {
-    app: String,
-    /// JSON pointer into the app's canonical protobuf JSON.
-    pointer: String,
-    value: serde_json::Value,
-    /// Rewrites our owner mark; empty text takes the marks away.
-    owner: Option<String>,
-    /// Creates the app under this name as a copy.
-    copy_to: Option<String>,
 }
 
 /// Runs a case and compares what it tells with `expected.txt` beside it.
@@ -220,12 +214,12 @@ impl Stored {
 
 async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     match step.edit_after {
-        None => step.edit.iter().try_for_each(|edit| change(&world.simulator, edit))?,
+        None => step.edit.iter().try_for_each(|edit| edit.make(&world.simulator))?,
         Some(seconds) => {
             let (simulator, edits) = (world.simulator.clone(), step.edit.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-                edits.iter().try_for_each(|edit| change(&simulator, edit)).unwrap();
+                edits.iter().try_for_each(|edit| edit.make(&simulator)).unwrap();
             });
         }
     }
@@ -264,13 +258,25 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     for fault in &step.faults {
         world.simulator.inject(fault.clone());
     }
+    for app in &step.lose {
+        for name in world.releases.objects().into_keys().filter(|name| name.contains(&format!("/apps/{app}/"))) {
+            world.releases.remove(&name).await?;
+        }
+    }
+    for app in &step.vanish {
+        let found = world.simulator.apps().into_iter().map(LiveApp).find(|live| live.name() == app);
+        let id = found.and_then(|live| live.id()).ok_or_else(|| format!("no such app: {app}"))?;
+        world.simulator.remove(&id)?;
+    }
     if let Some(words) = &step.store_refuses {
         world.releases.refuse(Some(words.as_str()).filter(|words| !words.is_empty()));
     }
     world.simulator.forget_calls();
     let mut request = request(Policy { adopt: step.adopt, prune: step.prune, activate: step.activate });
     request.label = step.label.clone();
+    request.keep_drift = step.keep_drift.clone();
     request.selection.profile = step.profile.clone();
+    request.selection.target = step.target.clone();
     request.selection.apps = step.app.clone();
     let command = step.command.as_deref().unwrap_or("apply");
     writeln!(text, "$ flyte {command}")?;
@@ -283,7 +289,7 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     };
     text.push_str(&told);
     let heard = world.heard.take();
-    if !step.quiet && !["plan", "save", "history"].contains(&command) {
+    if !step.quiet && !["plan", "save", "offline", "history"].contains(&command) {
         text.push_str("-- events\n");
         for event in heard {
             writeln!(text, "{}", event_text(&event))?;
@@ -317,6 +323,7 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
     }
     let plain = Paint { color: false };
     let result = match command {
+        "offline" => pipeline::offline(&world.ports(), request).await.map(|plan| plan_text(&plan, plain)),
         "plan" => world.plan(request).await.map(|planned| {
             let diagnostics = &planned.plan.diagnostics;
             // Warnings about the text are the matter of other cases.
@@ -451,30 +458,6 @@ fn behaviour_of(name: &str) -> Result<Behaviour> {
         "crash_loop" => Behaviour::crash_loop_after(Duration::from_secs(3)),
         other => return Err(format!("no such behaviour: {other}").into()),
     })
-}
-
-fn change(simulator: &Simulator, edit: &Edit) -> Result<()> {
-    let found = simulator.apps().into_iter().find(|app| app.metadata.id.name == edit.app);
-    let mut app = found.ok_or_else(|| format!("no such app: {}", edit.app))?;
-    app.status = Default::default();
-    let mut json = flyte_schema::to_json(&app)?;
-    if !edit.pointer.is_empty() {
-        *json.pointer_mut(&edit.pointer).ok_or("no such place")? = edit.value.clone();
-    }
-    if let Some(owner) = &edit.owner {
-        let env = json.pointer_mut("/spec/container/env").and_then(|env| env.as_array_mut()).ok_or("no variables")?;
-        if owner.is_empty() {
-            env.retain(|pair| !pair["key"].as_str().unwrap_or("").starts_with("FLYTE_DEPLOY_"));
-        }
-        for pair in env.iter_mut().filter(|pair| pair["key"] == "FLYTE_DEPLOY_MANIFEST") {
-            pair["value"] = owner.as_str().into();
-        }
-    }
-    if let Some(name) = &edit.copy_to {
-        json["metadata"]["id"]["name"] = name.as_str().into();
-    }
-    simulator.put(flyte_schema::from_json(json)?)?;
-    Ok(())
 }
 
 /// Compares with a file, or rewrites it when `UPDATE_CASES` is set.

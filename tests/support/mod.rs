@@ -4,5 +4,6 @@
 
 pub mod cases;
 pub mod cli;
+pub mod edit;
 pub mod redact;
 pub mod world;

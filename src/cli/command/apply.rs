@@ -25,7 +25,7 @@ use crate::report::{self, Report};
 pub struct Args {
     /// A plan that `flyte plan --out` saved: exactly that is done, without asking, or nothing if it is stale
     #[arg(value_name = "PLAN", value_hint = clap::ValueHint::FilePath)]
-    #[arg(conflicts_with_all = ["apps", "activate", "prune", "adopt", "version"])]
+    #[arg(conflicts_with_all = ["apps", "activate", "prune", "adopt", "version", "keep_drift"])]
     plan: Option<PathBuf>,
 
     #[command(flatten)]
@@ -57,8 +57,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         return saved(context, file, &args.manner);
     }
     let mut request = context.request(&args.scope.apps)?;
-    request.policy = args.scope.policy.policy();
-    request.label.clone_from(&args.scope.policy.version);
+    args.scope.policy.put_into(&mut request);
     deploy(context, &request, &args.manner)
 }
 

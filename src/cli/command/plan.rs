@@ -9,8 +9,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
 use crate::cli::github;
 use crate::cli::plan_file;
-use crate::pipeline;
-use crate::plan::Policy;
+use crate::pipeline::{self, Request};
+use crate::plan::{Plan, Policy};
 use crate::report;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,13 @@ pub struct Args {
     #[arg(long)]
     detailed_exitcode: bool,
 
+    /// Exit with 6 if something runs otherwise than we last wrote it; counts for more than --detailed-exitcode
+    #[arg(long)]
+    fail_on_drift: bool,
+
+    /// Tell what changed since the last apply on record: no network, no credentials, and no word of what runs
+    #[arg(long, conflicts_with_all = ["out", "fail_on_drift", "activate", "prune", "adopt"])]
+    offline: bool,
     /// Show changed code line by line; old code that is not on this machine is fetched
     #[arg(long)]
     diff: bool,
@@ -63,11 +70,18 @@ pub struct PolicyFlags {
     /// A name for the versions of this run, such as v1.2.0
     #[arg(long, value_name = "LABEL")]
     pub version: Option<String>,
+
+    /// Leave a field, or a table of fields, to others: it stays as it runs, whatever is declared; repeatable
+    #[arg(long, value_name = "APP.FIELD")]
+    pub keep_drift: Vec<String>,
 }
 
 impl PolicyFlags {
-    pub fn policy(&self) -> Policy {
-        Policy { adopt: self.adopt, prune: self.prune, activate: self.activate }
+    /// What of them a request says.
+    pub fn put_into(&self, request: &mut Request) {
+        request.policy = Policy { adopt: self.adopt, prune: self.prune, activate: self.activate };
+        request.label.clone_from(&self.version);
+        request.keep_drift.clone_from(&self.keep_drift);
     }
 }
 
@@ -75,29 +89,37 @@ impl PolicyFlags {
 /// Whatever stops the pipeline before a plan is there, and a plan that apply would refuse.
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let mut request = context.request(&args.scope.apps)?;
-    request.policy = args.scope.policy.policy();
-    request.label.clone_from(&args.scope.policy.version);
+    args.scope.policy.put_into(&mut request);
     request.code_text = args.diff;
     let ports = context.ports()?;
+    if args.offline {
+        let plan = context.wait(async { Ok(pipeline::offline(&ports, &request).await?) })?;
+        return Ok(answer(context, args, plan));
+    }
     let planned = context.wait(async { Ok(pipeline::plan(&ports, &request).await?) })?;
     let saved = match &args.out {
         Some(file) if !planned.plan.is_refused() => Some(plan_file::save(&ports, &planned, file)?),
         _ => None,
     };
-    let plan = planned.plan;
-    let exit = match () {
-        () if plan.is_refused() => Exit::Error,
-        () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
-        () => Exit::Success,
-    };
-    let mut text = report::plan_text(&plan, context.paint());
+    let mut answer = answer(context, args, planned.plan);
     if let Some(file) = &args.out {
-        text.push_str(&match &saved {
+        answer.text.push_str(&match &saved {
             Some(_) => format!("Saved: `flyte apply {}` runs exactly this.\n", plan_file::typed(file)),
             None => "Not saved: a plan that is refused cannot be applied.\n".to_owned(),
         });
+        answer = answer.with("saved", saved);
     }
-    let mut answer = Answer::text(text).document(report::plan_json(&plan));
+    Ok(answer)
+}
+
+fn answer(context: &Context, args: &Args, plan: Plan) -> Answer {
+    let exit = match () {
+        () if plan.is_refused() => Exit::Error,
+        () if args.fail_on_drift && plan.has_drift() => Exit::Drift,
+        () if args.detailed_exitcode && !plan.is_empty() => Exit::ChangesPending,
+        () => Exit::Success,
+    };
+    let mut answer = Answer::text(report::plan_text(&plan, context.paint())).document(report::plan_json(&plan));
     if context.terminal.github {
         answer = answer.page(report::github::plan_markdown(&plan));
         if plan.counts().refused > 0 {
@@ -105,8 +127,5 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
             context.terminal.complain(&github::of_step("plan", &format!("{apps} refused: nothing can be applied")));
         }
     }
-    if args.out.is_some() {
-        answer = answer.with("saved", saved);
-    }
-    Ok(answer.diagnostics(plan.diagnostics).exit(exit))
+    answer.diagnostics(plan.diagnostics).exit(exit)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
+use crate::diff::{ChangedBy, FieldChange};
 use crate::model::{LiveApp, State};
 use crate::pipeline::{self, AppStatus, Request};
 use crate::plan::Verb;
@@ -106,6 +107,11 @@ fn text(apps: &[AppStatus], paint: Paint) -> String {
         ]);
     }
     let mut text = table.render();
+    for app in apps.iter().filter(|app| app.plan.drifted && app.live.is_some()) {
+        let keys: Vec<&str> = drift(app).map(|field| field.key.as_str()).collect();
+        let told = if keys.is_empty() { reasons(app) } else { format!("changed outside: {}", keys.join(", ")) };
+        text.push_str(&format!("\n{} {told}\n", paint.bad(format!("{}:", app.name))));
+    }
     for app in apps {
         let Some(live) = app.live.as_ref().filter(|live| live.state() == State::Failed) else { continue };
         let Some(condition) = live.condition() else { continue };
@@ -114,9 +120,19 @@ fn text(apps: &[AppStatus], paint: Paint) -> String {
     text
 }
 
+/// The fields that are not as we last wrote them.
+fn drift(app: &AppStatus) -> impl Iterator<Item = &FieldChange> {
+    app.plan.fields.iter().filter(|field| app.plan.drifted && field.changed_by != ChangedBy::Us)
+}
+
+fn reasons(app: &AppStatus) -> String {
+    app.plan.reasons.iter().map(report::reason).collect::<Vec<_>>().join(", ")
+}
+
 /// How what runs stands to what is declared.
 fn declared(app: &AppStatus) -> &'static str {
     match app.plan.verb {
+        Verb::Create if app.plan.drifted => "gone",
         _ if app.plan.drifted => "drifted",
         Verb::Create => "not deployed",
         Verb::Update => "changed",
@@ -126,6 +142,16 @@ fn declared(app: &AppStatus) -> &'static str {
         Verb::Refused => "not ours",
         Verb::Unchanged => "as it runs",
     }
+}
+
+fn change(field: &FieldChange) -> Value {
+    json!({
+        "key": field.key,
+        "path": field.path,
+        "live": field.old,
+        "declared": field.new,
+        "changed_by": field.changed_by,
+    })
 }
 
 fn document(app: &AppStatus) -> Value {
@@ -139,6 +165,7 @@ fn document(app: &AppStatus) -> Value {
         "declared_version": app.plan.version.as_ref().map(crate::model::Version::mark),
         "action": app.plan.verb,
         "drifted": app.plan.drifted,
+        "drift": drift(app).map(change).collect::<Vec<_>>(),
         "reasons": app.plan.reasons,
         "message": live.and_then(LiveApp::condition).map(|condition| condition.message.as_str()),
     })

@@ -16,7 +16,7 @@ use crate::diagnostic::{SourceMap, Span};
 use crate::diff::{CodeChange, FieldChange, Flat, LiveSet, conceal};
 use crate::model::parameter::Resolved;
 use crate::model::{AppName, AppSpec, Digest, sensitive};
-use crate::plan::{Action, After, AppPlan, Gate, Plan, Policy, Precondition, Step};
+use crate::plan::{Action, After, AppPlan, ComparedWith, Gate, Plan, Policy, Precondition, Step};
 use crate::resolve::{Project, Selection};
 
 /// What a plan was made on, as the stages had it.
@@ -26,6 +26,8 @@ pub struct Basis<'a> {
     pub selection: &'a Selection,
     pub policy: Policy,
     pub label: Option<&'a str>,
+    /// `--keep-drift`
+    pub keep_drift: &'a [String],
     /// Of the manifest: what else findings point into is not part of it.
     pub texts: &'a BTreeMap<String, Digest>,
     /// What `[vars]` names, with its values.
@@ -55,6 +57,7 @@ impl StoredPlan {
             choices: Choices::of(basis.selection),
             policy: basis.policy,
             label: basis.label.map(str::to_owned),
+            keep_drift: basis.keep_drift.to_vec(),
             files: basis.texts.clone(),
             environment: recognised(basis.environment, &plan.owner),
             pins: shown(basis.pins, &plan.owner),
@@ -73,6 +76,7 @@ impl StoredPlan {
             scope: self.scope.clone(),
             target: self.target.name.clone(),
             endpoint: endpoint.to_owned(),
+            compared_with: ComparedWith::Live,
             commit: desired.commit.clone(),
             apps: self.apps.iter().map(|app| app.plan(sources, bundles, desired)).collect(),
             steps: self.steps.iter().filter_map(|step| step.step(bundles, desired)).collect(),
@@ -126,19 +130,7 @@ fn shown(
 
 fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
     let sources = &plan.diagnostics.sources;
-    let span = |span: Span| StoredSpan {
-        file: sources.file(span.file).name.to_string_lossy().into_owned(),
-        start: span.start,
-        end: span.end,
-    };
-    let field = |field: &FieldChange| StoredField {
-        key: field.key.clone(),
-        path: field.path.clone(),
-        old: field.old.clone(),
-        new: field.new.clone(),
-        pin: field.pin.clone(),
-        at: field.span.map(span),
-    };
+    let field = |field: &FieldChange| StoredField::of(field, sources);
     let on = |step: &Step| step.app == app.name && matches!(step.expects, Precondition::Same(_));
     let live = basis.live.apps.get(&app.name).filter(|_| plan.steps.iter().any(on));
     let code = |code: &CodeChange| StoredCode { old: code.old, new: code.new, files: code.files.clone() };
@@ -147,6 +139,7 @@ fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
         action: app.verb,
         reasons: app.reasons.clone(),
         fields: app.fields.iter().map(field).collect(),
+        kept: app.kept.iter().map(field).collect(),
         code: app.code.as_ref().map(code),
         notes: app.notes.clone(),
         drifted: app.drifted,
@@ -159,24 +152,14 @@ fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
 
 impl StoredApp {
     fn plan(&self, sources: &SourceMap, bundles: &BundleSet, desired: &DesiredSet) -> AppPlan {
-        let span = |at: &StoredSpan| {
-            let (file, _) = sources.iter().find(|(_, file)| file.name.to_string_lossy() == at.file)?;
-            Some(Span::new(file, at.start..at.end))
-        };
-        let field = |field: &StoredField| FieldChange {
-            key: field.key.clone(),
-            path: field.path.clone(),
-            old: field.old.clone(),
-            new: field.new.clone(),
-            pin: field.pin.clone(),
-            span: field.at.as_ref().and_then(span),
-        };
+        let field = |field: &StoredField| field.change(sources);
         let code = |code: &StoredCode| CodeChange { old: code.old, new: code.new, files: code.files.clone() };
         AppPlan {
             name: self.name.clone(),
             verb: self.action,
             reasons: self.reasons.clone(),
             fields: self.fields.iter().map(field).collect(),
+            kept: self.kept.iter().map(field).collect(),
             code: self.code.as_ref().map(code),
             notes: self.notes.clone(),
             drifted: self.drifted,
@@ -186,6 +169,27 @@ impl StoredApp {
             version: self.version.clone(),
             live: self.live.clone(),
         }
+    }
+}
+
+impl StoredField {
+    fn of(field: &FieldChange, sources: &SourceMap) -> Self {
+        let FieldChange { key, path, old, new, changed_by, released, pin, span } = field.clone();
+        let at = span.map(|span| StoredSpan {
+            file: sources.file(span.file).name.to_string_lossy().into_owned(),
+            start: span.start,
+            end: span.end,
+        });
+        Self { key, path, old, new, changed_by, released, pin, at }
+    }
+
+    fn change(&self, sources: &SourceMap) -> FieldChange {
+        let Self { key, path, old, new, changed_by, released, pin, at } = self.clone();
+        let span = at.and_then(|at| {
+            let (file, _) = sources.iter().find(|(_, file)| file.name.to_string_lossy() == at.file)?;
+            Some(Span::new(file, at.start..at.end))
+        });
+        FieldChange { key, path, old, new, changed_by, released, pin, span }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::BundleFile;
-use crate::diff::{ChangedFile, Flat};
+use crate::diff::{ChangedBy, ChangedFile, Flat};
 use crate::model::parameter::{Pin, Resolved};
 use crate::model::{AppName, BundleRef, Digest, Fingerprint, Scope, Version};
 use crate::plan::{LiveSummary, Note, Policy, Reason, StepId, Verb};
@@ -25,6 +25,8 @@ pub struct StoredPlan {
     pub policy: Policy,
     /// `--version`
     pub label: Option<String>,
+    /// `--keep-drift`
+    pub keep_drift: Vec<String>,
     /// Every text that was read, by its path below the root.
     pub files: BTreeMap<String, Digest>,
     /// What `[vars]` took from the environment: enough to know a value again. `None`: it was not set.
@@ -75,6 +77,7 @@ pub struct StoredApp {
     pub action: Verb,
     pub reasons: Vec<Reason>,
     pub fields: Vec<StoredField>,
+    pub kept: Vec<StoredField>,
     pub code: Option<StoredCode>,
     pub notes: Vec<Note>,
     pub drifted: bool,
@@ -92,6 +95,8 @@ pub struct StoredField {
     pub path: String,
     pub old: Option<Value>,
     pub new: Option<Value>,
+    pub changed_by: ChangedBy,
+    pub released: Option<Value>,
     pub pin: Option<Pin>,
     pub at: Option<StoredSpan>,
 }

@@ -8,7 +8,7 @@ use crate::diff::{ChangedFile, FieldChange};
 use crate::plan::{AppPlan, Plan, Verb};
 use crate::report::Paint;
 use crate::report::code::{file_text, headline};
-use crate::report::plan::{changed_elements, shown_at, shown_fields, value, verb_word};
+use crate::report::plan::{action_word, changed_elements, kept_words, shown_at, shown_fields, value, whose};
 use crate::report::words::{bytes, count, note};
 
 /// What the details of one app may take, its code with it.
@@ -26,6 +26,9 @@ pub fn of(plan: &Plan, app: &AppPlan) -> String {
     for field in shown_fields(app) {
         block.push("field", &field_lines(plan, app, field));
     }
+    for field in &app.kept {
+        block.push("field", &[format!("# {}", clip(&kept_words(field), VALUE))]);
+    }
     for told in &app.notes {
         block.push("note", &[format!("# {}", clip(&note(told), VALUE))]);
     }
@@ -35,7 +38,7 @@ pub fn of(plan: &Plan, app: &AppPlan) -> String {
     if block.lines.is_empty() {
         return String::new();
     }
-    let head = format!("{}: {}", code(app.name.as_str()), verb_word(app.verb));
+    let head = format!("{}: {}", code(app.name.as_str()), action_word(app));
     format!("<details><summary>{head}</summary>\n\n{}\n</details>\n\n", fence("diff", &block.finish()))
 }
 
@@ -85,7 +88,8 @@ fn field_lines(plan: &Plan, app: &AppPlan, field: &FieldChange) -> Vec<String> {
     }
     let place = field.span.map(|span| format!("  ({})", plan.diagnostics.sources.locate(span))).unwrap_or_default();
     let pin = field.pin.as_ref().map(|pin| format!("  ({pin})")).unwrap_or_default();
-    let mut lines = vec![format!("! {key}{}{}", clip(&place, LINE), clip(&pin, LINE))];
+    let outside = whose(field.changed_by, field.released.as_ref()).unwrap_or_default();
+    let mut lines = vec![format!("! {key}{}{}{}", clip(&outside, VALUE), clip(&place, LINE), clip(&pin, LINE))];
     match (&field.old, &field.new) {
         (Some(Value::Array(old)), Some(Value::Array(new))) => {
             lines.extend(changed_elements(old, new).into_iter().map(|(sign, item)| show(sign, item)));

@@ -4,8 +4,8 @@ use super::details;
 use super::escape::{code, words};
 use super::findings;
 use super::page::{LIMIT, Page, clip, names, units};
-use crate::plan::{AppPlan, Plan, Verb};
-use crate::report::plan::{sentence, symbol_of, verb_word, version_words};
+use crate::plan::{AppPlan, ComparedWith, Plan, Verb};
+use crate::report::plan::{action_word, sentence, symbol_of, verb_word, version_words};
 use crate::report::words::{count, reason};
 
 /// What the table may take of the page.
@@ -23,7 +23,7 @@ pub fn plan_markdown(plan: &Plan) -> String {
     page.push(&format!("## flyte plan: {}\n\n{}\n\n", sentence(plan), place(plan)), TRAILER);
     findings::push(&mut page, &plan.diagnostics, TRAILER);
     let (changing, still): (Vec<&AppPlan>, Vec<&AppPlan>) =
-        plan.apps.iter().partition(|app| app.verb != Verb::Unchanged || !app.notes.is_empty());
+        plan.apps.iter().partition(|app| app.verb != Verb::Unchanged || !app.notes.is_empty() || !app.kept.is_empty());
     let untold = table(&mut page, &changing);
     let bare = folded(&mut page, plan, &changing);
     let mut trailer = String::new();
@@ -47,13 +47,13 @@ pub fn plan_markdown(plan: &Plan) -> String {
 
 fn place(plan: &Plan) -> String {
     let word = |text: &str| code(&clip(text, WORD));
-    format!(
-        "{} in {} on {} ({})",
-        word(&plan.owner),
-        word(&plan.scope.to_string()),
-        word(&plan.target),
-        word(&plan.endpoint)
-    )
+    let (owner, scope, target) = (word(&plan.owner), word(&plan.scope.to_string()), word(&plan.target));
+    match plan.compared_with {
+        ComparedWith::Live => format!("{owner} in {scope} on {target} ({})", word(&plan.endpoint)),
+        ComparedWith::Records => {
+            format!("{owner} in {scope} since the last apply to {target}, by the records; what runs is not known")
+        }
+    }
 }
 
 /// Writes the table; answers the apps for which there is no room.
@@ -82,7 +82,7 @@ fn row(app: &AppPlan) -> String {
         "| {} | {} | {} | {version} | {} |\n",
         code(symbol_of(app)),
         code(app.name.as_str()),
-        verb_word(app.verb),
+        action_word(app),
         why.join(", ")
     )
 }

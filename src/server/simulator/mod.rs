@@ -161,6 +161,21 @@ impl Simulator {
         Ok(written.answer)
     }
 
+    /// Deletes an app as somebody else would.
+    ///
+    /// # Errors
+    /// There is no such app.
+    pub fn remove(&self, app: &AppId) -> Result<(), StateError> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.advance(now);
+        let change = world.state.delete(&State::id(&identifier(app))?, now)?;
+        world.commit(change, now);
+        drop(world);
+        self.tell();
+        Ok(())
+    }
+
     /// The content that was uploaded to an address.
     pub fn uploaded(&self, address: &str) -> Option<Bytes> {
         self.world().uploads.get(address).cloned()

@@ -1,0 +1,112 @@
+//! Who made a live field differ from what is declared: we, by declaring it otherwise since, or somebody outside.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::field::{Difference, take_filled, walk};
+use crate::canonical::canonical;
+use crate::desired::Desired;
+use crate::model::{Guarantees, LiveApp, Marks};
+use crate::release::{Release, conceal};
+
+/// Whose change a difference is, measured against what was last applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangedBy {
+    /// It is declared otherwise than it was applied; nobody else touched it.
+    Us,
+    /// It runs otherwise than it was applied; it is declared as before.
+    Them,
+    Both,
+    /// What was applied is not on record.
+    Unknown,
+}
+
+impl ChangedBy {
+    /// Whether somebody outside had a part in it.
+    pub fn is_drift(self) -> bool {
+        matches!(self, Self::Them | Self::Both)
+    }
+}
+
+/// What a live app is measured against.
+pub(super) enum Base<'a> {
+    /// Itself: it is what its own mark says was written.
+    Live,
+    Release(&'a Release),
+    Unknown,
+}
+
+/// The answer for every difference of one app.
+pub(super) struct Attribution {
+    /// Of which all differences are, where no release tells.
+    otherwise: ChangedBy,
+    /// Places that were left to others: what is there is theirs.
+    kept: Vec<String>,
+    /// Places that are left to others from now on.
+    leaving: Vec<String>,
+    versions: Option<Versions>,
+}
+
+/// The same app three times, in canonical form. Values that may be credentials are placeholders, as on record.
+struct Versions {
+    released: Value,
+    desired: Value,
+    live: Value,
+}
+
+impl Attribution {
+    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: &Guarantees, salt: &str) -> Self {
+        let concealed = |app| canonical(&conceal(app, salt).0);
+        let (otherwise, versions) = match base {
+            Base::Live => (ChangedBy::Us, None),
+            Base::Unknown => (ChangedBy::Unknown, None),
+            Base::Release(release) => {
+                let (desired, mut live) = (concealed(&desired.spec.0), concealed(&live.0));
+                take_filled(&mut live, &desired, known);
+                (ChangedBy::Unknown, Some(Versions { released: canonical(&release.message), desired, live }))
+            }
+        };
+        let kept = match (live.marks(), base) {
+            (Some(marks), _) => marks.kept,
+            (None, Base::Release(release)) => Marks::kept(&release.message.spec),
+            (None, _) => Vec::new(),
+        };
+        Self { otherwise, kept, leaving: Marks::kept(desired.spec.spec()), versions }
+    }
+
+    /// Who made a difference of what runs and what is declared; where both did, also what was released.
+    pub fn of(&self, difference: &Difference) -> (ChangedBy, Option<Value>) {
+        if self.kept.contains(&difference.pointer) {
+            return (ChangedBy::Them, None);
+        }
+        let Some(Versions { released, desired, live }) = &self.versions else { return (self.otherwise, None) };
+        let [released, desired, live] = [released, desired, live].map(|version| version.pointer(&difference.pointer));
+        match (desired != released, live != released) {
+            (true, true) => (ChangedBy::Both, released.cloned()),
+            (true, false) => (ChangedBy::Us, None),
+            (false, true) => (ChangedBy::Them, None),
+            // Two values with one placeholder.
+            (false, false) => (ChangedBy::Unknown, None),
+        }
+    }
+
+    /// What was changed outside to just what is declared now.
+    pub fn alike(&self) -> Vec<Difference> {
+        let Some(Versions { desired, live, .. }) = &self.versions else { return Vec::new() };
+        let is_declared = |place: &str| desired.pointer(place) == live.pointer(place);
+        self.theirs().into_iter().filter(|theirs| is_declared(&theirs.pointer)).collect()
+    }
+
+    /// Whether all that was changed outside is left to others from now on.
+    pub fn is_left(&self) -> bool {
+        self.versions.is_some() && !self.leaving.is_empty() && self.theirs().is_empty()
+    }
+
+    /// What was changed outside, and was and is not left to others.
+    fn theirs(&self) -> Vec<Difference> {
+        let Some(Versions { released, live, .. }) = &self.versions else { return Vec::new() };
+        let is_left = |place: &String| self.kept.contains(place) || self.leaving.contains(place);
+        walk(released, live).into_iter().filter(|theirs| !is_left(&theirs.pointer)).collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! One declared app against what runs under its name and what was last applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::attribution::{Attribution, Base, ChangedBy};
+use super::field::{self, Context, Difference, walk};
+use super::{AppChange, ChangeSet, KnownBy, Orphan, Owner};
+use crate::canonical::{canonical, version_of};
+use crate::desired::{Desired, DesiredSet};
+use crate::model::{AppName, Guarantees, LiveApp, Marks};
+use crate::release::{AppReleases, Release, ReleaseSet, conceal};
+use crate::resolve::Project;
+
+pub(super) fn compare(
+    project: &Project,
+    desired: &Desired,
+    released: &ReleaseSet,
+    live: Option<&LiveApp>,
+    guarantees: &Guarantees,
+) -> AppChange {
+    let name = &desired.id.name;
+    let mut change =
+        AppChange { released: released.last(name).cloned(), live: live.cloned(), ..AppChange::new(desired) };
+    let context = Context { spans: &desired.spans, pins: &desired.pins, salt: &project.owner };
+    let new = canonical(&desired.spec.0);
+    let Some(live) = live else {
+        // The embedded control plane is of one machine, and reset at will; the records may be of another one.
+        change.gone = released.claimed(name).is_some() && !project.target.is_local();
+        change.drifted = change.gone;
+        let by = if change.gone { ChangedBy::Unknown } else { ChangedBy::Us };
+        change.fields = field::describe(walk(&Value::Object(Map::new()), &new), context, |_| (by, None));
+        return change;
+    };
+    let mut old = canonical(&live.0);
+    change.filled = field::take_filled(&mut old, &new, guarantees);
+    let marks = live.marks();
+    (change.owner, change.known_by) = owner(project, released, live);
+    // An owner without marks: somebody replaced the whole spec.
+    let is_as_written = marks.as_ref().is_some_and(|marks| marks.digest == version_of(&old, &marks.kept));
+    change.drifted = !is_as_written && change.owner == Owner::Us;
+    change.marks_differ = marks != Marks::read(desired.spec.spec());
+    change.unrecorded = released.is_known && is_unrecorded(released, &change, marks.as_ref());
+    if old == new && !change.drifted {
+        return change;
+    }
+    let base = match (is_as_written, &change.owner) {
+        (true, Owner::Us) => Base::Live,
+        (false, Owner::Us) => base(released, live, marks.as_ref()),
+        _ => Base::Unknown,
+    };
+    change.is_attributed = !matches!(base, Base::Unknown);
+    let attribution = Attribution::new(&base, desired, live, guarantees, &project.owner);
+    change.fields = field::describe(walk(&old, &new), context, |difference| attribution.of(difference));
+    change.drifted &= marks.is_none() || !attribution.is_left();
+    change.drifted |= change.fields.iter().any(|field| field.changed_by.is_drift());
+    let alike = field::describe(attribution.alike(), context, |_| (ChangedBy::Both, None));
+    change.alike = alike.into_iter().map(|field| field.key).collect();
+    change
+}
+
+impl AppChange {
+    /// Nothing differs yet.
+    fn new(desired: &Desired) -> Self {
+        Self {
+            desired: desired.clone(),
+            released: None,
+            live: None,
+            owner: Owner::Us,
+            known_by: KnownBy::Marks,
+            fields: Vec::new(),
+            alike: Vec::new(),
+            kept: Vec::new(),
+            marks_differ: false,
+            drifted: false,
+            gone: false,
+            is_attributed: true,
+            filled: Vec::new(),
+            unrecorded: false,
+            taken: None,
+            code: None,
+        }
+    }
+}
+
+/// How what is declared differs from the release that has its label. Both without what may be a credential.
+pub(super) fn against(project: &Project, change: AppChange, taken: &Arc<Release>) -> AppChange {
+    let (declared, _) = conceal(&change.desired.spec.0, &taken.owner);
+    let differences = walk(&canonical(&taken.message), &canonical(&declared));
+    let desired = &change.desired;
+    let context = Context { spans: &desired.spans, pins: &desired.pins, salt: &project.owner };
+    let fields = field::describe(differences, context, |_| (ChangedBy::Us, None));
+    AppChange { fields, taken: Some(taken.clone()), ..change }
+}
+
+/// Whose a live app is, and how that is known. The marks of another manifest count for more than anything that we know.
+fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, KnownBy) {
+    match (live.owner(), live.name().parse().ok()) {
+        (Some(owner), _) if owner != project.owner => (Owner::Other(owner.to_owned()), KnownBy::Marks),
+        (Some(_), _) if live.marks().is_some() => (Owner::Us, KnownBy::Marks),
+        (Some(_), _) => (Owner::Us, KnownBy::Label),
+        (None, Some(name)) if released.claimed(&name).is_some() => (Owner::Us, KnownBy::Record),
+        (None, _) => (Owner::Nobody, KnownBy::Marks),
+    }
+}
+
+/// What an app that is not as we wrote it was when we did. What it says itself counts for more than what was recorded
+/// last: that may be older, where a record was lost.
+fn base<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Base<'a> {
+    let Ok(name) = live.name().parse() else { return Base::Unknown };
+    let found = match (marks, live.label(Marks::DIGEST_LABEL)) {
+        (Some(marks), _) => released.version(&name, &marks.digest.short()),
+        (None, Some(digest)) => released.version(&name, digest),
+        (None, None) => released.claimed(&name),
+    };
+    // A message that could not be recorded is empty.
+    found.filter(|release| release.message.spec.is_set()).map_or(Base::Unknown, |release| Base::Release(release))
+}
+
+/// Whether what runs is ours, is what its marks say, and is not what was last applied.
+fn is_unrecorded(released: &ReleaseSet, change: &AppChange, marks: Option<&Marks>) -> bool {
+    let Some(marks) = marks else { return false };
+    let last = released.apps.get(change.name()).and_then(AppReleases::current);
+    let recorded = last.and_then(|entry| entry.version.as_deref()) == Some(&marks.digest.short());
+    change.owner == Owner::Us && !change.drifted && !recorded
+}
+
+/// Compares every declared app with what was last applied, whatever runs. Parameters that would be looked up are left
+/// aside.
+pub fn since_release(project: &Project, desired: &DesiredSet, released: &BTreeMap<AppName, Arc<Release>>) -> ChangeSet {
+    let order = project.graph.order().iter();
+    let apps = order.filter_map(|name| Some(since(project, desired.apps.get(name)?, released.get(name)))).collect();
+    let orphan = |(name, release): (&AppName, &Arc<Release>)| Orphan {
+        name: name.clone(),
+        live: LiveApp(release.message.clone()),
+        uses: BTreeSet::new(),
+    };
+    let orphans = released.iter().filter(|(name, _)| !project.declared.contains(name)).map(orphan).collect();
+    ChangeSet { apps, orphans, stored: BTreeMap::new() }
+}
+
+fn since(project: &Project, desired: &Desired, released: Option<&Arc<Release>>) -> AppChange {
+    let mut change = AppChange::new(desired);
+    let context = Context { spans: &desired.spans, pins: &BTreeMap::new(), salt: &project.owner };
+    // Values that may be credentials are placeholders on record.
+    let new = canonical(&conceal(&desired.spec.0, &project.owner).0);
+    let old = released.map_or_else(|| Value::Object(Map::new()), |release| canonical(&release.message));
+    let is_known = |difference: &Difference| {
+        field::parameter(&difference.path).is_none_or(|name| !desired.pins.contains_key(&name))
+    };
+    let differences = walk(&old, &new).into_iter().filter(is_known).collect();
+    change.fields = field::describe(differences, context, |_| (ChangedBy::Us, None));
+    change.released = released.cloned();
+    let marks = released.and_then(|release| Marks::read(&release.message.spec));
+    change.marks_differ = desired.pins.is_empty() && marks != Marks::read(desired.spec.spec());
+    change
+}
