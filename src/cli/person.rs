@@ -43,7 +43,12 @@ fn has_desktop() -> bool {
 
 /// Starts a browser by a line of `BROWSER`, in which `%s` stands for the page.
 fn start(line: &str, url: &str) -> bool {
-    let Some(words) = shlex::split(line).filter(|words| !words.is_empty()) else { return false };
+    let Some(mut words) = shlex::split(line) else { return false };
+    // Some write it as a shell would read it; it is never waited for.
+    words.pop_if(|word| word == "&");
+    if words.is_empty() {
+        return false;
+    }
     let has_place = words.iter().any(|word| word.contains("%s"));
     let mut command = Command::new(&words[0]);
     command.args(words[1..].iter().map(|word| word.replace("%s", url)));

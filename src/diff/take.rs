@@ -49,10 +49,21 @@ fn take_one(to: &mut Value, from: &Value, place: &[&str]) -> Option<()> {
             Some(())
         }
         _ => {
-            let value = place.iter().try_fold(from, |value, name| value.get(*name)).cloned();
-            put(to, place, value)
+            put(to, place, at(from, place).cloned())?;
+            // What held nothing else is gone with it, or both members of a choice would be there.
+            let outer = (1..place.len()).rev().map(|length| &place[..length]);
+            for emptied in outer.take_while(|outer| at(from, outer).is_none()) {
+                if at(to, emptied).is_some_and(|value| *value == json!({})) {
+                    put(to, emptied, None)?;
+                }
+            }
+            Some(())
         }
     }
+}
+
+fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, name| value.get(*name))
 }
 
 fn pointer(path: &[&str]) -> String {

@@ -137,6 +137,7 @@ pub fn describe(condition: &Condition) -> String {
 mod tests {
     use buffa::MessageField;
     use buffa_types::google::protobuf::Timestamp;
+    use flyte_schema::flyteidl2::app::spec::DesiredState;
     use flyte_schema::flyteidl2::app::status::DeploymentStatus as D;
     use flyte_schema::flyteidl2::app::{Meta, Status};
 
@@ -187,7 +188,11 @@ mod tests {
         check(&app(0, vec![old]), &evidence, "pending");
         check(&app(0, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 0, 9)]), &evidence, "ready");
         check(&app(0, vec![]), &evidence, "pending");
-        check(&app(0, vec![condition(D::DEPLOYMENT_STATUS_STOPPED, 0, 9)]), &evidence, "stopped");
+        let stopped = condition(D::DEPLOYMENT_STATUS_STOPPED, 0, 9);
+        check(&app(0, vec![stopped.clone()]), &evidence, "pending");
+        let mut asked_to_stop = app(0, vec![stopped]);
+        asked_to_stop.0.spec.get_or_insert_default().desired_state = DesiredState::DESIRED_STATE_STOPPED.into();
+        check(&asked_to_stop, &evidence, "stopped");
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn a_text_that_is_no_plan_is_told_from_one_that_was() {
         let compact = serde_json::from_str::<Value>(&text).unwrap().to_string();
         assert_eq!(StoredPlan::read(&compact).unwrap(), StoredPlan::read(&text).unwrap());
         // Wherever it is cut or a byte is another, it is not applied.
-        for at in (0..text.len()).step_by(7) {
+        for at in (0..text.trim_end().len()).step_by(7) {
             assert!(StoredPlan::read(&text[..at]).is_err(), "cut at {at}");
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= 1;

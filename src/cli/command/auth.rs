@@ -201,7 +201,7 @@ fn kept(kept: &Kept) -> Value {
     match kept {
         Kept::Memory => json!({ "in": "memory" }),
         Kept::Keyring => json!({ "in": "keyring" }),
-        Kept::File(path) => json!({ "in": "file", "path": path }),
+        Kept::File(path) => json!({ "in": "file", "path": path.display().to_string() }),
     }
 }
 

@@ -20,6 +20,8 @@ use super::token::Token;
 use crate::client::network::Network;
 use crate::model::target::Connection;
 
+/// The shortest wait between two questions, whatever the server says.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait between two questions where the server does not answer.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -58,7 +60,8 @@ pub async fn log_in(
         request = request.add_extra_param("audience", server.told.audience.clone());
     }
     let poll = Poll { web: &server.web, page: Mutex::new(None) };
-    let answer = request.request_async(&poll, tokio::time::sleep, Some(details.expires_in())).await;
+    let pause = |wait: Duration| tokio::time::sleep(wait.max(MIN_INTERVAL));
+    let answer = request.request_async(&poll, pause, Some(details.expires_in())).await;
     let page = poll.page.lock().unwrap_or_else(PoisonError::into_inner).take();
     answer.map(TokenAnswer::into_token).map_err(|error| match page {
         Some(fault) => server.web.misunderstood(RequestTokenError::<_, DeviceCodeErrorResponse>::Request(fault)),

@@ -16,6 +16,7 @@ mod session;
 mod store;
 mod surroundings;
 mod token;
+mod ways;
 
 pub use error::AuthError;
 pub use session::{Authenticator, Credential, Status};

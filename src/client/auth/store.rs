@@ -37,8 +37,10 @@ pub struct Store {
     /// The control plane without a scheme: the service's name in the keyring.
     service: String,
     account: String,
-    /// `None`: nothing is kept.
+    /// `None`: there is no place for it.
     path: Option<PathBuf>,
+    /// Whether tokens may be kept. An older one is forgotten all the same.
+    keep: bool,
     #[cfg(feature = "keyring")]
     person_is_present: bool,
 }
@@ -73,12 +75,12 @@ impl Store {
             Auth::ClientCredentials { client_id, .. } => format!("client {client_id}"),
             _ => PEOPLE.to_owned(),
         };
-        let state = surroundings.state.as_ref().filter(|_| connection.keep_tokens);
-        let path = state.map(|state| state.join("log-ins").join(file_name(service, &account)));
+        let path = surroundings.state.as_ref().map(|state| state.join("log-ins").join(file_name(service, &account)));
         Self {
             service: service.to_owned(),
             account,
             path,
+            keep: connection.keep_tokens,
             #[cfg(feature = "keyring")]
             person_is_present: surroundings.person.is_present(),
         }
@@ -89,7 +91,7 @@ impl Store {
     /// # Errors
     /// [`AuthError::Open`] where others can read it, [`AuthError::Store`]
     pub async fn load(&self) -> Result<Option<(Token, Kept)>, AuthError> {
-        let Some(path) = &self.path else { return Ok(None) };
+        let Some(path) = self.path.as_ref().filter(|_| self.keep) else { return Ok(None) };
         let written = read(path)?;
         if let Some(shared) = self.ring().await {
             let access = AccessToken::new(shared.access_token.unwrap_or_default());
@@ -115,7 +117,7 @@ impl Store {
     /// # Errors
     /// [`AuthError::Store`]
     pub async fn save(&self, token: &Token) -> Result<Kept, AuthError> {
-        let Some(path) = &self.path else { return Ok(Kept::Memory) };
+        let Some(path) = self.path.as_ref().filter(|_| self.keep) else { return Ok(Kept::Memory) };
         let in_ring = self.keep_in_ring(token).await;
         let secret = |text: &String| (!in_ring).then(|| text.clone());
         let written = Written {
@@ -140,7 +142,7 @@ impl Store {
     pub async fn delete(&self) -> Result<Vec<Kept>, AuthError> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
         let mut gone = Vec::new();
-        if self.out_of_ring().await {
+        if self.forget_in_ring().await {
             gone.push(Kept::Keyring);
         }
         let held = parse(path).is_none_or(|written| written.access_token.is_some());
@@ -185,7 +187,7 @@ impl Store {
         }
     }
 
-    async fn out_of_ring(&self) -> bool {
+    async fn forget_in_ring(&self) -> bool {
         #[cfg(feature = "keyring")]
         if let Ok(was_there) = self.slot().delete().await {
             return was_there;
