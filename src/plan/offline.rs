@@ -42,7 +42,7 @@ fn declared(change: &AppChange) -> AppPlan {
         by: release.written.by.clone(),
     });
     let pins: Vec<String> = change.desired.pins.keys().cloned().collect();
-    let not_looked_up = (!pins.is_empty()).then(|| Note::NotLookedUp { parameters: pins });
+    let not_looked_up = (!pins.is_empty()).then_some(Note::NotLookedUp { parameters: pins });
     let is_whole = not_looked_up.is_none();
     AppPlan {
         name: change.name().clone(),
