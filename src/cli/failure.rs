@@ -33,7 +33,7 @@ pub struct Failure {
     chain: Vec<String>,
     help: Option<String>,
     /// The same for programs, where there is more to say: further keys of the document's `error`.
-    details: Option<(&'static str, Value)>,
+    details: Option<Box<(&'static str, Value)>>,
     /// Findings about the user's text, shown before the error.
     diagnostics: Diagnostics,
     exit: Exit,
@@ -92,7 +92,7 @@ impl Failure {
     /// Each reason as a cause.
     fn stale(mut self, stale: &Stale) -> Self {
         self.chain.extend(stale.0.iter().map(ToString::to_string));
-        self.details = Some(("stale", json!(stale.0)));
+        self.details = Some(Box::new(("stale", json!(stale.0))));
         self.exit(Exit::StalePlan).help("plan again; `flyte explain plan::stale_plan` lists what counts")
     }
 
@@ -139,7 +139,7 @@ impl Failure {
         if let Some(help) = &self.help {
             error["help"] = json!(help);
         }
-        if let Some((key, details)) = &self.details {
+        if let Some((key, details)) = self.details.as_deref() {
             error[*key] = details.clone();
         }
         error
