@@ -125,7 +125,7 @@ impl Way<'_> {
             trouble(format!("the proxy {proxy} gave no usable answer when asked to connect to {place}"))
                 .help("is that address a proxy's? `flyte config show` tells where it was set")
         } else if all.contains("underlying connection") && all.contains("SOCKS") {
-            trouble(format!("the proxy {proxy} cannot be reached")).help(PROXY_HELP)
+            trouble(format!("no connection to the proxy {proxy}")).help(PROXY_HELP)
         } else if all.contains("SOCKS") {
             let why = all.rsplit("SOCKS error: ").next().unwrap_or_default();
             trouble(format!("the proxy {proxy} does not connect to {place}: {why}")).help(allow)
