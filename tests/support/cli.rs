@@ -31,7 +31,7 @@ const PROGRESS: [&str; 6] = ["deploying", "pending", "initializing", "scaling up
 pub fn check(cmd: &Path) -> Result<()> {
     let directory = cmd.parent().ok_or("a case is in a directory")?;
     let desk = Desk::new(&source(directory)?)?;
-    let before = files(&desk.tree)?;
+    let mut before = files(&desk.tree)?;
     let mut redactor = Redactor::default();
     redactor.know(desk.tree.to_str().unwrap(), "[tree]");
     redactor.know(desk.root.to_str().unwrap(), "[desk]");
@@ -57,6 +57,7 @@ pub fn check(cmd: &Path) -> Result<()> {
     let mut after = files(&desk.tree)?;
     // What is on record tells times and hosts.
     after.retain(|name, _| !name.split('/').any(|segment| segment == ".flyte"));
+    before.retain(|name, _| !name.split('/').any(|segment| segment == ".flyte"));
     drop(desk);
 
     let mut expected: BTreeSet<String> = files(&directory.join("out"))?.into_keys().collect();

@@ -11,3 +11,5 @@ while True:
         connection.recv(4096)
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nok\n")
 # two
+# four
+# five
