@@ -3,7 +3,7 @@ use crate::model::target::AuthKind;
 use crate::port::memory::MemoryFiles;
 
 fn directories() -> Directories {
-    Directories { working: "/work/shop/api".into(), home: Some("/home/me".into()) }
+    Directories { working: "/code/shop/api".into(), home: Some("/home/me".into()) }
 }
 
 fn environment(set: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -24,24 +24,24 @@ fn said(config: &Config) -> String {
 #[test]
 fn the_first_file_counts_in_the_order_of_the_sdk() {
     let all = [
-        "/work/shop/api/config.yaml",
-        "/work/shop/api/.flyte/config.yaml",
-        "/work/.flyte/config.yaml",
+        "/code/shop/api/config.yaml",
+        "/code/shop/api/.flyte/config.yaml",
+        "/code/.flyte/config.yaml",
         "/etc/uctl.yaml",
-        "/work/shop/api/flytectl.yaml",
+        "/code/shop/api/flytectl.yaml",
         "/home/me/.union/config.yaml",
         "/home/me/.flyte/config.yaml",
     ];
     let set = environment(&[("UCTL_CONFIG", "/etc/uctl.yaml"), ("FLYTECTL_CONFIG", "flytectl.yaml")]);
     let mut files = MemoryFiles::default();
-    files.insert("/work/.git/HEAD", "");
+    files.insert("/code/.git/HEAD", "");
     files.insert("/asked.yaml", "task: {}");
     for path in all {
         files.insert(path, format!("task: {{ project: \"{path}\" }}"));
     }
     for (at, expected) in all.into_iter().enumerate() {
         let mut there = MemoryFiles::default();
-        there.insert("/work/.git/HEAD", "");
+        there.insert("/code/.git/HEAD", "");
         for path in &all[at..] {
             there.insert(path, format!("task: {{ project: \"{path}\" }}"));
         }
@@ -66,7 +66,7 @@ fn the_first_file_counts_in_the_order_of_the_sdk() {
 fn a_file_of_another_tool_is_passed_over() {
     let check = |text: &str, is_taken: bool| {
         let mut files = MemoryFiles::default();
-        files.insert("/work/shop/api/config.yaml", text);
+        files.insert("/code/shop/api/config.yaml", text);
         let config = read(&files, &BTreeMap::new(), &directories(), None);
         assert_eq!((config.file.is_some(), config.notes.is_empty()), (is_taken, is_taken), "{text}");
     };
@@ -166,7 +166,7 @@ fn a_client_secret_that_is_there_decides() {
     };
     use crate::model::target::SecretSource;
     let variable = || Some(SecretSource::Variable("S".to_owned()));
-    let file = || Some(SecretSource::File("/work/shop/api/s".into()));
+    let file = || Some(SecretSource::File("/code/shop/api/s".into()));
     let client = Some(AuthKind::ClientCredentials);
     check("admin: { clientSecretEnvVar: S }", &[("S", "canary")], client, variable());
     check("admin: { clientSecretEnvVar: S, authType: Pkce }", &[("S", "canary")], client, variable());
@@ -187,7 +187,7 @@ fn an_api_key_takes_the_place_of_endpoint_and_credentials() {
     assert_eq!(parts.endpoint.unwrap().value, "http://localhost:8090");
     assert_eq!((parts.insecure, parts.kind.unwrap().value), (None, AuthKind::ClientCredentials));
     assert_eq!((parts.client_id.unwrap().value.as_str(), parts.org.unwrap().value.as_str()), ("ci", "acme"));
-    assert_eq!(parts.ca_file.unwrap().value, Path::new("/work/shop/api/ca.pem"));
+    assert_eq!(parts.ca_file.unwrap().value, Path::new("/code/shop/api/ca.pem"));
     assert!(said(&config).contains("a scheme or a port") && said(&config).contains("admin.insecure belongs to"));
     assert!(!format!("{config:?}").contains("canary"));
     let broken = of(file, &[(API_KEY, "canary")]);
