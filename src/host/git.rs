@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::model::Commit;
 
 /// Everything but what this program puts beside the sources itself.
-const SOURCES: [&str; 2] = [":/", ":(top,exclude,glob)**/.flyte/**"];
+const SOURCES: [&str; 2] = [":/", ":(top,exclude,glob)**/.flyte/releases/**"];
 
 /// `None` outside a work tree, and without a commit.
 pub fn commit(directory: &Path) -> Option<Commit> {

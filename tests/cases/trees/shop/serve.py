@@ -3,8 +3,8 @@
 import os
 import socket
 
-server = socket.create_server(("", int(os.environ["PORT"])))
 print("serving", os.environ.get("GREETING", "nothing"), flush=True)
+server = socket.create_server(("", int(os.environ["PORT"])))
 while True:
     connection, _ = server.accept()
     with connection:

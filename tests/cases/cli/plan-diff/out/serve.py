@@ -4,8 +4,8 @@ import os, sys
 API_TOKEN = "hunter2"
 import socket
 
-server = socket.create_server(("", int(os.environ["PORT"])))
 print("serving", os.environ.get("GREETING", "nothing"), flush=True)
+server = socket.create_server(("", int(os.environ["PORT"])))
 while True:
     connection, _ = server.accept()
     with connection:
