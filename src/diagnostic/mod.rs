@@ -71,6 +71,22 @@ impl Diagnostic {
         self
     }
 
+    fn leave_out(&mut self, secret: &str) {
+        // A short one may be part of any word: it is taken out where it is quoted.
+        let quoted = |quote| (format!("{quote}{secret}{quote}"), format!("{quote}…{quote}"));
+        let forms = match secret.len() {
+            0 => return,
+            1..6 => vec![quoted('`'), quoted('"')],
+            _ => vec![(secret.to_owned(), "…".to_owned())],
+        };
+        let labels = self.labels.iter_mut().map(|label| &mut label.text);
+        for words in labels.chain(&mut self.help).chain([&mut self.message]) {
+            for (form, cover) in forms.iter() {
+                *words = words.replace(form, cover);
+            }
+        }
+    }
+
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -86,7 +102,17 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// What a finding conceals is taken out of the words of all that point at its line.
     pub fn new(sources: SourceMap, mut list: Vec<Diagnostic>) -> Self {
+        let hidden: Vec<Span> = list.iter().flat_map(|finding| finding.concealed.iter().copied()).collect();
+        for span in hidden {
+            let line = sources.line_column(span).0;
+            let secret = sources.text(span).trim_matches(['"', '\'']);
+            let beside = |label: &Label| label.span.file == span.file && sources.line_column(label.span).0 == line;
+            for finding in list.iter_mut().filter(|finding| finding.labels.iter().any(beside)) {
+                finding.leave_out(secret);
+            }
+        }
         list.sort_by_key(|d| d.labels.first().map(|l| (l.span.file, l.span.start, l.span.end)));
         Self { sources, list }
     }

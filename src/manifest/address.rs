@@ -9,6 +9,14 @@ pub fn endpoint(text: &str) -> Result<(), Fault> {
     if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace)) {
         return Ok(());
     }
+    let host = text.rsplit("//").next().unwrap_or(text);
+    if host.split('/').next().is_some_and(|host| host.contains('@')) {
+        return Err(Fault {
+            label: "a user, and maybe a password, before the host".to_owned(),
+            help: "leave user and password out: `auth` tells how to log in".to_owned(),
+            ..literal_secret()
+        });
+    }
     let bare = text.rsplit("//").next().unwrap_or(text).trim_matches('/').trim();
     let help = if bare.is_empty() {
         "write `\"dns:///flyte.example.com\"`, or a URL".to_owned()

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::check::{Phase, check_table};
 use super::parse::parse;
 use super::{
-    Document, FILE_NAME, LoadError, MAX_APPS, MAX_BYTES, Manifest, Table, configs, paths, pod, rules, workspace,
+    Document, FILE_NAME, LoadError, MAX_APPS, MAX_BYTES, Manifest, Table, configs, covered, paths, pod, rules,
+    workspace,
 };
 use crate::diagnostic::{Diagnostic, SourceMap, Span, codes};
 use crate::port::{FileKind, Files};
@@ -63,6 +64,10 @@ impl Loader<'_> {
         let file = self.sources.add(shown, text.as_str());
         let mut parsed = parse(file, &text);
         self.incomplete |= parsed.incomplete;
+        // A snippet of any of them may show what stands beside the mistake.
+        if let Some(first) = parsed.findings.first_mut() {
+            first.concealed.extend(covered::secrets(file, &text));
+        }
         self.findings.append(&mut parsed.findings);
         self.findings.extend(check_table(&mut parsed.table, &Schema::load().root, "", Phase::Written));
         Document { file, directory, table: parsed.table }

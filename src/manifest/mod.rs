@@ -6,6 +6,7 @@
 mod address;
 pub mod check;
 mod configs;
+mod covered;
 mod faults;
 pub mod format;
 pub mod kubernetes;

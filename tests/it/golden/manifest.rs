@@ -62,10 +62,15 @@ fn key(case: &Case, field: &str, value: &Value) -> Option<(String, String)> {
     Some((key.to_owned(), toml(&value)))
 }
 
-/// What was built for an app has taken the place of what it was built from.
+/// What was built for an app has taken the place of what it was built from, and a manifest names the image that `auto`
+/// stands for, as `flyte import --python` does.
 fn image(case: &Case, written: &Value) -> Value {
     let built = &case.context["image_cache"]["image_lookup"][case.app["name"].as_str().unwrap_or_default()];
-    if built.is_string() { built.clone() } else { written.clone() }
+    match written.as_str() {
+        _ if built.is_string() => built.clone(),
+        Some("auto") => Value::from(case.auto_image.as_str()),
+        _ => written.clone(),
+    }
 }
 
 fn scaling(value: &Value) -> Value {

@@ -15,6 +15,9 @@ use serde_json::Value;
 
 #[derive(Deserialize)]
 struct Golden {
+    sdk_version: String,
+    /// Of the machine that made the cases, as in `3.11`.
+    python: String,
     cases: Vec<Case>,
     negative: Vec<Case>,
 }
@@ -27,6 +30,9 @@ pub struct Case {
     /// Absent where the SDK refuses.
     #[serde(default)]
     expect: Value,
+    /// The image that `auto` stood for where the cases were made: flyte-sdk's `Image.from_debian_base`.
+    #[serde(skip)]
+    auto_image: String,
 }
 
 /// What we decide otherwise than the SDK, by case.
@@ -59,7 +65,10 @@ fn directory() -> PathBuf {
 
 fn golden() -> Golden {
     let text = std::fs::read_to_string(directory().join("apps.json")).expect("the cases are committed");
-    serde_json::from_str(&text).expect("the cases are as their format says")
+    let mut golden: Golden = serde_json::from_str(&text).expect("the cases are as their format says");
+    let auto_image = format!("ghcr.io/flyteorg/flyte:py{}-v{}", golden.python, golden.sdk_version);
+    golden.cases.iter_mut().chain(&mut golden.negative).for_each(|case| case.auto_image.clone_from(&auto_image));
+    golden
 }
 
 fn differences() -> Differences {
