@@ -7,6 +7,7 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 use flyte_schema::flyteidl2::app::{App, Meta};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::gate;
 use super::interrupt::Interrupt;
@@ -17,7 +18,7 @@ use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
 use crate::model::{AppId, AppName, AppSpec, BundleRef, Fingerprint, LiveApp, Scope, State};
-use crate::plan::{Action, Gate, Plan, Precondition, Step};
+use crate::plan::{Action, Gate, Plan, Precondition, Step, StepId};
 use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
 use crate::readiness::Evidence;
 
@@ -48,6 +49,8 @@ pub(super) struct Writer<'a> {
     addresses: Mutex<BTreeMap<BundleRef, String>>,
     /// What each app was when its last step ended.
     left: Mutex<BTreeMap<AppName, Fingerprint>>,
+    /// Told of each write that was taken, before its gate.
+    taken: UnboundedSender<StepId>,
 }
 
 /// A write that was taken.
@@ -68,9 +71,10 @@ impl<'a> Writer<'a> {
         plan: &'a Plan,
         interrupt: &'a Interrupt,
         recorder: Recorder<'a>,
+        taken: UnboundedSender<StepId>,
     ) -> Self {
         let (scope, addresses, left) = (&plan.scope, Mutex::new(plan.stored.clone()), Mutex::default());
-        Self { ports, control_plane, scope, interrupt, recorder, addresses, left }
+        Self { ports, control_plane, scope, interrupt, recorder, addresses, left, taken }
     }
 
     pub async fn run(&self, step: &Step) -> StepOutcome {
@@ -109,6 +113,8 @@ impl<'a> Writer<'a> {
         if let Some(sent) = written.sent.as_ref().filter(|_| step.expects != Precondition::AsLeft) {
             outcome.recording = self.recorder.record(step, sent).await;
         }
+        // Nobody listens any more when the apply has ended.
+        let _ = self.taken.send(step.id);
         if step.gate != Gate::Open {
             let seen = gate::wait(self, &id, step.gate, &written).await;
             outcome.gate = seen.result;
