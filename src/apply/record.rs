@@ -92,7 +92,7 @@ impl Recorder<'_> {
         };
         let id = self.plan.scope.app(&app.name);
         let activation = app.activation.unwrap_or_default();
-        let mut release = Release::new(id, &self.plan.owner, version, activation, sent, written);
+        let mut release = Release::new(id, &self.plan.mask, version, activation, sent, written);
         release.commit.clone_from(&event.commit);
         let code = release.code.as_ref().map(|code| code.digest);
         let bundle = app.bundle.as_ref().filter(|bundle| Some(bundle.digest) == code);

@@ -81,8 +81,13 @@ pub fn beside(text: &str, findings: &[Finding]) -> Vec<Range<usize>> {
             continue;
         }
         let key = text[line.clone()].find(':').map_or(line.start, |at| line.start + at + 1);
-        let others = [key..start, end..line.end].into_iter().filter(|range| range.start < range.end);
-        covered.extend(others.filter(|range| !text[range.clone()].trim().is_empty()));
+        let others = [key..start, end.max(key)..line.end].into_iter().filter(|range| range.start < range.end);
+        let trimmed = others.map(|range| {
+            let inside = &text[range.clone()];
+            let start = range.start + (inside.len() - inside.trim_start().len());
+            start..start + inside.trim().len()
+        });
+        covered.extend(trimmed.filter(|range| !range.is_empty()));
     }
     covered
 }

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::field::{Difference, take_filled, walk};
 use crate::canonical::canonical;
 use crate::desired::Desired;
-use crate::model::{Guarantees, LiveApp, Marks};
+use crate::model::sensitive::is_placeholder;
+use crate::model::{Guarantees, LiveApp, Marks, Mask};
 use crate::release::{Release, conceal};
 
 /// Whose change a difference is, measured against what was last applied.
@@ -55,16 +56,39 @@ struct Versions {
     live: Value,
 }
 
+/// Hides what is hidden on record. What was known to be a secret when it was recorded may not be known any more.
+pub(super) fn align(released: &Value, version: &mut Value, mask: &Mask) {
+    match (released, version) {
+        (Value::String(hidden), Value::String(text)) if is_placeholder(hidden) && !is_placeholder(text) => {
+            *text = mask.placeholder(text);
+        }
+        (Value::Object(released), Value::Object(version)) => {
+            for (key, inner) in version.iter_mut() {
+                if let Some(released) = released.get(key) {
+                    align(released, inner, mask);
+                }
+            }
+        }
+        (Value::Array(released), Value::Array(version)) => {
+            released.iter().zip(version).for_each(|(released, inner)| align(released, inner, mask));
+        }
+        _ => {}
+    }
+}
+
 impl Attribution {
-    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: &Guarantees, salt: &str) -> Self {
-        let concealed = |app| canonical(&conceal(app, salt).0);
+    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: &Guarantees, mask: &Mask) -> Self {
+        let concealed = |app| canonical(&conceal(app, mask).0);
         let (otherwise, versions) = match base {
             Base::Live => (ChangedBy::Us, None),
             Base::Unknown => (ChangedBy::Unknown, None),
             Base::Release(release) => {
                 let (desired, mut live) = (concealed(&desired.spec.0), concealed(&live.0));
                 take_filled(&mut live, &desired, known);
-                (ChangedBy::Unknown, Some(Versions { released: canonical(&release.message), desired, live }))
+                let released = canonical(&release.message);
+                let mut desired = desired;
+                [&mut desired, &mut live].into_iter().for_each(|version| align(&released, version, mask));
+                (ChangedBy::Unknown, Some(Versions { released, desired, live }))
             }
         };
         let kept = match (live.marks(), base) {

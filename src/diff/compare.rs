@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::attribution::{Attribution, Base, ChangedBy};
+use super::attribution::{Attribution, Base, ChangedBy, align};
 use super::field::{self, Context, Difference, walk};
+use super::hide::mask_of;
 use super::{AppChange, ChangeSet, KnownBy, Orphan, Owner};
 use crate::canonical::{canonical, version_of};
 use crate::desired::{Desired, DesiredSet};
@@ -24,9 +25,10 @@ pub(super) fn compare(
     let name = &desired.id.name;
     let mut change =
         AppChange { released: released.last(name).cloned(), live: live.cloned(), ..AppChange::new(desired) };
-    let context = Context { spans: &desired.spans, pins: &desired.pins, salt: &project.owner };
     let new = canonical(&desired.spec.0);
     let Some(live) = live else {
+        let mask = mask_of(&project.mask, [&new]);
+        let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &mask };
         // The embedded control plane is of one machine, and reset at will; the records may be of another one.
         change.gone = released.claimed(name).is_some() && !project.target.is_local();
         change.drifted = change.gone;
@@ -52,7 +54,9 @@ pub(super) fn compare(
         _ => Base::Unknown,
     };
     change.is_attributed = !matches!(base, Base::Unknown);
-    let attribution = Attribution::new(&base, desired, live, guarantees, &project.owner);
+    let mask = mask_of(&project.mask, [&new, &old]);
+    let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &mask };
+    let attribution = Attribution::new(&base, desired, live, guarantees, &project.mask);
     change.fields = field::describe(walk(&old, &new), context, |difference| attribution.of(difference));
     change.drifted &= marks.is_none() || !attribution.is_left();
     change.drifted |= change.fields.iter().any(|field| field.changed_by.is_drift());
@@ -87,10 +91,13 @@ impl AppChange {
 
 /// How what is declared differs from the release that has its label. Both without what may be a credential.
 pub(super) fn against(project: &Project, change: AppChange, taken: &Arc<Release>) -> AppChange {
-    let (declared, _) = conceal(&change.desired.spec.0, &taken.owner);
-    let differences = walk(&canonical(&taken.message), &canonical(&declared));
+    let (declared, _) = conceal(&change.desired.spec.0, &project.mask);
+    let released = canonical(&taken.message);
+    let mut declared = canonical(&declared);
+    align(&released, &mut declared, &project.mask);
+    let differences = walk(&released, &declared);
     let desired = &change.desired;
-    let context = Context { spans: &desired.spans, pins: &desired.pins, salt: &project.owner };
+    let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &project.mask };
     let fields = field::describe(differences, context, |_| (ChangedBy::Us, None));
     AppChange { fields, taken: Some(taken.clone()), ..change }
 }
@@ -143,10 +150,11 @@ pub fn since_release(project: &Project, desired: &DesiredSet, released: &BTreeMa
 
 fn since(project: &Project, desired: &Desired, released: Option<&Arc<Release>>) -> AppChange {
     let mut change = AppChange::new(desired);
-    let context = Context { spans: &desired.spans, pins: &BTreeMap::new(), salt: &project.owner };
+    let context = Context { spans: &desired.spans, pins: &BTreeMap::new(), mask: &project.mask };
     // Values that may be credentials are placeholders on record.
-    let new = canonical(&conceal(&desired.spec.0, &project.owner).0);
+    let mut new = canonical(&conceal(&desired.spec.0, &project.mask).0);
     let old = released.map_or_else(|| Value::Object(Map::new()), |release| canonical(&release.message));
+    align(&old, &mut new, &project.mask);
     let is_known = |difference: &Difference| {
         field::parameter(&difference.path).is_none_or(|name| !desired.pins.contains_key(&name))
     };

@@ -7,10 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::attribution::ChangedBy;
+use super::hide::{conceal, hide_all, holds};
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
-use crate::model::{AppName, Guarantees, SECRET_MOUNT, sensitive};
+use crate::model::{AppName, Guarantees, Mask, SECRET_MOUNT};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -50,7 +51,7 @@ pub struct Difference {
 
 /// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
 const CODE: &str = "spec.code_bundle";
-const PARAMETERS: &str = "spec.parameters";
+pub(super) const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
 const SECRETS: &str = "spec.security_context.secrets[";
 const COMMAND: &str = "spec.container.command";
@@ -132,7 +133,7 @@ fn without_filled(path: &str, live: &mut Value, sent: Option<&Value>, known: &Gu
 }
 
 /// Whether the members of an object are the entries of a list, by name.
-fn is_keyed(path: &str) -> bool {
+pub(super) fn is_keyed(path: &str) -> bool {
     path == PARAMETERS
         || path == INPUTS
         || rules::KEYED
@@ -141,7 +142,7 @@ fn is_keyed(path: &str) -> bool {
 }
 
 /// Whether it is one entry of a list, which is told as a whole.
-fn is_entry(path: &str) -> bool {
+pub(super) fn is_entry(path: &str) -> bool {
     path.ends_with(']')
 }
 
@@ -150,7 +151,7 @@ fn is_entry(path: &str) -> bool {
 pub struct Context<'a> {
     pub spans: &'a BTreeMap<String, Span>,
     pub pins: &'a BTreeMap<String, Pin>,
-    pub salt: &'a str,
+    pub mask: &'a Mask,
 }
 
 /// Gives each difference its manifest key, its place in the text, and a placeholder where its value must not be seen.
@@ -173,7 +174,12 @@ pub fn describe(
             let Difference { path, old, new, .. } = difference;
             let parameter = parameter(&path);
             let key = key(&path, [&old, &new].into_iter().flatten(), schema);
-            let show = |value: Value| conceal(&path, as_written(&path, value), context.salt);
+            // Of a text that had another secret inside before, that one must not be seen either.
+            let hidden = [&old, &new, &released].into_iter().flatten().any(|value| holds(value, context.mask));
+            let show = |value: Value| match hidden {
+                true => hide_all(as_written(&path, value), context.mask),
+                false => conceal(&path, as_written(&path, value), context.mask),
+            };
             let pin = parameter.and_then(|name| context.pins.get(&name)).filter(|_| new.is_some()).cloned();
             let span = nearest(context.spans, &key);
             let [old, new, released] = [old, new, released].map(|value| value.map(show));
@@ -282,46 +288,6 @@ fn key_of(member: &str) -> String {
     .to_owned()
 }
 
-/// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
-/// a pod's containers.
-fn is_sensitive(path: &str) -> bool {
-    // What stands beside the value of a parameter.
-    if path.starts_with(PARAMETERS) && ["[type]", "[env]", "[mount]"].iter().any(|member| path.ends_with(member)) {
-        return false;
-    }
-    let entries = path.split('[').skip(1).filter_map(|rest| rest.split(']').next());
-    let variables = path.split_once(".env.").map(|(_, rest)| rest.split(['.', '[']).next().unwrap_or(rest));
-    entries.chain(variables).any(sensitive::is_sensitive_name)
-}
-
-/// Replaces what must not be seen: the values of variables that are or hold credentials.
-pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
-    match value {
-        // Of a record.
-        Value::String(text) if sensitive::is_placeholder(&text) => Value::String(text),
-        Value::String(text) if sensitive::looks_like_credential(&text) || is_sensitive(path) => {
-            // The name of a secret is no secret; only values of plain variables are.
-            let is_known = path.contains("secrets[") || sensitive::is_placeholder(&text);
-            if is_known { Value::String(text) } else { sensitive::placeholder(salt, &text).into() }
-        }
-        Value::Array(items) => items.into_iter().map(|item| conceal(path, item, salt)).collect(),
-        Value::Object(map) => {
-            let receiver = map.get("env").and_then(Value::as_str).filter(|name| sensitive::is_sensitive_name(name));
-            let receiver = receiver.map(|name| format!("{path}[{name}]"));
-            let inner = |(key, item): (String, Value)| {
-                // A parameter is as secret as the variable that it goes to.
-                let at = match &receiver {
-                    Some(receiver) if key == "value" => receiver.clone(),
-                    _ => format!("{path}[{key}]"),
-                };
-                (key, conceal(&at, item, salt))
-            };
-            Value::Object(map.into_iter().map(inner).collect())
-        }
-        other => other,
-    }
-}
-
 /// The app whose endpoint an input names.
 pub fn endpoint_name(input: &Input) -> Option<AppName> {
     match &input.value {
@@ -370,27 +336,5 @@ mod tests {
         check("'a'".into(), "'a'".into());
         check("a b".into(), "a b".into());
         check("'open".into(), "'open".into());
-    }
-
-    #[test]
-    fn credentials_are_concealed_and_stay_comparable() {
-        let hide = |path: &str, text: &str| conceal(path, text.into(), "shop");
-        assert_eq!(hide("spec.container.env[LOG_LEVEL]", "info"), json!("info"));
-        let first = hide("spec.container.env[DB_PASSWORD]", "hunter2");
-        assert!(!first.to_string().contains("hunter2"));
-        assert_eq!(first, hide("spec.container.env[OLD_PASSWORD]", "hunter2"));
-        assert_ne!(first, hide("spec.container.env[DB_PASSWORD]", "hunter3"));
-        let inside = conceal("spec.container.args", json!(["--url", "postgres://a:pw@h/d"]), "shop");
-        assert!(!inside.to_string().contains("pw@"));
-        for (path, value) in [
-            ("spec.pod.pod_spec.containers.proxy.env.API_TOKEN.value", json!("hunter2")),
-            ("spec.pod.pod_spec.containers.proxy", json!({ "env": { "API_TOKEN": { "value": "hunter2" } } })),
-            ("spec.parameters[api_token]", json!({ "value": "hunter2" })),
-            ("spec.parameters[token-of-api]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
-            ("spec.parameters[a]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
-            ("spec.inputs[api_token]", json!({ "string_value": "hunter2" })),
-        ] {
-            assert!(!conceal(path, value, "shop").to_string().contains("hunter2"), "{path}");
-        }
     }
 }

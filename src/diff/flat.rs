@@ -6,10 +6,12 @@ use flyte_schema::flyteidl2::app::{App, spec::DesiredState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::field::{Difference, conceal, key, walk};
+use super::field::{Difference, key, walk};
+use super::hide::{conceal, hide_all, mask_of};
 use crate::canonical::canonical;
-use crate::model::Marks;
+use crate::model::sensitive::is_placeholder;
 use crate::model::spec::variable;
+use crate::model::{Marks, Mask};
 use crate::schema::Schema;
 
 /// Whether it runs.
@@ -24,12 +26,14 @@ const MARKS: [(&str, &str); 2] = [("owner", Marks::OWNER), ("version", Marks::VE
 pub struct Flat(pub BTreeMap<String, Value>);
 
 impl Flat {
-    /// `salt` is that of the placeholders: texts with the same one can be compared.
-    pub fn of(app: &App, salt: &str) -> Self {
-        let values = walk(&Value::Object(Map::new()), &canonical(app)).into_iter();
+    /// Texts with the same mask can be compared.
+    pub fn of(app: &App, mask: &Mask) -> Self {
+        let message = canonical(app);
+        let mask = mask_of(mask, [&message]);
+        let values = walk(&Value::Object(Map::new()), &message).into_iter();
         let mut flat: BTreeMap<String, Value> = values
             .filter_map(|Difference { path, new, .. }| {
-                let value = conceal(&path, new?, salt);
+                let value = conceal(&path, new?, &mask);
                 Some((path, value))
             })
             .collect();
@@ -41,9 +45,30 @@ impl Flat {
         Self(flat)
     }
 
+    /// The same, hiding also what `other` hides: a text may have had another secret inside.
+    #[must_use]
+    pub fn hidden_as(mut self, other: &Self, mask: &Mask) -> Self {
+        for (path, value) in &mut self.0 {
+            if other.0.get(path).is_some_and(is_hidden) {
+                *value = hide_all(value.take(), mask);
+            }
+        }
+        self
+    }
+
     /// Whether it was asked to be stopped.
     pub fn is_stopped(&self) -> bool {
         self.0.get(STATE).is_some_and(|state| state == "stopped")
+    }
+}
+
+/// Whether a placeholder is in it.
+fn is_hidden(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_placeholder(text),
+        Value::Array(items) => items.iter().any(is_hidden),
+        Value::Object(members) => members.values().any(is_hidden),
+        _ => false,
     }
 }
 

@@ -126,7 +126,7 @@ fn leave(
         None => desired.spec.0.clone(),
     };
     let kept = differences.into_iter().filter(|difference| left.contains(&difference.pointer)).collect();
-    let context = Context { spans: &desired.spans, pins: &desired.pins, salt: &project.owner };
+    let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &project.mask };
     let kept = field::describe(kept, context, |_| (ChangedBy::Them, None));
     Ok((desired.leaving(message, &project.owner, &left), kept))
 }

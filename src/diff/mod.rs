@@ -5,6 +5,7 @@ mod code;
 mod compare;
 mod field;
 mod flat;
+mod hide;
 mod keep;
 mod take;
 mod unknown;
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 pub use attribution::ChangedBy;
 pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
 pub use compare::since_release;
-pub use field::{Difference, FieldChange, conceal, endpoint_name, walk};
+pub use field::{Difference, FieldChange, endpoint_name, walk};
 pub use flat::{Flat, differing};
+pub use hide::conceal;
 pub use keep::{KeepError, Kept, keep};
 pub use unknown::carry_unknown;
 

@@ -16,7 +16,7 @@ use crate::desired::{self, LowerOptions};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::diff;
 use crate::manifest;
-use crate::model::{BundleRef, Digest, spec};
+use crate::model::{BundleRef, Digest, Mask, spec};
 use crate::port::Files;
 use crate::resolve::{self, Project, Selection};
 use crate::schema::Schema;
@@ -182,7 +182,7 @@ pub fn differences(
         };
         let differences = diff::walk(&canonical(original), &canonical(&spec.0));
         found.extend(differences.into_iter().map(|diff::Difference { path, old, new, .. }| {
-            let show = |value: Option<Value>| value.map(|value| diff::conceal(&path, value, name));
+            let show = |value: Option<Value>| value.map(|value| diff::conceal(&path, value, &Mask::new(name)));
             let (imported, written) = (show(old), show(new));
             Difference { app: name.to_owned(), path, imported, written }
         }));

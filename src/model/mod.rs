@@ -6,6 +6,7 @@ mod app;
 mod guarantees;
 mod id;
 mod live;
+pub mod mask;
 pub mod parameter;
 pub mod pod;
 pub mod quantity;
@@ -25,6 +26,7 @@ pub use app::{
 pub use guarantees::{Fact, Guarantee, Guarantees, Known};
 pub use id::{AppId, AppName, InvalidName, Scope};
 pub use live::{LiveApp, Marks, Revision, State};
+pub use mask::Mask;
 pub use service_name::service_name;
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};
 pub use version::{Commit, Digest, Fingerprint, InvalidDigest, Version};

@@ -43,6 +43,14 @@ pub fn is_sensitive_name(name: &str) -> bool {
         || words.windows(2).any(|pair| matches!(pair, ["API" | "ACCESS" | "SIGNING" | "ENCRYPTION" | "SSH", "KEY"]))
 }
 
+/// The same of names that say it for certain, so that the value is looked for elsewhere too: what is called `AUTH…` or
+/// `PRIVATE…` is often a mode or a place.
+pub fn is_secret_name(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let kept: Vec<&str> = upper.split(['_', '-', '.']).filter(|word| !matches!(*word, "AUTH" | "PRIVATE")).collect();
+    is_sensitive_name(&kept.join("_"))
+}
+
 /// Whether a text looks like a credential whatever it is called: a known prefix with enough behind it, or a URL with
 /// a password.
 pub fn looks_like_credential(value: &str) -> bool {

@@ -70,7 +70,7 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
         let running = live.apps.get(app).map(|live| &live.0);
         let declared = declared.apps.get(app).map(|desired| &desired.spec.0);
         let others: Vec<_> = running.into_iter().chain(declared).collect();
-        let whole = release::restore(&release.message, release.version.digest, &release.owner, &others);
+        let whole = release::restore(&release.message, release.version.digest, &project.mask, &others);
         let whole = whole.map_err(|why| not_restored(release, why))?;
         desired.apps.insert(app.clone(), asked_for(&project, *digest, release, AppSpec(whole)));
     }

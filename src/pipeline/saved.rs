@@ -71,14 +71,14 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);
-    let changed = stored.live(&live);
+    let changed = stored.live(&live, &project.mask);
     let desired = match changed.is_empty() {
         true => diff::keep(&project, desired, &live, &stored.keep_drift)?.0,
         false => desired,
     };
     // What is left to others is as it runs, so that another live spec makes for another one here too.
     if stale.is_empty() && (changed.is_empty() || stored.keep_drift.is_empty()) {
-        stale.extend(stored.specs(&desired));
+        stale.extend(stored.specs(&desired, &project.mask));
     }
     stale.extend(changed);
     refuse(stale)?;

@@ -29,6 +29,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
     planner.verify(&changes);
     Plan {
         owner: project.owner.clone(),
+        mask: project.mask.clone(),
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),

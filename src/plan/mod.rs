@@ -23,7 +23,7 @@ pub use step::{Action, After, Gate, Precondition, Step, StepId};
 use crate::bundle::Bundle;
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::diff::{CodeChange, FieldChange, KnownBy, Owner};
-use crate::model::{Activation, AppName, BundleRef, Commit, Digest, Scope, State, Version};
+use crate::model::{Activation, AppName, BundleRef, Commit, Digest, Mask, Scope, State, Version};
 
 /// The number of the plan's JSON form.
 pub const FORMAT: u32 = 1;
@@ -44,6 +44,8 @@ pub struct Policy {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub owner: String,
+    /// What must not be seen of the specs.
+    pub mask: Mask,
     pub scope: Scope,
     /// The target's name and address.
     pub target: String,

@@ -13,6 +13,7 @@ pub fn offline(project: &Project, changes: &ChangeSet) -> Plan {
     let declared = changes.apps.iter().map(declared);
     Plan {
         owner: project.owner.clone(),
+        mask: project.mask.clone(),
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: String::new(),

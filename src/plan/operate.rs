@@ -59,6 +59,7 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
     }
     Plan {
         owner: project.owner.clone(),
+        mask: project.mask.clone(),
         scope: project.scope.clone(),
         target: project.target.name.clone(),
         endpoint: endpoint.to_owned(),

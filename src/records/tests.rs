@@ -6,7 +6,7 @@ use flyte_schema::flyteidl2::app::App;
 use serde_json::json;
 
 use super::{Place, Records};
-use crate::model::{Activation, AppName, Digest, Scope, Version};
+use crate::model::{Activation, AppName, Digest, Mask, Scope, Version};
 use crate::port::memory::{MemoryFiles, MemoryReleases};
 use crate::release::{Event, Kind, Release, Written};
 
@@ -54,7 +54,7 @@ impl Store {
         }
         let sent: App = flyte_schema::from_json(json!({ "spec": { "container": { "image": image } } })).unwrap();
         let written = Written { at, by, target, endpoint, tool };
-        let release = Release::new(scope().app(&name()), owner, version, Activation::Auto, &sent, written);
+        let release = Release::new(scope().app(&name()), &Mask::new(owner), version, Activation::Auto, &sent, written);
         self.of(owner).add(&release, None, event).await.unwrap();
     }
 

@@ -14,25 +14,38 @@ use serde_json::Value as Json;
 
 use crate::bundle::gzip::gzip;
 use crate::canonical;
-use crate::model::sensitive::{is_placeholder, is_sensitive_name, looks_like_credential, placeholder};
-use crate::model::{Digest, spec};
+use crate::model::mask::credentials_among;
+use crate::model::sensitive::{is_placeholder, is_secret_name, is_sensitive_name};
+use crate::model::{Digest, Mask, spec};
 
 /// What the option before encoded parameters is called.
 const PARAMETERS: &str = "--parameters";
 
-/// The message with placeholders, and the places where they are: `spec.container.env[DB_PASSWORD]`. `salt` is the
-/// owner; only what was concealed with the same one compares.
-pub fn conceal(app: &App, salt: &str) -> (App, Vec<String>) {
+/// The message with placeholders, and the places where they are: `spec.container.env[DB_PASSWORD]`. Only what was
+/// concealed with the salt of the same owner compares.
+pub fn conceal(app: &App, mask: &Mask) -> (App, Vec<String>) {
     let mut places = Vec::new();
+    let mask = known_by(app, mask);
     let concealed = each_text(app, &mut |place, text| {
-        if place.holds_secret(text) && !is_placeholder(text) {
+        if place.holds_secret(text, &mask) && !is_placeholder(text) {
             places.push(place.path.to_owned());
-            *text = placeholder(salt, text);
+            *text = mask.placeholder(text);
         }
     });
     places.sort();
     places.dedup();
     (concealed, places)
+}
+
+/// The mask that hides what a message holds as a credential wherever else it stands in it.
+fn known_by(app: &App, mask: &Mask) -> Mask {
+    let mut values = Vec::new();
+    each_text(app, &mut |place, text| {
+        if place.named == Named::Surely && !is_placeholder(text) {
+            values.push(text.clone());
+        }
+    });
+    mask.and(values)
 }
 
 /// Why a record cannot be written again.
@@ -51,12 +64,13 @@ pub enum NotRestored {
 ///
 /// # Errors
 /// See [`NotRestored`].
-pub fn restore(message: &App, version: Digest, salt: &str, others: &[&App]) -> Result<App, NotRestored> {
+pub fn restore(message: &App, version: Digest, mask: &Mask, others: &[&App]) -> Result<App, NotRestored> {
     let mut known: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for other in others {
+        let mask = known_by(other, mask);
         each_text(other, &mut |place, text| {
-            if place.holds_secret(text) {
-                let values = known.entry(placeholder(salt, text)).or_default();
+            if place.holds_secret(text, &mask) {
+                let values = known.entry(mask.placeholder(text)).or_default();
                 values.entry(place.path.to_owned()).or_insert_with(|| text.clone());
             }
         });
@@ -87,13 +101,30 @@ pub fn restore(message: &App, version: Digest, salt: &str, others: &[&App]) -> R
 /// Where a text stands.
 struct Place<'a> {
     path: &'a str,
-    /// The name beside it says that it is a credential.
-    named: bool,
+    named: Named,
+}
+
+/// Whether the name beside a text says that it is a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    No,
+    Perhaps,
+    Surely,
+}
+
+impl Named {
+    fn of(name: &str) -> Self {
+        match (is_secret_name(name), is_sensitive_name(name)) {
+            (true, _) => Self::Surely,
+            (_, true) => Self::Perhaps,
+            _ => Self::No,
+        }
+    }
 }
 
 impl Place<'_> {
-    fn holds_secret(&self, text: &str) -> bool {
-        !text.is_empty() && (self.named || looks_like_credential(text))
+    fn holds_secret(&self, text: &str, mask: &Mask) -> bool {
+        !text.is_empty() && (self.named > Named::No || mask.hides(text))
     }
 }
 
@@ -123,12 +154,12 @@ fn parameters(app: &mut App, visit: Visit<'_>) -> Vec<String> {
     for parameter in decoded.get_mut("parameters").and_then(Json::as_array_mut).into_iter().flatten() {
         let text = |member: &str| parameter.get(member).and_then(Json::as_str).unwrap_or_default();
         let name = text("name").to_owned();
-        let received = is_sensitive_name(text("env_var"));
-        if received {
+        let received = Named::of(text("env_var"));
+        if received > Named::No {
             receivers.push(name.clone());
         }
         if let Some(Json::String(value)) = parameter.get_mut("value") {
-            let named = received || is_sensitive_name(&name);
+            let named = received.max(Named::of(&name));
             visit(&Place { path: &format!("spec.parameters[{name}]"), named }, value);
         }
     }
@@ -157,8 +188,11 @@ fn each_of_message(message: &mut DynamicMessage, path: &str, receivers: &[String
         }
     };
     let name = text_of(message, "key").or_else(|| text_of(message, "name"));
-    let named = name.as_deref().is_some_and(|name| {
-        is_sensitive_name(name) || full_name == "flyteidl2.app.Input" && receivers.iter().any(|known| known == name)
+    let named = name.as_deref().map_or(Named::No, |name| match Named::of(name) {
+        Named::No if full_name == "flyteidl2.app.Input" && receivers.iter().any(|known| known == name) => {
+            Named::Perhaps
+        }
+        named => named,
     });
     let is_struct = full_name == "google.protobuf.Struct";
     let is_json = matches!(full_name.as_str(), "google.protobuf.Value" | "google.protobuf.ListValue");
@@ -172,16 +206,22 @@ fn each_of_message(message: &mut DynamicMessage, path: &str, receivers: &[String
         let is_value = matches!(field.as_str(), "value" | "string_value");
         // JSON inside the message has no members of its own.
         let at = if is_value || is_json { path.to_owned() } else { at };
-        each_of_value(value, &at, named && is_value, receivers, visit);
+        each_of_value(value, &at, if is_value { named } else { Named::No }, receivers, visit);
     }
 }
 
-fn each_of_value(value: &mut Value, path: &str, named: bool, receivers: &[String], visit: Visit<'_>) {
+fn each_of_value(value: &mut Value, path: &str, named: Named, receivers: &[String], visit: Visit<'_>) {
     match value {
         Value::String(text) => visit(&Place { path, named }, text),
         Value::Message(message) => each_of_message(message, path, receivers, visit),
         Value::List(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
+            let words = items.iter().map(|item| match item {
+                Value::String(word) => Some(word.as_str()),
+                other => text_in(other),
+            });
+            let among = credentials_among(words);
+            for (index, (item, is_credential)) in items.iter_mut().zip(among).enumerate() {
+                let named = if is_credential { Named::Surely } else { named };
                 let name = name_of(item).unwrap_or_else(|| index.to_string());
                 each_of_value(item, &format!("{path}[{name}]"), named, receivers, visit);
             }
@@ -201,17 +241,17 @@ fn each_of_value(value: &mut Value, path: &str, named: bool, receivers: &[String
 /// The members of a JSON object: of a pod, which has no message of its own. A variable is an object with `name` and
 /// `value`.
 fn each_of_object(members: &mut MapValue, path: &str, receivers: &[String], visit: Visit<'_>) {
-    let named = members.get_str("name").and_then(text_in).is_some_and(is_sensitive_name);
+    let named = members.get_str("name").and_then(text_in).map_or(Named::No, Named::of);
     let entries = std::mem::take(members).into_entries();
     let visited = entries.into_iter().map(|(key, mut value)| {
         let member = text_of_key(&key);
-        match (&mut value, named && member == "value") {
+        match (&mut value, named > Named::No && member == "value") {
             (Value::Message(message), true) => {
                 if let Some(Value::String(text)) = string_value_mut(message) {
-                    visit(&Place { path, named: true }, text);
+                    visit(&Place { path, named }, text);
                 }
             }
-            (value, _) => each_of_value(value, &format!("{path}.{member}"), false, receivers, visit),
+            (value, _) => each_of_value(value, &format!("{path}.{member}"), Named::No, receivers, visit),
         }
         (key, value)
     });

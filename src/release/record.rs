@@ -4,7 +4,7 @@ use flyte_schema::flyteidl2::app::App;
 use serde::{Deserialize, Serialize};
 
 use super::conceal::conceal;
-use crate::model::{Activation, AppId, BundleRef, Commit, Version, spec};
+use crate::model::{Activation, AppId, BundleRef, Commit, Mask, Version, spec};
 
 /// What was written to a control plane, with its circumstances. Holds no secret value.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,10 +52,10 @@ pub struct Written {
 
 impl Release {
     /// The record of a message that was sent, or of one that runs. What a server fills in is left out, and so are values
-    /// that may be credentials.
+    /// that may be credentials. `mask` has the owner as its salt.
     pub fn new(
         app: AppId,
-        owner: &str,
+        mask: &Mask,
         version: Version,
         activation: Activation,
         sent: &App,
@@ -72,8 +72,18 @@ impl Release {
                 .filter(|address| !address.starts_with(spec::BUNDLE_PLACEHOLDER_SCHEME))
                 .map(str::to_owned),
         });
-        let (message, concealed) = conceal(&message, owner);
-        Self { app, owner: owner.to_owned(), version, activation, code, commit: None, written, concealed, message }
+        let (message, concealed) = conceal(&message, mask);
+        Self {
+            app,
+            owner: mask.salt().to_owned(),
+            version,
+            activation,
+            code,
+            commit: None,
+            written,
+            concealed,
+            message,
+        }
     }
 
     /// The image of the main container, by digest where the manifest pins it.

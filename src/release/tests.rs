@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::canonical::{self, canonical};
-use crate::model::{Activation, AppName, Commit, Digest, Scope, Version};
+use crate::model::{Activation, AppName, Commit, Digest, Mask, Scope, Version};
 
 fn app() -> App {
     flyte_schema::from_json(json!({
@@ -48,7 +48,7 @@ fn release(message: &App) -> Release {
         tool: "0.1.0".into(),
     };
     let id = scope.app(&AppName::new("backend").unwrap());
-    Release::new(id, "shop", version, Activation::Auto, message, written)
+    Release::new(id, &Mask::new("shop"), version, Activation::Auto, message, written)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_record_holds_no_secret_and_all_the_rest() {
         let text = String::from_utf8(encode(&release)).unwrap();
         assert!(!text.contains("hunter"), "{text}");
         assert_eq!(decode(text.as_bytes()).unwrap(), release);
-        let restored = restore(&release.message, release.version.digest, "shop", &[&message]).unwrap();
+        let restored = restore(&release.message, release.version.digest, &Mask::new("shop"), &[&message]).unwrap();
         assert_eq!(restored, message);
     }
     assert_eq!(
@@ -77,12 +77,12 @@ fn what_has_other_values_now_is_not_restored() {
     {
         container.env[1].value = "another".into();
     }
-    let refused = restore(&release.message, release.version.digest, "shop", &[&other]).unwrap_err();
+    let refused = restore(&release.message, release.version.digest, &Mask::new("shop"), &[&other]).unwrap_err();
     assert_eq!(refused, NotRestored::Values(vec!["spec.container.env[DB_PASSWORD]".into()]));
     // The value may come from elsewhere.
-    let both = restore(&release.message, release.version.digest, "shop", &[&other, &app()]);
+    let both = restore(&release.message, release.version.digest, &Mask::new("shop"), &[&other, &app()]);
     assert_eq!(both, Ok(app()));
-    let wrong = restore(&release.message, Digest::of(b"another"), "shop", &[&app()]).unwrap_err();
+    let wrong = restore(&release.message, Digest::of(b"another"), &Mask::new("shop"), &[&app()]).unwrap_err();
     assert!(matches!(wrong, NotRestored::Version(_)), "{wrong}");
 }
 

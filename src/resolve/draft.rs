@@ -18,6 +18,8 @@ pub struct Draft<'a> {
     pub chosen: Chosen,
     /// Mistakes that merging and filling brought to light.
     pub findings: Vec<Diagnostic>,
+    /// Values of variables that are not for other eyes.
+    pub secrets: Vec<String>,
     /// Environment variables that are not set, with the app that needs each.
     pub unset: Vec<(Option<String>, Diagnostic)>,
 }
@@ -35,11 +37,13 @@ impl<'a> Draft<'a> {
         findings.append(&mut filling.findings);
         let mut unset: Vec<_> = filling.unset.into_iter().map(|finding| (None, finding)).collect();
 
+        let mut secrets: Vec<String> = variables.secrets().collect();
         let mut apps = Vec::new();
         let mut names = BTreeSet::new();
         let kind = Schema::load().table("app").expect("the schema defines it");
         for document in &manifest.documents {
             let variables = self::variables(manifest, document, selection);
+            secrets.extend(variables.secrets());
             let defaults = defaults(manifest, document, profile, kind);
             for entry in &document.table.table("app").entries {
                 names.insert(entry.key.clone());
@@ -71,7 +75,7 @@ impl<'a> Draft<'a> {
             project: chosen.project.value.clone(),
             domain: chosen.domain.value.clone(),
         };
-        Self { view, chosen, findings, unset }
+        Self { view, chosen, findings, secrets, unset }
     }
 
     /// The graph of the apps. Where there are circles it has no edges, and the view knows the circles.

@@ -28,7 +28,7 @@ pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Targ
 use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, SourceMap, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
-use crate::model::{AppName, Scope};
+use crate::model::{AppName, Mask, Scope};
 use draft::Draft;
 
 /// What the manifest means under `selection`.
@@ -91,8 +91,12 @@ fn project(
         declared.push(name);
     }
     declared.sort();
+    let owner = draft.chosen.name.value.clone().unwrap_or_default();
+    let mask = Mask::new(&owner).and(draft.secrets.iter().cloned());
     Project {
-        owner: draft.chosen.name.value.clone().unwrap_or_default(),
+        settings: settings::settings(manifest, selection, draft, &mask),
+        owner,
+        mask,
         scope,
         target: draft.chosen.target.clone(),
         releases: draft.chosen.releases.clone(),
@@ -101,7 +105,6 @@ fn project(
         declared,
         graph: graph.clone(),
         diagnostics,
-        settings: settings::settings(manifest, selection, draft),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::diagnostic::{Diagnostics, SourceMap, Span};
 use crate::manifest::Value;
 use crate::model::target::Connection;
-use crate::model::{App, AppName, Scope};
+use crate::model::{App, AppName, Mask, Scope};
 
 /// The choices made outside the manifest: flags, and the environment as it was at the start.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +75,8 @@ pub enum ReleaseStore {
 pub struct Project {
     /// The owner mark of the apps declared here: the root manifest's `name`.
     pub owner: String,
+    /// What must not be seen of what is declared, and of what runs.
+    pub mask: Mask,
     pub scope: Scope,
     pub target: Target,
     pub releases: ReleaseStore,

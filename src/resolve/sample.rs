@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Graph, Project, Target};
 use crate::diagnostic::{Diagnostics, FileId, SourceMap, Span};
 use crate::model::resources::Resources;
-use crate::model::{Activation, App, Ingress, Placement, Port, Ready, Scaling, Scope, Source, Timeouts};
+use crate::model::{Activation, App, Ingress, Mask, Placement, Port, Ready, Scaling, Scope, Source, Timeouts};
 
 /// An app with nothing but a name, declared in `/w/flyte.toml`.
 pub fn app(name: &str) -> App {
@@ -59,6 +59,7 @@ pub fn project(apps: impl IntoIterator<Item = App>) -> Project {
     sources.add("flyte.toml", "");
     Project {
         owner: "shop".to_owned(),
+        mask: Mask::new("shop"),
         scope: Scope { org: "acme".to_owned(), project: "proj".to_owned(), domain: "development".to_owned() },
         target: Target::local(),
         releases: super::ReleaseStore::Directory(PathBuf::from("/w/.flyte/releases")),

@@ -8,16 +8,17 @@ use super::merge::{each_node, each_value};
 use super::{Layer, Origin, Selection, Setting, reach};
 use crate::diagnostic::Span;
 use crate::manifest::{Manifest, Node, Table, Value};
-use crate::model::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
+use crate::model::Mask;
+use crate::model::mask::credentials_among;
+use crate::model::sensitive::is_sensitive_name;
 use crate::schema::{Form, Schema, TableType};
 
 /// The choices for the whole manifest, then those of each app in the order of names.
-pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -> Vec<Setting> {
+pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>, mask: &Mask) -> Vec<Setting> {
     let chosen = &draft.chosen;
     let mut settings = choice_settings(chosen, selection);
     settings.extend(chosen.release_settings.iter().filter_map(|(key, choice)| choice_setting(key, choice)));
     let layers = layers(manifest, selection.profile.as_deref());
-    let owner = chosen.name.value.as_deref().unwrap_or_default();
     let kind = Schema::load().table("app").expect("the schema defines it");
     let mut apps: Vec<_> = draft.view.apps.iter().collect();
     apps.sort_by(|a, b| a.name.cmp(&b.name));
@@ -26,7 +27,7 @@ pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>) -
         each_value(&app.table, &prefix, &mut |key, node| {
             let layer = layers.get(&node.span).cloned().unwrap_or(Layer::App);
             let origin = Origin::Text { span: node.span, layer };
-            settings.push(Setting { key: key.to_owned(), value: shown(key, node, owner), origin });
+            settings.push(Setting { key: key.to_owned(), value: shown(key, node, mask), origin });
         });
         defaults(kind, &app.table, &prefix, &mut settings);
     }
@@ -54,30 +55,37 @@ fn choice_setting(key: &str, choice: &Choice) -> Option<Setting> {
     Some(Setting { key: key.to_owned(), value, origin: choice.origin.clone() })
 }
 
-/// A value; what may be a credential, of variables, parameters and pods, as a placeholder.
-fn shown(key: &str, node: &Node, owner: &str) -> Value {
+/// A value; what may be a credential as a placeholder.
+fn shown(key: &str, node: &Node, mask: &Mask) -> Value {
     // Between an app's name and the member of a parameter.
     let named = [".env.", ".parameters.", ".pod_template."].into_iter().find_map(|part| key.split_once(part));
-    let Some((_, name)) = named else { return node.value.clone() };
-    match node.as_text() {
-        Some(text) if is_sensitive_name(name) || looks_like_credential(text) => Value::Text(placeholder(owner, text)),
-        _ => concealed(node, owner).value,
+    match (node.as_text(), named) {
+        (Some(text), Some((_, name))) if is_sensitive_name(name) => Value::Text(mask.placeholder(text)),
+        _ => concealed(node, mask).value,
     }
 }
 
-/// The same with placeholders for texts that may be credentials, and for the values of variables named so.
-fn concealed(node: &Node, owner: &str) -> Node {
-    let hide = |text: &str| Value::Text(placeholder(owner, text));
+/// The same with placeholders for texts that may be credentials, for the values of variables named so, and for words
+/// behind options named so.
+fn concealed(node: &Node, mask: &Mask) -> Node {
+    let hide = |text: &str| Value::Text(mask.placeholder(text));
     let value = match &node.value {
-        Value::Text(text) if looks_like_credential(text) => hide(text),
-        Value::List(nodes) => Value::List(nodes.iter().map(|node| concealed(node, owner)).collect()),
+        Value::Text(text) if mask.hides(text) => hide(text),
+        Value::List(nodes) => {
+            let among = credentials_among(nodes.iter().map(Node::as_text));
+            let one = |(node, is_credential): (&Node, bool)| match node.as_text() {
+                Some(text) if is_credential => Node::new(node.span, hide(text)),
+                _ => concealed(node, mask),
+            };
+            Value::List(nodes.iter().zip(among).map(one).collect())
+        }
         Value::Table(table) => {
             let mut table = table.clone();
             let is_secret = table.text("name").is_some_and(is_sensitive_name);
             for entry in &mut table.entries {
                 entry.node = match entry.node.as_text() {
                     Some(text) if is_secret && entry.key == "value" => Node::new(entry.node.span, hide(text)),
-                    _ => concealed(&entry.node, owner),
+                    _ => concealed(&entry.node, mask),
                 };
             }
             Value::Table(table)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
 use crate::manifest::{Entry, Node, Table, Value};
+use crate::model::sensitive::is_sensitive_name;
 
 /// The variables that texts of one manifest may name.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,8 @@ pub struct Variables {
 #[derive(Debug, Clone)]
 struct Variable {
     value: Known,
+    /// The variable of the environment is named like a credential.
+    from_secret: bool,
     span: Span,
 }
 
@@ -46,6 +49,15 @@ impl Variables {
         let entries = tables.into_iter().flat_map(|table| &table.entries);
         let known = entries.map(|entry| (entry.key.clone(), variable(entry, environment))).collect();
         Self { known, incomplete }
+    }
+
+    /// The values of variables that are, or come from a variable of the environment that is, named like a credential.
+    pub fn secrets(&self) -> impl Iterator<Item = String> {
+        let named = self.known.iter().filter(|(name, variable)| is_sensitive_name(name) || variable.from_secret);
+        named.filter_map(|(_, variable)| match &variable.value {
+            Known::Text(text) => Some(text.clone()),
+            Known::Unset(_) | Known::Mistaken => None,
+        })
     }
 
     /// Fills in every string of `table`. A string that cannot be filled becomes a mistaken value.
@@ -173,7 +185,8 @@ fn variable(entry: &Entry, environment: &BTreeMap<String, String>) -> Variable {
         },
         _ => Known::Mistaken,
     };
-    Variable { value, span: entry.node.span }
+    let source = entry.node.as_table().and_then(|table| table.text("env"));
+    Variable { value, from_secret: source.is_some_and(is_sensitive_name), span: entry.node.span }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl StoredPlan {
             keep_drift: basis.keep_drift.to_vec(),
             files: basis.texts.clone(),
             environment: recognised(basis.environment, &plan.owner),
-            pins: shown(basis.pins, &plan.owner),
+            pins: shown(basis),
             bundles: bundles.map(|bundle| (bundle.digest, bundle.files.clone())).collect(),
             apps: plan.apps.iter().map(|app| stored_app(plan, basis, app)).collect(),
             steps: plan.steps.iter().map(|step| stored_step(plan, step)).collect(),
@@ -82,6 +82,7 @@ impl StoredPlan {
         let sources = &project.diagnostics.sources;
         Plan {
             owner: self.manifest.clone(),
+            mask: project.mask.clone(),
             scope: self.scope.clone(),
             target: self.target.name.clone(),
             endpoint: endpoint.to_owned(),
@@ -122,19 +123,19 @@ pub fn recognised(environment: &BTreeMap<String, Option<String>>, salt: &str) ->
 }
 
 /// Without the values that must not be seen: these are looked up again.
-fn shown(
-    pins: &BTreeMap<AppName, BTreeMap<String, Resolved>>,
-    salt: &str,
-) -> BTreeMap<AppName, BTreeMap<String, Resolved>> {
-    let may_be_seen = |name: &str, resolved: &Resolved| {
-        let value = serde_json::Value::from(resolved.value.as_str());
-        conceal(&format!("spec.parameters[{name}]"), value.clone(), salt) == value
+fn shown(basis: &Basis<'_>) -> BTreeMap<AppName, BTreeMap<String, Resolved>> {
+    let may_be_seen = |app: &AppName, name: &str, resolved: &Resolved| {
+        let declared = basis.project.apps.get(app).into_iter().flat_map(|app| &app.parameters);
+        let receiver =
+            declared.filter(|parameter| parameter.name == name).find_map(|parameter| parameter.env.as_deref());
+        let value = serde_json::json!({ "env": receiver, "value": resolved.value });
+        conceal(&format!("spec.parameters[{name}]"), value.clone(), &basis.project.mask) == value
     };
     let of = |(app, parameters): (&AppName, &BTreeMap<String, Resolved>)| {
-        let parameters = parameters.iter().filter(|(name, resolved)| may_be_seen(name, resolved));
+        let parameters = parameters.iter().filter(|(name, resolved)| may_be_seen(app, name, resolved));
         (app.clone(), parameters.map(|(name, resolved)| (name.clone(), resolved.clone())).collect())
     };
-    pins.iter().map(of).collect()
+    basis.pins.iter().map(of).collect()
 }
 
 fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
@@ -154,7 +155,13 @@ fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
         drifted: app.drifted,
         bundle: app.bundle.as_ref().map(|bundle| bundle.digest),
         version: app.version.clone(),
-        planned_on: live.map(|live| Flat::of(&live.0, &plan.owner)),
+        planned_on: live.map(|live| {
+            let written = plan.steps.iter().filter(|step| step.app == app.name).find_map(|step| match &step.action {
+                Action::Create(spec) | Action::Update(spec) => Some(Flat::of(&spec.0, &plan.mask)),
+                _ => None,
+            });
+            Flat::of(&live.0, &plan.mask).hidden_as(&written.unwrap_or_default(), &plan.mask)
+        }),
         relies_on: relied_on(plan, basis, app),
     }
 }
@@ -217,7 +224,7 @@ impl StoredField {
 }
 
 fn stored_step(plan: &Plan, step: &Step) -> StoredStep {
-    let written = |spec: &AppSpec| (fingerprint(&spec.0), Flat::of(&spec.0, &plan.owner));
+    let written = |spec: &AppSpec| (fingerprint(&spec.0), Flat::of(&spec.0, &plan.mask));
     let milliseconds = |within: Duration| u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
     StoredStep {
         id: step.id,

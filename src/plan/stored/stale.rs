@@ -11,7 +11,7 @@ use crate::bundle::{BundleSet, compare};
 use crate::canonical::fingerprint;
 use crate::desired::DesiredSet;
 use crate::diff::{Flat, LiveSet, differing};
-use crate::model::{AppName, Digest, LiveApp};
+use crate::model::{AppName, Digest, LiveApp, Mask};
 use crate::resolve::{Project, Selection};
 
 /// How many files or fields a reason names.
@@ -212,21 +212,21 @@ impl StoredPlan {
     }
 
     /// What would be sent. The same code and manifest may stand for another spec: an output of a run is another.
-    pub fn specs(&self, desired: &DesiredSet) -> Vec<Staleness> {
+    pub fn specs(&self, desired: &DesiredSet, mask: &Mask) -> Vec<Staleness> {
         let stale = |(step, expected, flat): (&StoredStep, crate::model::Fingerprint, &Flat)| {
             let now = spec_now(desired, &step.app, flat);
             if now.as_ref().is_some_and(|spec| fingerprint(&spec.0) == expected) {
                 return None;
             }
-            let now = now.map(|spec| Flat::of(&spec.0, &self.manifest)).unwrap_or_default();
+            let now = now.map(|spec| Flat::of(&spec.0, mask)).unwrap_or_default();
             Some(Staleness::Spec { app: step.app.clone(), fields: differing(flat, &now) })
         };
         self.written().filter_map(stale).collect()
     }
 
     /// The live apps that steps were planned on, and those that have to run for them.
-    pub fn live(&self, live: &LiveSet) -> Vec<Staleness> {
-        let steps = self.steps.iter().filter_map(|step| self.precondition(step, live.apps.get(&step.app)));
+    pub fn live(&self, live: &LiveSet, mask: &Mask) -> Vec<Staleness> {
+        let steps = self.steps.iter().filter_map(|step| self.precondition(step, live.apps.get(&step.app), mask));
         let relied_on = self.apps.iter().flat_map(|app| app.relies_on.iter().map(|on| (app.name.clone(), on)));
         let dependencies = relied_on.filter_map(|(of, on)| match live.apps.get(on) {
             Some(live) if !live.is_stopped() => None,
@@ -235,7 +235,7 @@ impl StoredPlan {
         steps.chain(dependencies).collect()
     }
 
-    fn precondition(&self, step: &StoredStep, live: Option<&LiveApp>) -> Option<Staleness> {
+    fn precondition(&self, step: &StoredStep, live: Option<&LiveApp>, mask: &Mask) -> Option<Staleness> {
         let app = step.app.clone();
         let is_planned = |live: &LiveApp| match step.action {
             StoredAction::Create { fingerprint: planned, .. } | StoredAction::Update { fingerprint: planned, .. } => {
@@ -253,7 +253,7 @@ impl StoredPlan {
             (StoredPrecondition::Same(expected), Some(live)) if fingerprint(&live.0) == expected => None,
             (StoredPrecondition::Same(_), Some(live)) => {
                 let on = self.apps.iter().find(|planned| planned.name == app)?.planned_on.clone().unwrap_or_default();
-                let fields = differing(&on, &Flat::of(&live.0, &self.manifest));
+                let fields = differing(&on, &Flat::of(&live.0, mask).hidden_as(&on, mask));
                 Some(Staleness::Changed { app, fields, applied: is_planned(live) })
             }
         }
