@@ -25,7 +25,7 @@ pub fn base(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
         None => (if insecure { "http" } else { "https" }, text),
         Some(("dns", rest)) => (if insecure { "http" } else { "https" }, rest.strip_prefix('/').ok_or_else(malformed)?),
         Some(("http", rest)) => ("http", rest),
-        Some(("https", rest)) => (if insecure { "http" } else { "https" }, rest),
+        Some(("https", rest)) => ("https", rest),
         Some((other, _)) => return Err(EndpointError::Scheme(other.to_owned())),
     };
     let rest = rest.trim_end_matches('/');
@@ -34,11 +34,6 @@ pub fn base(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
         Some(authority) if !authority.host().is_empty() && uri.query().is_none() => Ok(uri),
         _ => Err(malformed()),
     }
-}
-
-/// An address as a control plane tells it: as [`base`], and an `https` that is written always counts.
-pub fn base_as_told(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
-    base(endpoint, insecure && !endpoint.starts_with("https://"))
 }
 
 /// Whether an address is of this machine.
@@ -61,7 +56,7 @@ mod tests {
         check("dns:///host.example.com", true, "http://host.example.com");
         check("host.example.com:8089", false, "https://host.example.com:8089");
         check("https://h.example.com/base/", false, "https://h.example.com/base");
-        check("https://h.example.com", true, "http://h.example.com");
+        check("https://h.example.com", true, "https://h.example.com");
         check("http://localhost:8090", false, "http://localhost:8090");
         check("127.0.0.1:8765", true, "http://127.0.0.1:8765");
         check("dns://resolver/host", false, "`dns://resolver/host` is not an address");

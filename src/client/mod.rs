@@ -144,7 +144,7 @@ impl Client {
         if answer.cluster_endpoint.is_empty() {
             return Ok(self.channel.clone());
         }
-        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure).map_err(|error| {
+        let base = endpoint::base(&answer.cluster_endpoint, insecure).map_err(|error| {
             let message = format!("the server named an unusable cluster: {error}");
             RpcError::answered(method, RpcCode::Internal, message)
         })?;

@@ -173,8 +173,10 @@ impl Way<'_> {
                 CertificateError::Revoked => trouble(format!("the certificate of {host} has been revoked")),
                 other => trouble(format!("the certificate of {host} is not accepted: {other}")).help(authority),
             },
-            rustls::Error::InvalidMessage(_) => trouble(format!("{} does not speak TLS", self.place))
-                .help("an address with `http://` is spoken to without; so is one with `insecure = true`"),
+            rustls::Error::InvalidMessage(_) => trouble(format!("{} does not speak TLS", self.place)).help(
+                "an address with `http://` is spoken to without; so is one without `https://` and with \
+                     `insecure = true`",
+            ),
             rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
                 trouble(format!("{host} asks for a client certificate, which flyte cannot show"))
             }
