@@ -2,6 +2,8 @@
 
 use http::Uri;
 
+use crate::model::target;
+
 /// Why an address cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
@@ -11,6 +13,9 @@ pub enum EndpointError {
     Scheme(String),
     #[error("`{0}` is not an address")]
     Malformed(String),
+    /// Nothing of it is told: it may hold a password.
+    #[error("the endpoint has a user before its host, and takes none: `auth` tells how to log in")]
+    User,
 }
 
 /// The base of all requests: `dns:///host`, `host:port`, `https://host/base` and `http://host` are understood. A
@@ -19,6 +24,9 @@ pub fn base(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
     let text = endpoint.trim();
     if text.is_empty() {
         return Err(EndpointError::Empty);
+    }
+    if target::without_user(text).is_some() {
+        return Err(EndpointError::User);
     }
     let malformed = || EndpointError::Malformed(endpoint.to_owned());
     let (scheme, rest) = match text.split_once("://") {
@@ -65,6 +73,9 @@ mod tests {
             false,
             "`grpc://` is not a scheme of a control plane: `dns:///host`, `https://host` and `http://host` are",
         );
+        let user = "the endpoint has a user before its host, and takes none: `auth` tells how to log in";
+        check("dns:///me:canary@host", false, user);
+        check("me:canary@host", true, user);
         check("  ", false, "the endpoint is empty");
     }
 }

@@ -119,6 +119,15 @@ pub fn host(endpoint: &str) -> &str {
     }
 }
 
+/// An endpoint without the user, and maybe the password, before its host. `None` where there is none.
+pub fn without_user(endpoint: &str) -> Option<String> {
+    let begin = endpoint.find("://").map_or(0, |at| at + 3);
+    let begin = begin + endpoint[begin..].find(|c| c != '/')?;
+    let end = endpoint[begin..].find(['/', '?', '#']).map_or(endpoint.len(), |length| begin + length);
+    let user = endpoint[begin..end].rfind('@')?;
+    Some(format!("{}{}", &endpoint[..begin], &endpoint[begin + user + 1..]))
+}
+
 /// Whether a host is an IP address.
 pub fn is_address(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok()
@@ -161,6 +170,20 @@ mod tests {
         check("http://x", false, true);
         check("dns:///x", true, true);
         check("x:8089", false, false);
+    }
+
+    #[test]
+    fn a_user_is_taken_out() {
+        let check = |endpoint: &str, expected: Option<&str>| {
+            assert_eq!(without_user(endpoint).as_deref(), expected, "{endpoint}");
+        };
+        check("dns:///me:canary@h:8089", Some("dns:///h:8089"));
+        check("https://me:can@ary@h/base", Some("https://h/base"));
+        check("me@h", Some("h"));
+        check("//me@h", Some("//h"));
+        check("https://h/a@b", None);
+        check("h:8089", None);
+        check("", None);
     }
 
     #[test]

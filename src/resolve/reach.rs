@@ -19,7 +19,7 @@ pub fn settings(chosen: &Chosen, environment: &BTreeMap<String, String>) -> Vec<
         return Vec::new();
     }
     let mut list = List { prefix: format!("target.{}.", chosen.target.name), settings: Vec::new() };
-    list.add("endpoint", &parts.endpoint, |endpoint| text(&without_password(endpoint)));
+    list.add("endpoint", &parts.endpoint, |endpoint| text(endpoint));
     list.add_or("insecure", &parts.insecure, false, |value| Value::Boolean(*value));
     list.add_or("insecure_skip_verify", &parts.insecure_skip_verify, false, |value| Value::Boolean(*value));
     list.add("ca_file", &parts.ca_file, |path| text(&path.display().to_string()));

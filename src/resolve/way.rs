@@ -9,7 +9,7 @@ use crate::config::{self, Part, Parts, Sourced};
 use crate::diagnostic::{Diagnostic, FileId, Span, codes};
 use crate::manifest::check::{Phase, check_table};
 use crate::manifest::rules::targets;
-use crate::manifest::{Manifest, Node, Table, normal};
+use crate::manifest::{Manifest, Node, Table, address, normal};
 use crate::model::target::{self, AuthKind, SecretSource};
 use crate::schema::Schema;
 
@@ -68,6 +68,7 @@ impl Way {
     /// Where the SDK's rules about plain HTTP are traps, what is meant. To be called with all parts in place: a trap
     /// may be made of a part of the file and one of the table.
     fn settle(&mut self) {
+        self.leave_user_out();
         let parts = &mut self.parts;
         let endpoint = parts.endpoint.as_ref().map_or("", |endpoint| endpoint.value.as_str());
         let is_of_sdk = |origin: &Origin| !matches!(origin, Origin::Text { .. });
@@ -106,6 +107,27 @@ impl Way {
         }
         let finding = self.in_the_clear();
         self.findings.extend(finding);
+    }
+
+    /// A user in an endpoint is never used, and what stands beside it may be a password: nobody gets to see either.
+    fn leave_user_out(&mut self) {
+        let Some(endpoint) = &mut self.parts.endpoint else { return };
+        let Some(bare) = target::without_user(&endpoint.value) else { return };
+        endpoint.value = bare;
+        let found = |what: &str| format!("{what} has {}", address::USER);
+        let ignored = |what: &str| {
+            let help = "nothing of it is used; take it out of the address";
+            Diagnostic::warning(codes::LITERAL_SECRET, found(what)).help(help)
+        };
+        let finding = match &endpoint.origin {
+            Origin::Flag(flag) => Diagnostic::error(codes::LITERAL_SECRET, found(flag)).help(address::WITHOUT_USER),
+            Origin::Config { span, key } => ignored(key).label(*span, "not used").conceal(*span),
+            Origin::Variable(name) => ignored(name),
+            Origin::ApiKey(name) => ignored(name),
+            // The checks told of it.
+            Origin::Text { .. } | Origin::Default | Origin::Guessed => return,
+        };
+        self.findings.push(finding);
     }
 
     /// Credentials of the table over a file that asks for plain HTTP. What a table says alone is told by the rules.

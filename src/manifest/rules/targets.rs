@@ -149,7 +149,7 @@ fn not_so_insecure(table: &Table) -> Option<Diagnostic> {
 fn literals(table: &Table, findings: &mut Vec<Diagnostic>) {
     for entry in &table.entries {
         let help = match entry.key.as_str() {
-            "endpoint" => "leave user and password out: `auth` tells how to log in",
+            "endpoint" => address::WITHOUT_USER,
             "proxy" => "a proxy that asks for a password is named in the environment, as `HTTPS_PROXY`",
             _ => address::NAME_ITS_PLACE,
         };
