@@ -11,6 +11,7 @@ mod detail;
 mod endpoint;
 mod lookup;
 mod network;
+mod pages;
 mod project;
 mod secret;
 mod store;
@@ -46,6 +47,7 @@ use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
 pub use network::{NetworkError, Timeouts, install_cryptography};
+use pages::Pages;
 pub use secret::SecretName;
 use transport::Channel;
 
@@ -187,7 +189,7 @@ impl ControlPlane for Client {
         let method = "AppService/List";
         let apps = self.channel.apps();
         let mut all = Vec::new();
-        let mut token = String::new();
+        let (mut pages, mut token) = (Pages::of(method), String::new());
         loop {
             let request = ListRequest {
                 filter_by: Some(list_request::FilterBy::Project(Box::new(project_identifier(scope)))),
@@ -200,14 +202,10 @@ impl ControlPlane for Client {
             })
             .await?;
             all.extend(page.apps);
-            if page.token.is_empty() {
-                return Ok(all);
+            match pages.next(page.token)? {
+                Some(next) => token = next,
+                None => return Ok(all),
             }
-            if page.token == token {
-                let message = "the server names the same page as the next one";
-                return Err(RpcError::answered(method, RpcCode::Internal, message));
-            }
-            token = page.token;
         }
     }
 

@@ -11,7 +11,9 @@ use flyte::client::{Client, Timeouts};
 use flyte::model::target::Connection;
 use flyte::port::{ControlPlane as _, Delivery, RpcCode};
 use flyte_schema::flyteidl2::app::{CreateRequest, CreateResponse, GetResponse, ListRequest, ListResponse};
+use flyte_schema::flyteidl2::cluster::SelectClusterResponse;
 use flyte_schema::flyteidl2::core::{Container, KeyValuePair};
+use flyte_schema::flyteidl2::secret::ListSecretsResponse;
 use futures::StreamExt as _;
 
 use super::server::{Certificate, Request, Server, answer, keep_silent, page, proto, read_request, rpc_error};
@@ -63,6 +65,29 @@ async fn a_server_that_asks_for_time_gets_it_within_the_deadline() {
     let error = patient(&server.url("http")).get(&id()).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5) && server.requests().len() == 1);
     assert!(error.message.contains("it asks to wait for 3600s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_that_goes_in_a_circle_ends() {
+    let circle = || {
+        let count = AtomicUsize::new(0);
+        Server::http(move |request| {
+            let token = ["a", "b"][count.fetch_add(1, Ordering::Relaxed) % 2].to_owned();
+            match () {
+                () if request.asks("SelectCluster") => proto(&SelectClusterResponse::default()),
+                () if request.asks("ListSecrets") => proto(&ListSecretsResponse { token, ..Default::default() }),
+                () => proto(&ListResponse { token, ..Default::default() }),
+            }
+        })
+    };
+    let server = circle();
+    let error = client(&server.url("http")).list(&scope()).await.unwrap_err();
+    assert_eq!((error.method.as_str(), server.requests().len()), ("AppService/List", 3));
+    assert!(error.message.contains("it names the same page again"), "{error}");
+    let server = circle();
+    let error = client(&server.url("http")).list_secrets(&scope()).await.unwrap_err();
+    assert_eq!((error.method.as_str(), server.requests().len()), ("SecretService/ListSecrets", 4));
+    assert!(error.message.contains("it names the same page again"), "{error}");
 }
 
 #[tokio::test]
