@@ -25,7 +25,6 @@ mod trouble;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use flyte_schema::flyteidl2::app::{
@@ -49,6 +48,7 @@ use network::Network;
 pub use network::{NetworkError, Timeouts, install_cryptography};
 use pages::Pages;
 pub use secret::SecretName;
+use stream::Opening;
 use transport::Channel;
 
 /// Apps on a page.
@@ -298,15 +298,21 @@ impl ControlPlane for Client {
     }
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
-        let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
-        let channel = match self.select(operation, identifier(app).into()).await {
-            Err(error) if error.delivery == Delivery::Answered => self.channel.clone(),
-            selected => selected?,
-        };
-        stream::tail(&channel, app).await
+        stream::tail(&self.log_channel(app).await?, app, Opening::Soon).await
+    }
+
+    async fn logs_so_far(&self, app: &AppId) -> Result<Lines, RpcError> {
+        stream::tail(&self.log_channel(app).await?, app, Opening::First).await
     }
 }
 
-/// How long to wait for a stream's headers before going on without them: a server may send them only with its first
-/// message.
-const HEADERS: Duration = Duration::from_secs(1);
+impl Client {
+    /// What serves the logs of an app.
+    async fn log_channel(&self, app: &AppId) -> Result<Channel, RpcError> {
+        let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
+        match self.select(operation, identifier(app).into()).await {
+            Err(error) if error.delivery == Delivery::Answered => Ok(self.channel.clone()),
+            selected => selected,
+        }
+    }
+}

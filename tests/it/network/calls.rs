@@ -91,6 +91,26 @@ async fn a_list_that_goes_in_a_circle_ends() {
 }
 
 #[tokio::test]
+async fn what_there_is_of_a_log_is_waited_for_until_the_server_answers() {
+    let late = |pause: Duration| {
+        Server::http(move |request| {
+            if request.asks("SelectCluster") {
+                return proto(&SelectClusterResponse::default());
+            }
+            std::thread::sleep(pause);
+            rpc_error("403 Forbidden", r#"{"code":"permission_denied","message":"no"}"#)
+        })
+    };
+    let server = late(Duration::from_secs(2));
+    let error = patient(&server.url("http")).logs_so_far(&id()).await.err().unwrap();
+    assert_eq!(error.code, RpcCode::PermissionDenied, "{error}");
+    let server = late(Duration::from_secs(60));
+    let error = client(&server.url("http")).logs_so_far(&id()).await.err().unwrap();
+    assert_eq!((error.code, error.delivery), (RpcCode::DeadlineExceeded, Delivery::Unanswered));
+    assert!(error.message.contains("no answer within 1s"), "{error}");
+}
+
+#[tokio::test]
 async fn a_write_that_was_never_sent_is_sent_again() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let late = std::thread::spawn(move || {
