@@ -52,15 +52,21 @@ async fn reads_are_repeated_under_one_request_id_and_writes_are_not() {
 #[tokio::test]
 async fn a_server_that_asks_for_time_gets_it_within_the_deadline() {
     let body = r#"{"code":"resource_exhausted","message":"too many"}"#;
-    let refusal = |wait| {
+    let refusal = |wait: &str| {
         answer("429 Too Many Requests", &format!("content-type: application/json\r\nretry-after: {wait}\r\n"), body)
     };
-    let server = failing(1, refusal(1));
+    let server = failing(1, refusal("1"));
     let begun = Instant::now();
     assert!(patient(&server.url("http")).get(&id()).await.is_ok());
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 
-    let server = failing(1, refusal(3600));
+    for forever in ["18446744073709551615", "9223372036854775807"] {
+        let server = failing(1, refusal(forever));
+        let error = patient(&server.url("http")).get(&id()).await.unwrap_err();
+        assert_eq!((error.code, server.requests().len()), (RpcCode::ResourceExhausted, 1), "{error}");
+    }
+
+    let server = failing(1, refusal("3600"));
     let begun = Instant::now();
     let error = patient(&server.url("http")).get(&id()).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5) && server.requests().len() == 1);
