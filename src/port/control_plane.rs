@@ -249,9 +249,14 @@ impl RpcError {
         match self.delivery {
             Delivery::NotSent => false,
             Delivery::Unanswered => true,
+            // `unavailable` in a server's own form may come from a gateway that lost the server after it had begun.
             Delivery::Answered => matches!(
                 self.code,
-                RpcCode::DeadlineExceeded | RpcCode::Canceled | RpcCode::Unknown | RpcCode::Internal
+                RpcCode::DeadlineExceeded
+                    | RpcCode::Canceled
+                    | RpcCode::Unknown
+                    | RpcCode::Internal
+                    | RpcCode::Unavailable
             ),
         }
     }

@@ -152,6 +152,9 @@ async fn how_far_a_write_came_is_told_as_it_is() {
     assert_eq!(delivery(http(page("403 Forbidden", "no")), "http").await, refused);
     let json = rpc_error("400 Bad Request", r#"{"code":"invalid_argument","message":"no"}"#);
     assert_eq!(delivery(http(json.clone()), "http").await, refused);
+    // A gateway may speak as a control plane does, after the write was taken.
+    let gateway = rpc_error("503 Service Unavailable", r#"{"code":"unavailable","message":"upstream"}"#);
+    assert_eq!(delivery(http(gateway), "http").await, (Delivery::Answered, true));
     let torn = |mut stream: std::net::TcpStream| {
         read_request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 9\r\n\r\nabc");
