@@ -38,7 +38,7 @@ use flyte_schema::flyteidl2::project::Project;
 
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
-use crate::model::target::Connection;
+use crate::model::target::{self, Connection};
 use crate::model::{AppId, Guarantees, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 use auth::{AuthError, Authenticator, Surroundings};
@@ -96,12 +96,15 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn at(connection: &Connection, surroundings: &Surroundings, timeouts: Timeouts) -> Result<Self, ClientError> {
+        let mut connection = connection.clone();
+        // Who asks for encryption has not said that tokens may travel without.
+        connection.insecure &= !target::says_tls(&connection.endpoint);
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
-        let network = Network::new(connection, timeouts)?;
+        let network = Network::new(&connection, timeouts)?;
         let anonymous = Channel::new(base, network, None);
-        let authenticator = Authenticator::new(connection, anonymous.clone(), surroundings)?;
+        let authenticator = Authenticator::new(&connection, anonymous.clone(), surroundings)?;
         let channel = anonymous.with(authenticator);
-        Ok(Self { endpoint: connection.endpoint.clone(), channel })
+        Ok(Self { endpoint: connection.endpoint, channel })
     }
 
     /// The log-in of its calls. `None` where they need none.

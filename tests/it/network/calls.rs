@@ -132,6 +132,13 @@ async fn a_write_that_was_never_sent_is_sent_again() {
 }
 
 #[tokio::test]
+async fn an_address_with_https_is_never_spoken_to_without() {
+    let server = Server::http(|_| proto(&GetResponse::default()));
+    let error = client_of(&Connection::open(server.url("https"), true)).get(&id()).await.unwrap_err();
+    assert_eq!((error.delivery, server.requests().len()), (Delivery::NotSent, 0), "{error}");
+}
+
+#[tokio::test]
 async fn how_far_a_write_came_is_told_as_it_is() {
     let delivery = |server: Server, scheme: &'static str| async move {
         let error = client(&server.url(scheme)).create(app()).await.unwrap_err();
