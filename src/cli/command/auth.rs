@@ -68,7 +68,7 @@ async fn embedded(command: Command, target: &Target) -> Result<Answer> {
     let answer = Answer::text(asks_for_none).with("target", &target.name).with("kind", "none");
     match command {
         Command::Login => Ok(answer),
-        Command::Logout => Ok(answer.with("forgotten", [(); 0])),
+        Command::Logout => Ok(answer.with("forgotten", [(); 0]).with("keyring_is_shut", false)),
         Command::Whoami => {
             let state = crate::cli::directories::state()?;
             let running = daemon::locate(&state).await.ok_or_else(|| {
