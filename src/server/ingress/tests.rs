@@ -219,7 +219,8 @@ async fn an_upgraded_connection_is_passed_through_and_is_in_flight_until_it_ends
         tokio::io::copy(&mut from, &mut to).await.expect("an echo");
     });
     let mut stream = TcpStream::connect(("127.0.0.1", bed.port)).await.expect("the ingress listens");
-    let request = b"GET /socket HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: echo\r\n\r\n";
+    let request =
+        b"GET /socket HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: echo\r\n\r\n";
     stream.write_all(request).await.expect("it is read");
     let head = read_head(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 101") && head.contains("upgrade: echo"), "{head}");
