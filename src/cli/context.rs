@@ -17,6 +17,8 @@ use crate::client::auth::Surroundings;
 use crate::config::{self, Config, Directories};
 use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
+use crate::manifest::address::{USER, WITHOUT_USER};
+use crate::model::target::without_user;
 use crate::pipeline::Request;
 use crate::plan::Policy;
 use crate::port::{Events, NoEvents, Ports};
@@ -47,6 +49,9 @@ impl Context {
         if !manifest.exists() {
             return Err(Failure::new(format!("there is no {}", manifest.display()))
                 .help("name a flyte.toml, or a directory that has one"));
+        }
+        if self.global.endpoint.as_deref().is_some_and(|endpoint| without_user(endpoint).is_some()) {
+            return Err(Failure::new(format!("--endpoint has {USER}")).help(WITHOUT_USER));
         }
         let directory = env::current_dir()?;
         Ok(Request {

@@ -10,7 +10,7 @@ use http::{Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use reqwest::Body;
 
-use super::network::place;
+use super::network::{Network, place};
 use super::text::{cut, excerpt};
 use super::trouble::{Trouble, proxy_wants_credentials};
 use crate::port::{Delivery, RpcCode};
@@ -29,7 +29,7 @@ const LONG: usize = 400;
 ///
 /// # Errors
 /// For what something else must have sent, or nobody can read.
-pub async fn admit(response: Response<Body>, proxy: Option<&str>) -> Result<Response<Body>, Trouble> {
+pub async fn admit(response: Response<Body>, address: &Uri, network: &Network) -> Result<Response<Body>, Trouble> {
     let status = response.status();
     let kind = header(&response, CONTENT_TYPE);
     if status.is_redirection() {
@@ -49,7 +49,9 @@ pub async fn admit(response: Response<Body>, proxy: Option<&str>) -> Result<Resp
         return Err(not_a_control_plane(message));
     }
     if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-        return Err(proxy_wants_credentials(proxy.unwrap_or("in between")));
+        let proxy = network.proxy_to(address);
+        let help = network.proxy_credentials_go(address);
+        return Err(proxy_wants_credentials(proxy.as_deref().unwrap_or("in between"), help));
     }
     let (mut parts, body) = response.into_parts();
     let told = Told::read(&parts, body).await;
@@ -63,7 +65,7 @@ pub async fn admit(response: Response<Body>, proxy: Option<&str>) -> Result<Resp
         Some(trouble) => trouble,
         None => refusal(status, &kind, &told),
     };
-    if let Some(proxy) = proxy {
+    if let Some(proxy) = network.proxy_to(address) {
         trouble.message += &format!(" (through the proxy {proxy})");
     }
     Err(Trouble { wait, ..trouble })

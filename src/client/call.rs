@@ -101,7 +101,7 @@ where
     // As long as asked for, where that is within the deadline.
     let wait = |failed: &Failed, usual: Option<Duration>| {
         let wait = failed.wait.unwrap_or_default().max(usual?);
-        (begun.elapsed() + wait < patience).then_some(wait)
+        (wait < patience.saturating_sub(begun.elapsed())).then_some(wait)
     };
     send.retry(waits()).when(again).adjust(wait).await
 }

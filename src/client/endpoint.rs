@@ -2,6 +2,8 @@
 
 use http::Uri;
 
+use crate::model::target;
+
 /// Why an address cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
@@ -11,6 +13,9 @@ pub enum EndpointError {
     Scheme(String),
     #[error("`{0}` is not an address")]
     Malformed(String),
+    /// Nothing of it is told: it may hold a password.
+    #[error("the endpoint has a user before its host, and takes none: `auth` tells how to log in")]
+    User,
 }
 
 /// The base of all requests: `dns:///host`, `host:port`, `https://host/base` and `http://host` are understood. A
@@ -20,12 +25,15 @@ pub fn base(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
     if text.is_empty() {
         return Err(EndpointError::Empty);
     }
+    if target::without_user(text).is_some() {
+        return Err(EndpointError::User);
+    }
     let malformed = || EndpointError::Malformed(endpoint.to_owned());
     let (scheme, rest) = match text.split_once("://") {
         None => (if insecure { "http" } else { "https" }, text),
         Some(("dns", rest)) => (if insecure { "http" } else { "https" }, rest.strip_prefix('/').ok_or_else(malformed)?),
         Some(("http", rest)) => ("http", rest),
-        Some(("https", rest)) => (if insecure { "http" } else { "https" }, rest),
+        Some(("https", rest)) => ("https", rest),
         Some((other, _)) => return Err(EndpointError::Scheme(other.to_owned())),
     };
     let rest = rest.trim_end_matches('/');
@@ -34,11 +42,6 @@ pub fn base(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
         Some(authority) if !authority.host().is_empty() && uri.query().is_none() => Ok(uri),
         _ => Err(malformed()),
     }
-}
-
-/// An address as a control plane tells it: as [`base`], and an `https` that is written always counts.
-pub fn base_as_told(endpoint: &str, insecure: bool) -> Result<Uri, EndpointError> {
-    base(endpoint, insecure && !endpoint.starts_with("https://"))
 }
 
 /// Whether an address is of this machine.
@@ -61,7 +64,7 @@ mod tests {
         check("dns:///host.example.com", true, "http://host.example.com");
         check("host.example.com:8089", false, "https://host.example.com:8089");
         check("https://h.example.com/base/", false, "https://h.example.com/base");
-        check("https://h.example.com", true, "http://h.example.com");
+        check("https://h.example.com", true, "https://h.example.com");
         check("http://localhost:8090", false, "http://localhost:8090");
         check("127.0.0.1:8765", true, "http://127.0.0.1:8765");
         check("dns://resolver/host", false, "`dns://resolver/host` is not an address");
@@ -70,6 +73,9 @@ mod tests {
             false,
             "`grpc://` is not a scheme of a control plane: `dns:///host`, `https://host` and `http://host` are",
         );
+        let user = "the endpoint has a user before its host, and takes none: `auth` tells how to log in";
+        check("dns:///me:canary@host", false, user);
+        check("me:canary@host", true, user);
         check("  ", false, "the endpoint is empty");
     }
 }

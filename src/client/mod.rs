@@ -11,6 +11,7 @@ mod detail;
 mod endpoint;
 mod lookup;
 mod network;
+mod pages;
 mod project;
 mod secret;
 mod store;
@@ -24,7 +25,6 @@ mod trouble;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use flyte_schema::flyteidl2::app::{
@@ -38,7 +38,7 @@ use flyte_schema::flyteidl2::project::Project;
 
 use crate::model::parameter::{Artifact as ArtifactRef, RunChoice};
 use crate::model::spec::identifier;
-use crate::model::target::Connection;
+use crate::model::target::{self, Connection};
 use crate::model::{AppId, Guarantees, Scope};
 use crate::port::{ControlPlane, Delivery, Lines, Parcel, RpcCode, RpcError, Run, Updates};
 use auth::{AuthError, Authenticator, Surroundings};
@@ -46,7 +46,9 @@ use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
 pub use network::{NetworkError, Timeouts, install_cryptography};
+use pages::Pages;
 pub use secret::SecretName;
+use stream::Opening;
 use transport::Channel;
 
 /// Apps on a page.
@@ -94,12 +96,15 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn at(connection: &Connection, surroundings: &Surroundings, timeouts: Timeouts) -> Result<Self, ClientError> {
+        let mut connection = connection.clone();
+        // Who asks for encryption has not said that tokens may travel without.
+        connection.insecure &= !target::says_tls(&connection.endpoint);
         let base = endpoint::base(&connection.endpoint, connection.insecure)?;
-        let network = Network::new(connection, timeouts)?;
+        let network = Network::new(&connection, timeouts)?;
         let anonymous = Channel::new(base, network, None);
-        let authenticator = Authenticator::new(connection, anonymous.clone(), surroundings)?;
+        let authenticator = Authenticator::new(&connection, anonymous.clone(), surroundings)?;
         let channel = anonymous.with(authenticator);
-        Ok(Self { endpoint: connection.endpoint.clone(), channel })
+        Ok(Self { endpoint: connection.endpoint, channel })
     }
 
     /// The log-in of its calls. `None` where they need none.
@@ -144,7 +149,7 @@ impl Client {
         if answer.cluster_endpoint.is_empty() {
             return Ok(self.channel.clone());
         }
-        let base = endpoint::base_as_told(&answer.cluster_endpoint, insecure).map_err(|error| {
+        let base = endpoint::base(&answer.cluster_endpoint, insecure).map_err(|error| {
             let message = format!("the server named an unusable cluster: {error}");
             RpcError::answered(method, RpcCode::Internal, message)
         })?;
@@ -187,7 +192,7 @@ impl ControlPlane for Client {
         let method = "AppService/List";
         let apps = self.channel.apps();
         let mut all = Vec::new();
-        let mut token = String::new();
+        let (mut pages, mut token) = (Pages::of(method), String::new());
         loop {
             let request = ListRequest {
                 filter_by: Some(list_request::FilterBy::Project(Box::new(project_identifier(scope)))),
@@ -200,14 +205,10 @@ impl ControlPlane for Client {
             })
             .await?;
             all.extend(page.apps);
-            if page.token.is_empty() {
-                return Ok(all);
+            match pages.next(page.token)? {
+                Some(next) => token = next,
+                None => return Ok(all),
             }
-            if page.token == token {
-                let message = "the server names the same page as the next one";
-                return Err(RpcError::answered(method, RpcCode::Internal, message));
-            }
-            token = page.token;
         }
     }
 
@@ -300,15 +301,21 @@ impl ControlPlane for Client {
     }
 
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
-        let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
-        let channel = match self.select(operation, identifier(app).into()).await {
-            Err(error) if error.delivery == Delivery::Answered => self.channel.clone(),
-            selected => selected?,
-        };
-        stream::tail(&channel, app).await
+        stream::tail(&self.log_channel(app).await?, app, Opening::Soon).await
+    }
+
+    async fn logs_so_far(&self, app: &AppId) -> Result<Lines, RpcError> {
+        stream::tail(&self.log_channel(app).await?, app, Opening::First).await
     }
 }
 
-/// How long to wait for a stream's headers before going on without them: a server may send them only with its first
-/// message.
-const HEADERS: Duration = Duration::from_secs(1);
+impl Client {
+    /// What serves the logs of an app.
+    async fn log_channel(&self, app: &AppId) -> Result<Channel, RpcError> {
+        let operation = select_cluster_request::Operation::OPERATION_TAIL_LOGS;
+        match self.select(operation, identifier(app).into()).await {
+            Err(error) if error.delivery == Delivery::Answered => Ok(self.channel.clone()),
+            selected => selected,
+        }
+    }
+}

@@ -70,6 +70,8 @@ pub struct Network {
     direct: reqwest::Client,
     outward: reqwest::Client,
     proxies: Arc<Matcher>,
+    /// The proxy is the target's own.
+    has_own_proxy: bool,
     pub timeouts: Timeouts,
     /// Certificates are not checked.
     pub trusts_anyone: bool,
@@ -119,7 +121,8 @@ impl Network {
             None if cfg!(target_os = "linux") && !has_proxy_variables() => (direct.clone(), Matcher::builder().build()),
             None => (builder().build().map_err(without_roots)?, Matcher::from_system()),
         };
-        Ok(Self { direct, outward, proxies: Arc::new(proxies), timeouts, trusts_anyone })
+        let has_own_proxy = connection.proxy.is_some();
+        Ok(Self { direct, outward, proxies: Arc::new(proxies), has_own_proxy, timeouts, trusts_anyone })
     }
 
     /// The client for an address.
@@ -133,6 +136,14 @@ impl Network {
             return None;
         }
         self.proxies.intercept(address).map(|proxy| place(proxy.uri()))
+    }
+
+    /// Where to write the user and the password of that proxy.
+    pub fn proxy_credentials_go(&self, address: &Uri) -> String {
+        let variable = if address.scheme_str() == Some("http") { "HTTP_PROXY" } else { "HTTPS_PROXY" };
+        let own = "remove `proxy` from the target (`admin.httpProxyURL` of the Flyte config) and ";
+        let instead = if self.has_own_proxy { own } else { "" };
+        format!("{instead}write them into its address: `http://user:password@host:port` in {variable}")
     }
 }
 

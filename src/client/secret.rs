@@ -11,6 +11,7 @@ use flyte_schema::flyteidl2::secret::{
 use futures::{StreamExt, TryStreamExt};
 
 use super::call::{Kind, call};
+use super::pages::Pages;
 use super::transport::Channel;
 use super::{Client, project_identifier};
 use crate::model::Scope;
@@ -62,7 +63,8 @@ impl Client {
         let channel = self.secret_channel(scope).await?;
         let secrets = channel.secrets();
         let mut names = Vec::new();
-        let mut token = String::new();
+        let method = "SecretService/ListSecrets";
+        let (mut pages, mut token) = (Pages::of(method), String::new());
         loop {
             let request = ListSecretsRequest {
                 organization: scope.org.clone(),
@@ -72,7 +74,7 @@ impl Client {
                 token: token.clone(),
                 ..Default::default()
             };
-            let page = call(&channel, "SecretService/ListSecrets", Kind::Read, |options| {
+            let page = call(&channel, method, Kind::Read, |options| {
                 let (secrets, request) = (secrets.clone(), request.clone());
                 async move { Ok(secrets.list_secrets_with_options(request, options).await?.into_owned()) }
             })
@@ -85,12 +87,13 @@ impl Client {
                 },
                 name: secret.id.name.clone(),
             }));
-            if page.token.is_empty() || page.token == token {
-                names.sort();
-                return Ok(names);
+            match pages.next(page.token)? {
+                Some(next) => token = next,
+                None => break,
             }
-            token = page.token;
         }
+        names.sort();
+        Ok(names)
     }
 
     /// # Errors

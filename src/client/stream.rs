@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use connectrpc::ConnectError;
 use connectrpc::client::CallOptions;
@@ -13,17 +14,30 @@ use flyte_schema::flyteidl2::logs::dataplane::{LogLine as WireLine, LogLineOrigi
 use futures::StreamExt;
 use tokio::sync::{Notify, mpsc};
 
-use super::HEADERS;
 use super::auth::Credential;
 use super::call::{request_id, stream_error};
 use super::caller::{Caller, Refused};
 use super::transport::{Channel, METER, Meter};
+use super::trouble::seconds;
 use crate::model::AppId;
 use crate::model::spec::identifier;
-use crate::port::{Lines, LogLine, RpcError, Update, Updates};
+use crate::port::{Delivery, Lines, LogLine, RpcCode, RpcError, Update, Updates};
 
 /// Messages that may wait for their reader.
 const WAITING: usize = 256;
+
+/// How long to wait for a stream's headers before going on without them: a server may send them only with its first
+/// message.
+const HEADERS: Duration = Duration::from_secs(1);
+
+/// Until when one waits for a stream to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Not for long: messages may come at any time.
+    Soon,
+    /// As for the answer to a call. What is not opened by then has failed.
+    First,
+}
 
 type Reader<T> = mpsc::Receiver<Result<T, RpcError>>;
 
@@ -33,7 +47,7 @@ pub async fn watch(channel: &Channel, app: &AppId) -> Result<Updates, RpcError> 
     let wanted = identifier(app);
     let request =
         WatchRequest { target: Some(watch_request::Target::AppId(Box::new(wanted.clone()))), ..Default::default() };
-    let reader = open(channel, method, move |options, outlet: Outlet<WatchResponse>| {
+    let reader = open(channel, method, Opening::Soon, move |options, outlet: Outlet<WatchResponse>| {
         let (apps, request) = (apps.clone(), request.clone());
         async move {
             let mut stream = apps.watch_with_options(request, options).await?;
@@ -54,12 +68,12 @@ pub async fn watch(channel: &Channel, app: &AppId) -> Result<Updates, RpcError> 
     Ok(updates.boxed())
 }
 
-pub async fn tail(channel: &Channel, app: &AppId) -> Result<Lines, RpcError> {
+pub async fn tail(channel: &Channel, app: &AppId, opening: Opening) -> Result<Lines, RpcError> {
     let method = "AppLogsService/TailLogs";
     let logs = channel.log_streams();
     let target = tail_logs_request::Target::AppId(Box::new(identifier(app)));
     let request = TailLogsRequest { target: Some(target), ..Default::default() };
-    let reader = open(channel, method, move |options, outlet: Outlet<TailLogsResponse>| {
+    let reader = open(channel, method, opening, move |options, outlet: Outlet<TailLogsResponse>| {
         let (logs, request) = (logs.clone(), request.clone());
         async move {
             let mut stream = logs.tail_logs_with_options(request, options).await?;
@@ -111,6 +125,7 @@ impl<T> Outlet<T> {
 async fn open<T, F>(
     channel: &Channel,
     method: &'static str,
+    opening: Opening,
     run: impl Fn(CallOptions, Outlet<T>) -> F + Send + Sync + 'static,
 ) -> Result<Reader<T>, RpcError>
 where
@@ -120,8 +135,20 @@ where
     let (sender, mut reader) = mpsc::channel(WAITING);
     let outlet = Outlet { sender, opened: Arc::default(), used: Arc::default() };
     let (authenticator, opened) = (channel.authenticator.clone(), outlet.opened.clone());
+    let id = request_id();
+    let late = || RpcError {
+        method: method.to_owned(),
+        code: RpcCode::DeadlineExceeded,
+        message: format!("no answer within {}", seconds(channel.network.timeouts.read)),
+        request_id: id.clone(),
+        delivery: Delivery::Unanswered,
+        help: None,
+    };
+    let (patience, late) = match opening {
+        Opening::Soon => (HEADERS, None),
+        Opening::First => (channel.network.timeouts.read, Some(late())),
+    };
     tokio::spawn(async move {
-        let id = request_id();
         let caller = Caller { authenticator: authenticator.as_ref(), method, request_id: &id };
         let result = tokio::select! {
             result = follow(&caller, &outlet, &run) => result,
@@ -134,7 +161,7 @@ where
         () = opened.notified() => {}
         // Before it is opened, nothing but an error or the end can come.
         first = reader.recv() => if let Some(Err(error)) = first { return Err(error) },
-        () = tokio::time::sleep(HEADERS) => {}
+        () = tokio::time::sleep(patience) => if let Some(late) = late { return Err(late) },
     }
     Ok(reader)
 }

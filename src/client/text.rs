@@ -59,23 +59,22 @@ pub fn excerpt(text: &str, characters: usize) -> String {
     cut(&without_queries(&chosen), characters)
 }
 
-/// `https://host/path?…` in place of addresses with a query.
+/// `/path?…` in place of paths and addresses with a query: of a whole address any, elsewhere what sets something.
 fn without_queries(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
     let mut shown = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let end = rest[at..].find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'));
-        let end = end.map_or(rest.len(), |length| at + length);
-        match rest[at..end].find('?') {
-            Some(query) => {
-                shown.push_str(&rest[..at + query]);
+    for word in text.split_inclusive(is_end) {
+        let (word, end) = word.split_at(word.trim_end_matches(is_end).len());
+        match word.split_once('?') {
+            Some((before, query)) if before.contains("://") || query.contains(['=', '&', '%']) => {
+                shown.push_str(before);
                 shown.push_str("?…");
             }
-            None => shown.push_str(&rest[..end]),
+            _ => shown.push_str(word),
         }
-        rest = &rest[end..];
+        shown.push_str(end);
     }
-    shown + rest
+    shown
 }
 
 #[cfg(test)]
@@ -105,5 +104,8 @@ mod tests {
         check("<html><body>form</body>", "");
         check("see https://a/b?X-Amz-Signature=1 or 'http://c?d'", "see https://a/b?… or 'http://c?…'");
         check("https://a/b", "https://a/b");
+        check("GET /b/k?X-Amz-Signature=1&a=2 failed", "GET /b/k?… failed");
+        check("no 'k?sig%3Dcanary' here", "no 'k?…' here");
+        check("what? is it so? no=1", "what? is it so? no=1");
     }
 }

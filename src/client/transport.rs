@@ -97,8 +97,7 @@ impl ClientTransport for Http {
             let answered = network.to(&address).execute(request).await;
             let response = answered.map_err(|error| refuse(Trouble::of(&error, &address, &network)))?;
             meter.note(|seen| (seen.status, seen.date) = (Some(response.status().as_u16()), date(response.headers())));
-            let proxy = network.proxy_to(&address);
-            let response = answer::admit(response.into(), proxy.as_deref()).await.map_err(refuse)?;
+            let response = answer::admit(response.into(), &address, &network).await.map_err(refuse)?;
             Ok(response.map(|body| metered(body, meter)))
         })
     }

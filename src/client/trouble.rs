@@ -46,7 +46,7 @@ impl Trouble {
 
     /// A request to `address` that failed. Of the address only scheme, host and port are told.
     pub fn of(error: &reqwest::Error, address: &Uri, network: &Network) -> Self {
-        let way = Way { address, place: place(address), proxy: network.proxy_to(address) };
+        let way = Way { address, place: place(address), network, proxy: network.proxy_to(address) };
         if error.is_connect() { way.no_connection(error, network.timeouts.connect) } else { way.no_answer(error) }
     }
 }
@@ -54,6 +54,7 @@ impl Trouble {
 struct Way<'a> {
     address: &'a Uri,
     place: String,
+    network: &'a Network,
     proxy: Option<String>,
 }
 
@@ -118,7 +119,7 @@ impl Way<'_> {
         let trouble = |message: String| Trouble::new(RpcCode::Unavailable, Delivery::NotSent, message);
         let allow = format!("allow it there, or list `{}` in NO_PROXY where it can be reached directly", self.host());
         Some(if all.contains("authorization required") {
-            proxy_wants_credentials(proxy)
+            proxy_wants_credentials(proxy, self.network.proxy_credentials_go(self.address))
         } else if all.contains("unsuccessful") {
             trouble(format!("the proxy {proxy} refuses to connect to {place}")).help(allow)
         } else if all.contains("unexpected end of file") || all.contains("headers too long") {
@@ -173,8 +174,10 @@ impl Way<'_> {
                 CertificateError::Revoked => trouble(format!("the certificate of {host} has been revoked")),
                 other => trouble(format!("the certificate of {host} is not accepted: {other}")).help(authority),
             },
-            rustls::Error::InvalidMessage(_) => trouble(format!("{} does not speak TLS", self.place))
-                .help("an address with `http://` is spoken to without; so is one with `insecure = true`"),
+            rustls::Error::InvalidMessage(_) => trouble(format!("{} does not speak TLS", self.place)).help(
+                "an address with `http://` is spoken to without; so is one without `https://` and with \
+                     `insecure = true`",
+            ),
             rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
                 trouble(format!("{host} asks for a client certificate, which flyte cannot show"))
             }
@@ -216,10 +219,9 @@ impl Way<'_> {
     }
 }
 
-pub fn proxy_wants_credentials(proxy: &str) -> Trouble {
+pub fn proxy_wants_credentials(proxy: &str, help: String) -> Trouble {
     let message = format!("the proxy {proxy} asks for a user and a password (407)");
-    Trouble::new(RpcCode::Unavailable, Delivery::NotSent, message)
-        .help("write them into its address: `http://user:password@host:port` in HTTPS_PROXY")
+    Trouble::new(RpcCode::Unavailable, Delivery::NotSent, message).help(help)
 }
 
 /// The error of a kind among the causes of another.

@@ -265,4 +265,8 @@ impl ControlPlane for Observed {
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError> {
         self.inner.tail_logs(app).await
     }
+
+    async fn logs_so_far(&self, app: &AppId) -> Result<Lines, RpcError> {
+        self.inner.logs_so_far(app).await
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -14,7 +15,10 @@ use crate::port::Notes;
 /// Files kept; beyond it the oldest go.
 const MAX_ENTRIES: usize = 1_000;
 
-/// A directory of cache files, one flat name each.
+/// How the names of our files begin. The directory may be one that others use too, and theirs are left alone.
+const OURS: [&str; 4] = ["bundle-", "guarantees-", "hashes-", "release-"];
+
+/// A directory of cache files, one flat name each. They hold code and specs: only their owner may read them.
 #[derive(Debug, Clone)]
 pub struct Cache {
     directory: PathBuf,
@@ -53,17 +57,25 @@ impl Cache {
     /// Keeps a file, whole or not at all: a reader never sees half of it.
     pub fn put(&self, name: &str, content: &[u8]) {
         let Some(path) = self.path(name) else { return };
-        if fs::create_dir_all(&self.directory).is_err() {
+        if self.make_directory().is_err() {
             return;
         }
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let draft = self.directory.join(format!(".{name}.{}.{count}", std::process::id()));
-        let written = fs::File::create(&draft).and_then(|mut file| file.write_all(content));
+        // What a process that died has left under this number is in the way of `create_new`.
+        let _ = fs::remove_file(&draft);
+        let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+        let written = opened.and_then(|mut file| file.write_all(content));
         if written.and_then(|()| fs::rename(&draft, &path)).is_err() {
             let _ = fs::remove_file(&draft);
         }
         self.sweep();
+    }
+
+    /// Makes the directory, for its owner alone. One that is there stays as it is.
+    pub(super) fn make_directory(&self) -> std::io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
@@ -71,10 +83,15 @@ impl Cache {
         is_flat.then(|| self.directory.join(name))
     }
 
-    /// Removes the oldest tenth when there is too much; drafts of processes that died age with the rest.
+    /// Removes the oldest tenth of our files when there are too many; drafts of processes that died age with the rest.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.directory) else { return };
-        let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        let is_ours = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            OURS.iter().any(|ours| name.trim_start_matches('.').starts_with(ours))
+        };
+        let paths: Vec<PathBuf> = entries.flatten().filter(is_ours).map(|entry| entry.path()).collect();
         if paths.len() <= MAX_ENTRIES {
             return;
         }
@@ -105,6 +122,8 @@ fn notes_name(control_plane: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -128,6 +147,8 @@ mod tests {
         cache.put("a", b"1");
         cache.put("a", b"2");
         cache.put("../b", b"3");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&cache.directory().join("a")), mode(cache.directory())), (0o600, 0o700));
         assert_eq!(cache.get("a").as_deref(), Some(&b"2"[..]));
         assert!(cache.has("a") && !cache.has("b"));
         assert_eq!(fs::read_dir(cache.directory()).unwrap().count(), 1);
@@ -147,11 +168,15 @@ mod tests {
     fn the_oldest_go_when_it_is_full() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::at(directory.path());
-        for n in 0..MAX_ENTRIES {
-            fs::write(directory.path().join(format!("n{n}")), "").unwrap();
-        }
-        cache.put("new", b"1");
-        assert!(cache.has("new"));
-        assert!(fs::read_dir(directory.path()).unwrap().count() < MAX_ENTRIES);
+        let write = |name: String| fs::write(directory.path().join(name), "").unwrap();
+        (0..MAX_ENTRIES).for_each(|n| write(format!("of-others-{n}")));
+        cache.put("bundle-0", b"1");
+        let count = || fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(count(), MAX_ENTRIES + 1);
+        (1..MAX_ENTRIES).for_each(|n| write(format!("bundle-{n}")));
+        cache.put("hashes-new", b"1");
+        assert!(cache.has("hashes-new"));
+        assert_eq!(count(), 2 * MAX_ENTRIES + 1 - MAX_ENTRIES / 10);
+        assert!((0..MAX_ENTRIES).all(|n| cache.has(&format!("of-others-{n}"))));
     }
 }

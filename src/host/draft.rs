@@ -19,7 +19,8 @@ impl TemporaryFile {
     pub fn create(cache: Option<&Cache>) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let directory = cache.map_or_else(std::env::temp_dir, |cache| cache.directory().to_owned());
-        fs::create_dir_all(&directory).map_err(|error| named(&directory, &error))?;
+        let made = cache.map_or_else(|| fs::create_dir_all(&directory), Cache::make_directory);
+        made.map_err(|error| named(&directory, &error))?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = directory.join(format!(".draft.{}.{count}", std::process::id()));
         let mut options = File::options();

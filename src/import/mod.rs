@@ -12,6 +12,7 @@ mod pod;
 mod proof;
 mod resources;
 pub mod sdk;
+mod target;
 mod text;
 
 use std::collections::BTreeMap;
@@ -61,11 +62,12 @@ pub struct Hints {
     pub unsaid: Vec<(String, String)>,
 }
 
-/// Something of an app that the manifest does not say.
+/// Something of an app, or of the way to it, that the manifest does not say.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unsaid {
+    /// Empty: it is about the target.
     pub app: String,
-    /// Where it stands in the message: `spec.links`.
+    /// Where it stands in the message: `spec.links`. Of the target, its key.
     pub path: String,
     pub why: String,
 }
@@ -107,7 +109,7 @@ struct Draft {
 /// # Errors
 /// See [`Error`].
 pub fn import(files: &dyn Files, path: &Path, apps: &[Message], options: &Options) -> Result<Imported, Error> {
-    let mut unsaid = Vec::new();
+    let mut unsaid = target::unsaid(&options.target);
     let mut drafts: Vec<Draft> = Vec::new();
     let mut sorted: Vec<&Message> = apps.iter().collect();
     sorted.sort_by(|a, b| a.metadata.id.name.cmp(&b.metadata.id.name));

@@ -5,6 +5,7 @@ use flyte_schema::flyteidl2::core::{Container, ContainerPort, KeyValuePair};
 use serde_json::json;
 
 use super::*;
+use crate::model::target::{Auth, Connection, SecretSource};
 use crate::port::memory::MemoryFiles;
 
 fn options() -> Options {
@@ -118,4 +119,39 @@ fn owners_are_those_of_the_marks() {
     assert_eq!(owner(&[marked("shop"), marked("shop")], &scope), "shop");
     assert_eq!(owner(&[marked("shop"), marked("other")], &scope), "a-b");
     assert_eq!(owner(&[], &scope), "a-b");
+}
+
+/// What the manifest says of a target, and what it does not.
+#[track_caller]
+fn check_target(connection: Connection, expected: &str, unsaid: &[&str]) {
+    let app = message("a", json!({ "container": { "image": "i", "command": ["x"] } }));
+    let target = Target { name: "far".to_owned(), connection: Some(connection) };
+    let options = Options { target, ..options() };
+    let imported = import(&MemoryFiles::default(), Path::new("/w/flyte.toml"), &[app], &options).unwrap();
+    let table = imported.text.split("[target.far]\n").nth(1).and_then(|rest| rest.split("default = true\n").next());
+    assert_eq!(table, Some(expected), "{}", imported.text);
+    let told: Vec<&str> = imported.unsaid.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(told, unsaid, "{:#?}", imported.unsaid);
+    assert!(!imported.text.contains("canary"), "{}", imported.text);
+}
+
+#[test]
+fn a_target_is_written_without_secrets() {
+    let endpoint = "endpoint = \"dns:///h.example.com\"\n";
+    let open = || Connection { auth: Auth::Pkce, ..Connection::open("dns:///h.example.com", false) };
+    let client = |secret: SecretSource| Connection {
+        auth: Auth::ClientCredentials { client_id: "ci".to_owned(), secret },
+        ..open()
+    };
+    check_target(open(), endpoint, &[]);
+    check_target(
+        client(SecretSource::Variable("SECRET".to_owned())),
+        &format!("{endpoint}auth = {{ client_id = \"ci\", secret_env = \"SECRET\", kind = \"client_credentials\" }}\n"),
+        &[],
+    );
+    check_target(client(SecretSource::ApiKey("FLYTE_API_KEY".to_owned())), endpoint, &["target.far.auth"]);
+    let proxy = Some("http://me:canary@proxy:3128".to_owned());
+    check_target(Connection { proxy, ..open() }, endpoint, &["target.far.proxy"]);
+    let command = vec!["token".to_owned(), "ghp_canary0123456789".to_owned()];
+    check_target(Connection { auth: Auth::Command { command }, ..open() }, endpoint, &["target.far.auth"]);
 }

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use toml::{Table, Value};
 
-use super::{Draft, Options};
-use crate::model::target::{Auth, AuthKind, Connection, SecretSource, is_plain};
+use super::{Draft, Options, target};
 use crate::resolve::Target;
 
 /// The longest line that is not broken, in characters.
@@ -82,7 +81,7 @@ pub fn probe(drafts: &[Draft], options: &Options) -> (String, Vec<(Range<usize>,
 
 fn head(options: &Options) -> String {
     let mut text = format!("# {}\n", options.heading);
-    let (scope, target) = (&options.scope, &options.target);
+    let scope = &options.scope;
     let mut set = |name: &str, value: &str| text.push_str(&format!("{name} = {}\n", Value::from(value)));
     set("name", &options.name);
     if !scope.org.is_empty() {
@@ -90,65 +89,17 @@ fn head(options: &Options) -> String {
     }
     set("project", &scope.project);
     set("domain", &scope.domain);
-    match &target.connection {
+    match &options.target.connection {
         // Written down, so that nobody's own configuration leads elsewhere.
         None => set("target", Target::LOCAL),
-        Some(_) if target.name == Target::CONFIG => set("target", Target::CONFIG),
-        Some(connection) => text.push_str(&connected(&target.name, connection)),
+        Some(_) if options.target.name == Target::CONFIG => set("target", Target::CONFIG),
+        Some(connection) => text.push_str(&target::connected(&options.target.name, connection)),
     }
     text
 }
 
-/// `[target.NAME]` with all that is not as usual.
-fn connected(name: &str, connection: &Connection) -> String {
-    let Connection { endpoint, insecure, insecure_skip_verify, ca_file, proxy, auth, scopes, keep_tokens } = connection;
-    let mut table = Table::new();
-    let mut set = |name: &str, value: Value| table.insert(name.to_owned(), value);
-    let path = |path: &std::path::Path| Value::from(path.display().to_string());
-    set("endpoint", endpoint.as_str().into());
-    if *insecure {
-        set("insecure", true.into());
-    }
-    if *insecure_skip_verify {
-        set("insecure_skip_verify", true.into());
-    }
-    if let Some(file) = ca_file {
-        set("ca_file", path(file));
-    }
-    if let Some(proxy) = proxy {
-        set("proxy", proxy.as_str().into());
-    }
-    let usual = if is_plain(endpoint, *insecure) { AuthKind::None } else { AuthKind::Pkce };
-    let mut way = Table::new();
-    let mut set = |name: &str, value: Value| way.insert(name.to_owned(), value);
-    match auth {
-        Auth::ClientCredentials { client_id, secret } => {
-            set("client_id", client_id.as_str().into());
-            match secret {
-                SecretSource::Variable(name) | SecretSource::ApiKey(name) => set("secret_env", name.as_str().into()),
-                SecretSource::File(file) => set("secret_file", path(file)),
-            };
-        }
-        Auth::Command { command } => drop(set("command", command.clone().into())),
-        Auth::Passthrough { variable } => drop(set("variable", variable.as_str().into())),
-        Auth::None | Auth::Pkce | Auth::DeviceFlow => {}
-    }
-    if !scopes.is_empty() {
-        set("scopes", scopes.clone().into());
-    }
-    if !keep_tokens {
-        set("keep_tokens", false.into());
-    }
-    if auth.kind() != usual || !way.is_empty() {
-        way.insert("kind".to_owned(), auth.kind().word().into());
-        table.insert("auth".to_owned(), way.into());
-    }
-    let lines: String = table.iter().map(|(name, value)| format!("{} = {value}\n", key(name))).collect();
-    format!("\n[target.{}]\n{lines}default = true\n", key(name))
-}
-
 /// Bare where TOML allows.
-fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { Value::from(name).to_string() }
 }

@@ -3,19 +3,20 @@
 use super::format::{Fault, fault, variable};
 use crate::diagnostic::codes;
 use crate::model::sensitive::looks_like_credential;
+use crate::model::target;
+
+/// What an endpoint of any origin must not have.
+pub const USER: &str = "a user, and maybe a password, before the host";
+
+pub const WITHOUT_USER: &str = "leave user and password out: `auth` tells how to log in";
 
 pub fn endpoint(text: &str) -> Result<(), Fault> {
+    if target::without_user(text).is_some() {
+        return Err(Fault { label: USER.to_owned(), help: WITHOUT_USER.to_owned(), ..literal_secret() });
+    }
     let host = ["dns:///", "https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace)) {
         return Ok(());
-    }
-    let host = text.rsplit("//").next().unwrap_or(text);
-    if host.split('/').next().is_some_and(|host| host.contains('@')) {
-        return Err(Fault {
-            label: "a user, and maybe a password, before the host".to_owned(),
-            help: "leave user and password out: `auth` tells how to log in".to_owned(),
-            ..literal_secret()
-        });
     }
     let bare = text.rsplit("//").next().unwrap_or(text).trim_matches('/').trim();
     let help = if bare.is_empty() {

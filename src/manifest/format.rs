@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{address, kubernetes};
 use crate::diagnostic::{Code, codes};
-use crate::model::{AppName, InvalidName};
+use crate::model::{AppName, InvalidName, SECRET_NAME, is_of_secret_name};
 use crate::schema::Format;
 
 /// What is wrong with a text.
@@ -69,9 +69,7 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
         })
         .and_then(|()| within(text, 63)),
         Format::SecretVariable => address::secret_variable(text),
-        Format::SecretKey => named(text, "secret name", "letters, digits, `-`, `_` and `.`", |c| {
-            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-        }),
+        Format::SecretKey => named(text, "secret name", SECRET_NAME, is_of_secret_name),
         Format::ShellWords => words(text).map(drop),
         Format::Variable => variable(text),
         Format::Word => {

@@ -3,7 +3,7 @@
 //! [`load`] reads every text of a workspace and notes what is wrong with each on its own. What the texts mean
 //! together is decided by [`crate::resolve`], which reports both.
 
-mod address;
+pub mod address;
 pub mod check;
 mod configs;
 mod covered;

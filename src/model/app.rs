@@ -92,6 +92,14 @@ pub enum SecretTarget {
     File,
 }
 
+/// What a secret's name is made of. Source: the keys of a secret of Kubernetes; Flyte's own service knows no `.`.
+pub const SECRET_NAME: &str = "letters, digits, `-`, `_` and `.`";
+
+/// Whether a secret's name may hold this: see [`SECRET_NAME`].
+pub fn is_of_secret_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
+}
+
 /// The only directory that secrets are mounted in. Source: the published SDK's check of `Secret.mount`.
 pub const SECRET_MOUNT: &str = "/etc/flyte/secrets";
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct Connection {
     /// `dns:///host`, `host:port`, `https://host` or `http://host`.
     pub endpoint: String,
-    /// Plain HTTP where the endpoint does not name a scheme. Default false.
+    /// Plain HTTP where the endpoint does not say `https://`. Default false.
     pub insecure: bool,
     /// Certificates are not checked. Default false; only where a user asked for it.
     pub insecure_skip_verify: bool,
@@ -97,10 +97,15 @@ pub enum SecretSource {
     ApiKey(String),
 }
 
-/// Whether plain HTTP is spoken: what the endpoint says counts, unless it is `https://` and `insecure` is set.
-/// Source: the SDK's table of endpoint forms, but for `http://`, which it contacts over https.
+/// Whether plain HTTP is spoken: a scheme that is written counts, otherwise `insecure` decides. The SDK goes by
+/// `insecure` alone; but who wrote `https://` wants nobody on the way to read a token.
 pub fn is_plain(endpoint: &str, insecure: bool) -> bool {
-    insecure || endpoint.starts_with("http://")
+    endpoint.starts_with("http://") || insecure && !says_tls(endpoint)
+}
+
+/// Whether an endpoint says `https://`.
+pub fn says_tls(endpoint: &str) -> bool {
+    endpoint.starts_with("https://")
 }
 
 /// The host of an endpoint, without scheme, port and path.
@@ -112,6 +117,15 @@ pub fn host(endpoint: &str) -> &str {
         Some((address, _)) => address,
         None => authority.split(':').next().unwrap_or_default(),
     }
+}
+
+/// An endpoint without the user, and maybe the password, before its host. `None` where there is none.
+pub fn without_user(endpoint: &str) -> Option<String> {
+    let begin = endpoint.find("://").map_or(0, |at| at + 3);
+    let begin = begin + endpoint[begin..].find(|c| c != '/')?;
+    let end = endpoint[begin..].find(['/', '?', '#']).map_or(endpoint.len(), |length| begin + length);
+    let user = endpoint[begin..end].rfind('@')?;
+    Some(format!("{}{}", &endpoint[..begin], &endpoint[begin + user + 1..]))
 }
 
 /// Whether a host is an IP address.
@@ -146,6 +160,31 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scheme_that_is_written_counts() {
+        let check = |endpoint: &str, insecure: bool, expected: bool| {
+            assert_eq!(is_plain(endpoint, insecure), expected, "{endpoint}");
+        };
+        check("https://x:9999", true, false);
+        check("http://x", false, true);
+        check("dns:///x", true, true);
+        check("x:8089", false, false);
+    }
+
+    #[test]
+    fn a_user_is_taken_out() {
+        let check = |endpoint: &str, expected: Option<&str>| {
+            assert_eq!(without_user(endpoint).as_deref(), expected, "{endpoint}");
+        };
+        check("dns:///me:canary@h:8089", Some("dns:///h:8089"));
+        check("https://me:can@ary@h/base", Some("https://h/base"));
+        check("me@h", Some("h"));
+        check("//me@h", Some("//h"));
+        check("https://h/a@b", None);
+        check("h:8089", None);
+        check("", None);
+    }
 
     #[test]
     fn organisations_are_guessed_from_names_and_not_from_addresses() {

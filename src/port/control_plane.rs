@@ -120,6 +120,14 @@ pub trait ControlPlane: Send + Sync {
 
     /// The last lines of an app, and then new ones for as long as the server streams.
     async fn tail_logs(&self, app: &AppId) -> Result<Lines, RpcError>;
+
+    /// The same for one who waits for nothing new: it comes back when the server has begun to answer.
+    ///
+    /// # Errors
+    /// `deadline_exceeded` where it does not in time.
+    async fn logs_so_far(&self, app: &AppId) -> Result<Lines, RpcError> {
+        self.tail_logs(app).await
+    }
 }
 
 /// The codes of Connect and gRPC.
@@ -241,9 +249,14 @@ impl RpcError {
         match self.delivery {
             Delivery::NotSent => false,
             Delivery::Unanswered => true,
+            // `unavailable` in a server's own form may come from a gateway that lost the server after it had begun.
             Delivery::Answered => matches!(
                 self.code,
-                RpcCode::DeadlineExceeded | RpcCode::Canceled | RpcCode::Unknown | RpcCode::Internal
+                RpcCode::DeadlineExceeded
+                    | RpcCode::Canceled
+                    | RpcCode::Unknown
+                    | RpcCode::Internal
+                    | RpcCode::Unavailable
             ),
         }
     }

@@ -200,6 +200,7 @@ impl Chooser<'_> {
                 None => return (Target { name, connection: None }, Way::default()),
             }
         };
+        self.findings.extend(way.findings.iter().cloned());
         let connection = match way.parts.connection() {
             Ok(Some(connection)) => Some(connection),
             Ok(None) if way.is_sdk => {

@@ -123,6 +123,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The text that says it.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Self::Text { span, .. } | Self::Config { span, .. } => Some(*span),
+            _ => None,
+        }
+    }
+
     /// For people: the place, the flag, the variable.
     pub fn describe(&self, sources: &SourceMap) -> String {
         match self {

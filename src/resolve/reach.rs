@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
+
 use super::choose::Chosen;
 use super::{Origin, Setting};
 use crate::config::{Part, Sourced};
 use crate::manifest::Value;
 use crate::model::sensitive::{is_sensitive_name, looks_like_credential};
-use crate::model::target::{AuthKind, SecretSource};
+use crate::model::target::{self, AuthKind, SecretSource};
 
 /// What is shown in place of what may be a secret.
 const COVER: &str = "***";
@@ -19,11 +22,12 @@ pub fn settings(chosen: &Chosen, environment: &BTreeMap<String, String>) -> Vec<
         return Vec::new();
     }
     let mut list = List { prefix: format!("target.{}.", chosen.target.name), settings: Vec::new() };
-    list.add("endpoint", &parts.endpoint, |endpoint| text(&without_password(endpoint)));
+    list.add("endpoint", &parts.endpoint, |endpoint| text(endpoint));
     list.add_or("insecure", &parts.insecure, false, |value| Value::Boolean(*value));
     list.add_or("insecure_skip_verify", &parts.insecure_skip_verify, false, |value| Value::Boolean(*value));
     list.add("ca_file", &parts.ca_file, |path| text(&path.display().to_string()));
-    let proxy = parts.proxy.clone().or_else(|| proxy_of_environment(parts.is_plain(), environment));
+    let host = parts.endpoint.as_ref().map_or("", |endpoint| target::host(&endpoint.value));
+    let proxy = parts.proxy.clone().or_else(|| proxy_of_environment(host, parts.is_plain(), environment));
     list.add("proxy", &proxy, |proxy| text(&without_password(proxy)));
     list.add_or("auth.kind", &parts.kind, parts.auth_kind(), |kind| text(kind.word()));
     match parts.auth_kind() {
@@ -80,12 +84,22 @@ fn secret_key(secret: &Part<SecretSource, Origin>) -> &'static str {
     }
 }
 
-/// The proxy that HTTP clients take from the environment, unless `NO_PROXY` names the host.
-fn proxy_of_environment(is_plain: bool, environment: &BTreeMap<String, String>) -> Part<String, Origin> {
-    let own = if is_plain { ["http_proxy", "HTTP_PROXY"] } else { ["https_proxy", "HTTPS_PROXY"] };
-    let names = own.into_iter().chain(["all_proxy", "ALL_PROXY"]);
-    let mut set = names.filter_map(|name| Some((name, environment.get(name).filter(|value| !value.is_empty())?)));
-    set.next().map(|(name, value)| Sourced::new(value.clone(), Origin::Variable(name.to_owned())))
+/// The proxy that the client takes from the environment: none to this machine, and none where `NO_PROXY` names the host.
+fn proxy_of_environment(host: &str, is_plain: bool, environment: &BTreeMap<String, String>) -> Part<String, Origin> {
+    let scheme = if is_plain { "http" } else { "https" };
+    let own = if is_plain { ["HTTP_PROXY", "http_proxy"] } else { ["HTTPS_PROXY", "https_proxy"] };
+    // The first of two that is there counts, even if it is empty.
+    let first = |names: [&'static str; 2]| {
+        let set = names.into_iter().find_map(|name| Some((name, environment.get(name)?)));
+        set.filter(|(_, value)| !value.is_empty())
+    };
+    let (name, value) = first(own).or_else(|| first(["ALL_PROXY", "all_proxy"]))?;
+    let no = first(["NO_PROXY", "no_proxy"]).map_or("", |(_, value)| value);
+    let rules = Matcher::builder().all(value.as_str()).no(no).build();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let address: Uri = format!("{scheme}://{host}").parse().ok()?;
+    let is_used = !target::is_loopback(host.trim_matches(['[', ']'])) && rules.intercept(&address).is_some();
+    is_used.then(|| Sourced::new(value.clone(), Origin::Variable(name.to_owned())))
 }
 
 /// A URL whose password is covered.
@@ -122,6 +136,28 @@ fn covered(words: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proxy_is_told_where_it_is_used() {
+        let check = |host: &str, is_plain: bool, variables: &[(&str, &str)], expected: Option<&str>| {
+            let set = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let proxy = proxy_of_environment(host, is_plain, &set);
+            assert_eq!(proxy.as_ref().map(|proxy| proxy.value.as_str()), expected, "{host} {variables:?}");
+        };
+        let both = [("HTTP_PROXY", "http://p:1"), ("HTTPS_PROXY", "http://p:2")];
+        check("h.example.com", true, &both, Some("http://p:1"));
+        check("h.example.com", false, &both, Some("http://p:2"));
+        check("h.example.com", false, &[("all_proxy", "socks5://p:3")], Some("socks5://p:3"));
+        check("h.example.com", false, &[("HTTPS_PROXY", ""), ("https_proxy", "http://p:2")], None);
+        for host in ["localhost", "127.0.0.1", "::1"] {
+            check(host, true, &both, None);
+        }
+        let no = |no: &'static str| [both[0], both[1], ("NO_PROXY", no)];
+        check("h.example.com", false, &no("other.com, .example.com"), None);
+        check("10.1.2.3", false, &no("10.0.0.0/8"), None);
+        check("h.example.com", false, &no("*"), None);
+        check("h.example.com", false, &no("other.com"), Some("http://p:2"));
+    }
 
     #[test]
     fn secrets_are_covered() {

@@ -8,7 +8,8 @@ use super::{Layer, Origin, Selection, Target};
 use crate::config::{self, Part, Parts, Sourced};
 use crate::diagnostic::{Diagnostic, FileId, Span, codes};
 use crate::manifest::check::{Phase, check_table};
-use crate::manifest::{Manifest, Node, Table, normal};
+use crate::manifest::rules::targets;
+use crate::manifest::{Manifest, Node, Table, address, normal};
 use crate::model::target::{self, AuthKind, SecretSource};
 use crate::schema::Schema;
 
@@ -22,20 +23,22 @@ pub struct Way {
     pub file: Option<String>,
     /// What was read otherwise than the SDK reads it.
     pub notes: Vec<String>,
+    /// What is wrong with the whole, where each part is right.
+    pub findings: Vec<Diagnostic>,
 }
 
 /// The control plane of the SDK's configuration; flags replace parts of it, as with the SDK.
 pub fn of_sdk(selection: &Selection, file: FileId) -> Way {
-    let mut parts = selection.config.parts.clone().map_origin(|from| origin(&from, file));
-    let mut notes = selection.config.notes.clone();
+    let parts = selection.config.parts.clone().map_origin(|from| origin(&from, file));
+    let mut way = Way { parts, is_sdk: true, notes: selection.config.notes.clone(), ..Way::default() };
     if let Some(endpoint) = &selection.endpoint {
-        parts.endpoint = Some(Sourced::new(endpoint.clone(), Origin::Flag("--endpoint")));
+        way.parts.endpoint = Some(Sourced::new(endpoint.clone(), Origin::Flag("--endpoint")));
     }
     if selection.insecure {
-        parts.insecure = Some(Sourced::new(true, Origin::Flag("--insecure")));
+        way.parts.insecure = Some(Sourced::new(true, Origin::Flag("--insecure")));
     }
-    settle(&mut parts, &mut notes);
-    Way { parts, is_sdk: true, file: None, notes }
+    way.settle();
+    way
 }
 
 /// A table of the manifest, over the file that it names. Variables are filled in.
@@ -45,29 +48,101 @@ pub fn of_table(manifest: &Manifest, table: &Table, selection: &Selection) -> Wa
         way.parts = config.parts.clone().map_origin(|from| origin(&from, *file));
         way.notes.clone_from(&config.notes);
         way.file = Some(path.clone());
-        settle(&mut way.parts, &mut way.notes);
     }
-    way.parts = written(table, &manifest.root, &selection.environment).over(way.parts);
+    let written = written(table, &manifest.root, &selection.environment);
+    if written.endpoint.is_some() {
+        // What the file allows its own endpoint it does not allow another.
+        way.parts.insecure = None;
+        way.parts.insecure_skip_verify = None;
+    }
+    way.parts = written.over(way.parts);
     if selection.insecure {
         way.parts.insecure = Some(Sourced::new(true, Origin::Flag("--insecure")));
         way.parts.kind = Some(Sourced::new(AuthKind::None, Origin::Flag("--insecure")));
     }
+    way.settle();
     way
 }
 
-/// Where the SDK's rules about plain HTTP are traps, what is meant.
-fn settle(parts: &mut Parts<Origin>, notes: &mut Vec<String>) {
-    let is_insecure = parts.insecure.as_ref().is_some_and(|insecure| insecure.value);
-    let is_http = parts.endpoint.as_ref().is_some_and(|endpoint| endpoint.value.starts_with("http://"));
-    if is_http && !is_insecure {
-        notes.push("the endpoint says http:// and is spoken to in plain HTTP; the SDK would use https".to_owned());
+impl Way {
+    /// Where the SDK's rules about plain HTTP are traps, what is meant. To be called with all parts in place: a trap
+    /// may be made of a part of the file and one of the table.
+    fn settle(&mut self) {
+        self.leave_user_out();
+        let parts = &mut self.parts;
+        let endpoint = parts.endpoint.as_ref().map_or("", |endpoint| endpoint.value.as_str());
+        let is_of_sdk = |origin: &Origin| !matches!(origin, Origin::Text { .. });
+        if target::says_tls(endpoint)
+            && let Some(insecure) = parts.insecure.take_if(|insecure| insecure.value)
+        {
+            if let Origin::Flag(flag) = insecure.origin {
+                self.findings.push(
+                    Diagnostic::error(
+                        codes::INVALID_VALUE,
+                        format!("{flag} asks for plain HTTP, and the endpoint says https://"),
+                    )
+                    .help(format!("leave {flag} out, or name the control plane by an address with `http://`")),
+                );
+            } else {
+                self.notes.push(
+                    "the endpoint says https://, so `insecure` does not count; the SDK would use plain HTTP".to_owned(),
+                );
+            }
+        }
+        let is_insecure = parts.insecure.as_ref().is_some_and(|insecure| insecure.value);
+        let is_as_sdk = parts.endpoint.as_ref().is_some_and(|endpoint| is_of_sdk(&endpoint.origin));
+        if endpoint.starts_with("http://") && !is_insecure && is_as_sdk {
+            let note = "the endpoint says http:// and is spoken to in plain HTTP; the SDK would use https";
+            self.notes.push(note.to_owned());
+        }
+        if let (Some(Sourced { value: true, origin }), Some(kind)) = (&parts.insecure, &mut parts.kind)
+            && kind.value != AuthKind::None
+            && is_of_sdk(&kind.origin)
+        {
+            self.notes.push(format!(
+                "`insecure` is set: nothing is sent to prove who is calling, as with the SDK, although `{}` is configured",
+                kind.value.word()
+            ));
+            *kind = Sourced::new(AuthKind::None, origin.clone());
+        }
+        let finding = self.in_the_clear();
+        self.findings.extend(finding);
     }
-    if let (Some(Sourced { value: true, origin }), Some(kind)) = (&parts.insecure, &mut parts.kind) {
-        notes.push(format!(
-            "`insecure` is set: nothing is sent to prove who is calling, as with the SDK, although `{}` is configured",
-            kind.value.word()
-        ));
-        *kind = Sourced::new(AuthKind::None, origin.clone());
+
+    /// A user in an endpoint is never used, and what stands beside it may be a password: nobody gets to see either.
+    fn leave_user_out(&mut self) {
+        let Some(endpoint) = &mut self.parts.endpoint else { return };
+        let Some(bare) = target::without_user(&endpoint.value) else { return };
+        endpoint.value = bare;
+        let found = |what: &str| format!("{what} has {}", address::USER);
+        let ignored = |what: &str| {
+            let help = "nothing of it is used; take it out of the address";
+            Diagnostic::warning(codes::LITERAL_SECRET, found(what)).help(help)
+        };
+        let finding = match &endpoint.origin {
+            Origin::Flag(flag) => Diagnostic::error(codes::LITERAL_SECRET, found(flag)).help(address::WITHOUT_USER),
+            Origin::Config { span, key } => ignored(key).label(*span, "not used").conceal(*span),
+            Origin::Variable(name) => ignored(name),
+            Origin::ApiKey(name) => ignored(name),
+            // The checks told of it.
+            Origin::Text { .. } | Origin::Default | Origin::Guessed => return,
+        };
+        self.findings.push(finding);
+    }
+
+    /// Credentials of the table over a file that asks for plain HTTP. What a table says alone is told by the rules.
+    fn in_the_clear(&self) -> Option<Diagnostic> {
+        let (endpoint, kind) = (self.parts.endpoint.as_ref()?, self.parts.kind.as_ref()?);
+        let host = target::host(&endpoint.value);
+        if self.is_sdk || kind.value == AuthKind::None || target::is_loopback(host) || !self.parts.is_plain() {
+            return None;
+        }
+        let insecure = self.parts.insecure.as_ref().filter(|insecure| insecure.value);
+        let plain = insecure.map_or(&endpoint.origin, |insecure| &insecure.origin);
+        let is_of_table = |origin: &Origin| matches!(origin, Origin::Text { .. });
+        let is_told = [&endpoint.origin, plain, &kind.origin].into_iter().all(is_of_table);
+        let finding = || Some(targets::plain_credentials(host, plain.span()?, kind.origin.span()?));
+        if is_told { None } else { finding() }
     }
 }
 

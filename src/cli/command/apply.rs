@@ -120,17 +120,22 @@ pub async fn carry_out(
         let answer = answer.page(report::github::plan_markdown(&report.plan));
         return Ok(answer.diagnostics(report.plan.diagnostics));
     }
+    let needs_consent = !planned.plan.is_refused() && !planned.plan.is_empty();
+    let asks = needs_consent && !manner.yes && terminal.is_interactive();
     if terminal.github {
         terminal.complain(&findings(terminal, &planned.plan.diagnostics));
         github::annotate(terminal, &planned.plan.diagnostics);
-    } else if !terminal.json && !terminal.quiet {
+        // The page is for others; who is asked sees what for.
+        if asks {
+            terminal.complain(&text);
+        }
+    } else if !terminal.json && (asks || !terminal.quiet) {
         terminal.complain(&findings(terminal, &planned.plan.diagnostics));
         terminal.result(&text)?;
         if terminal.is_live() {
             terminal.note("\n");
         }
     }
-    let needs_consent = !planned.plan.is_refused() && !planned.plan.is_empty();
     if needs_consent && !manner.yes {
         consent::ask(terminal, question)?;
     }

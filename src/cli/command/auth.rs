@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::targets::warn_once;
 use crate::client::Client;
-use crate::client::auth::{Kept, Status};
+use crate::client::auth::{Forgotten, Kept, Status};
 use crate::model::target::{Auth, Connection};
 use crate::pipeline;
 use crate::port::RpcCode;
@@ -68,7 +68,7 @@ async fn embedded(command: Command, target: &Target) -> Result<Answer> {
     let answer = Answer::text(asks_for_none).with("target", &target.name).with("kind", "none");
     match command {
         Command::Login => Ok(answer),
-        Command::Logout => Ok(answer.with("forgotten", [(); 0])),
+        Command::Logout => Ok(answer.with("forgotten", [(); 0]).with("keyring_is_shut", false)),
         Command::Whoami => {
             let state = crate::cli::directories::state()?;
             let running = daemon::locate(&state).await.ok_or_else(|| {
@@ -111,21 +111,23 @@ impl At<'_> {
     async fn logout(&self) -> Result<Answer> {
         let gone = match self.client.authenticator() {
             Some(authenticator) => authenticator.log_out().await?,
-            None => Vec::new(),
+            None => Forgotten::default(),
         };
+        let Forgotten { places: gone, keyring_is_shut } = gone;
         let text = match &self.connection.auth {
             Auth::Passthrough { variable } => {
                 format!("{} has no log-in: the token is in the variable `{variable}`\n", self.place())
             }
             Auth::Command { .. } => format!("{} has no log-in: a command prints the token\n", self.place()),
-            _ if gone.is_empty() => format!("there was no log-in at {}\n", self.place()),
+            _ if gone.is_empty() => format!("there was no log-in at {}{}\n", self.place(), unseen(keyring_is_shut)),
             _ => {
                 let places: Vec<String> = gone.iter().map(whence).collect();
-                format!("forgot the log-in at {}, which was in {}\n", self.place(), places.join(" and "))
+                let places = places.join(" and ");
+                format!("forgot the log-in at {}, which was in {places}{}\n", self.place(), unseen(keyring_is_shut))
             }
         };
         let places: Vec<Value> = gone.iter().map(kept).collect();
-        Ok(self.answer(text).with("forgotten", places))
+        Ok(self.answer(text).with("forgotten", places).with("keyring_is_shut", keyring_is_shut))
     }
 
     async fn whoami(&self) -> Result<Answer> {
@@ -187,6 +189,11 @@ impl At<'_> {
             .with("endpoint", &self.connection.endpoint)
             .with("kind", self.connection.auth.kind().word())
     }
+}
+
+/// What nobody could look into.
+fn unseen(keyring_is_shut: bool) -> &'static str {
+    if keyring_is_shut { "; the system's keyring, which may have another, cannot be used here" } else { "" }
 }
 
 fn whence(kept: &Kept) -> String {

@@ -98,7 +98,11 @@ fn from_python(context: &Context, text: &str, place: &Place) -> Result<Imported>
 
 /// One line for each thing that is not said.
 fn told(imported: &Imported) -> String {
-    imported.unsaid.iter().map(|Unsaid { app, path, why }| format!("`{app}`: {path}: {why}\n")).collect()
+    let line = |Unsaid { app, path, why }: &Unsaid| match app.as_str() {
+        "" => format!("{path}: {why}\n"),
+        app => format!("`{app}`: {path}: {why}\n"),
+    };
+    imported.unsaid.iter().map(line).collect()
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

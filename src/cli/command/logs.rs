@@ -39,7 +39,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         let (app, control_plane) = pipeline::find(&ports, &request, &args.app).await?;
         // The app is there: it is its replicas that are not found.
         let is_idle = |error: &RpcError| error.code == RpcCode::NotFound;
-        let lines = match control_plane.tail_logs(&app).await {
+        let opened = match args.follow {
+            true => control_plane.tail_logs(&app).await,
+            false => control_plane.logs_so_far(&app).await,
+        };
+        let lines = match opened {
             Err(error) if is_idle(&error) => futures::stream::empty().boxed(),
             other => other?,
         };

@@ -24,6 +24,10 @@ use crate::model::target::Connection;
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait between two questions where the server does not answer.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// The longest wait between two questions that a server may ask for. Much longer ones cannot even be added up.
+const MAX_INTERVAL: Duration = Duration::from_secs(600);
+/// How long a person is waited for, whatever the server says.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// # Errors
 /// The server offers no such log-in, refuses it, or nobody logs in in time.
@@ -47,6 +51,12 @@ pub async fn log_in(
     let details: StandardDeviceAuthorizationResponse =
         request.request_async(&web).await.map_err(|error| server.refusal(&server.told.client_id, error))?;
 
+    if details.interval() > MAX_INTERVAL {
+        let cause = format!("it wants to be asked every {} seconds", details.interval().as_secs());
+        return Err(AuthError::Garbled { server: server.web.place.clone(), cause });
+    }
+    let within = details.expires_in().min(MAX_WAIT);
+
     let page = details.verification_uri_complete().map(|uri| uri.secret().clone());
     let page = page.unwrap_or_else(|| with_code(details.verification_uri().as_str(), details.user_code().secret()));
     person.tell(&format!(
@@ -61,11 +71,11 @@ pub async fn log_in(
     }
     let poll = Poll { web: &server.web, page: Mutex::new(None) };
     let pause = |wait: Duration| tokio::time::sleep(wait.max(MIN_INTERVAL));
-    let answer = request.request_async(&poll, pause, Some(details.expires_in())).await;
+    let answer = request.request_async(&poll, pause, Some(within)).await;
     let page = poll.page.lock().unwrap_or_else(PoisonError::into_inner).take();
     answer.map(TokenAnswer::into_token).map_err(|error| match page {
         Some(fault) => server.web.misunderstood(RequestTokenError::<_, DeviceCodeErrorResponse>::Request(fault)),
-        None => refusal(server, details.expires_in(), error),
+        None => refusal(server, within, error),
     })
 }
 

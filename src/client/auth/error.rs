@@ -68,6 +68,8 @@ pub enum AuthError {
 
     #[error("the log-in was cut short")]
     CutShort,
+    #[error("the log-in at `{0}` is in the system's keyring, which cannot be used here")]
+    KeyringShut(String),
     #[error("others may read `{}`, which holds tokens", .0.display())]
     Open(PathBuf),
     #[error("the kept tokens in `{}` cannot be {doing}", .path.display())]
@@ -101,6 +103,9 @@ impl AuthError {
                  show` prints them"
             }
             Self::Secret(_) => "`flyte config show` tells where the secret is looked for",
+            Self::KeyringShut(_) => {
+                "unlock the keyring, or run this in a session that has one; `-vv` tells why it cannot be used"
+            }
             Self::NoToken(variable) => {
                 return format!("set {variable}, or choose another kind of log-in for the target");
             }

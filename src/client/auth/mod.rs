@@ -20,5 +20,5 @@ mod ways;
 
 pub use error::AuthError;
 pub use session::{Authenticator, Credential, Status};
-pub use store::Kept;
+pub use store::{Forgotten, Kept};
 pub use surroundings::{Nobody, Person, Surroundings};

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::discovery::{Discovery, Memory};
 use super::error::AuthError;
 use super::explain::{self, Reason};
-use super::store::{Kept, Store};
+use super::store::{Forgotten, Kept, Store};
 use super::surroundings::Surroundings;
 use super::token::Token;
 use crate::client::endpoint::is_loopback;
@@ -189,8 +189,8 @@ impl Authenticator {
     /// Forgets the log-in; answers where it was kept.
     ///
     /// # Errors
-    /// [`AuthError::Store`]
-    pub async fn log_out(&self) -> Result<Vec<Kept>> {
+    /// [`AuthError::KeyringShut`], [`AuthError::Store`]
+    pub async fn log_out(&self) -> Result<Forgotten> {
         let mut session = self.session.lock().await;
         session.token = None;
         self.store.delete().await.map_err(Arc::new)

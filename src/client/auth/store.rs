@@ -31,6 +31,16 @@ pub enum Kept {
     File(PathBuf),
 }
 
+/// What became of a log-in that was to be forgotten.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Where there was one.
+    pub places: Vec<Kept>,
+    /// The system's keyring cannot be used: one that somebody else has kept in it, such as the published SDK, is there
+    /// still.
+    pub keyring_is_shut: bool,
+}
+
 /// The place of one log-in: of a person at a control plane, or of one of its clients.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -138,21 +148,31 @@ impl Store {
     /// Forgets the log-in; answers where there was one.
     ///
     /// # Errors
-    /// [`AuthError::Store`]
-    pub async fn delete(&self) -> Result<Vec<Kept>, AuthError> {
-        let Some(path) = &self.path else { return Ok(Vec::new()) };
+    /// [`AuthError::KeyringShut`] where the log-in is in a keyring that cannot be used, [`AuthError::Store`]
+    pub async fn delete(&self) -> Result<Forgotten, AuthError> {
+        let Some(path) = &self.path else { return Ok(Forgotten::default()) };
+        self.delete_beside(path, self.forget_in_ring().await)
+    }
+
+    /// `in_ring`: whether the keyring had it. `None`: it cannot be used.
+    fn delete_beside(&self, path: &Path, in_ring: Option<bool>) -> Result<Forgotten, AuthError> {
+        let written = parse(path);
+        // The file without a token is what is left of one in the keyring; it stays, so that the next try knows.
+        if in_ring.is_none() && written.as_ref().is_some_and(|written| written.access_token.is_none()) {
+            return Err(AuthError::KeyringShut(self.service.clone()));
+        }
         let mut gone = Vec::new();
-        if self.forget_in_ring().await {
+        if in_ring == Some(true) {
             gone.push(Kept::Keyring);
         }
-        let held = parse(path).is_none_or(|written| written.access_token.is_some());
+        let held = written.is_none_or(|written| written.access_token.is_some());
         match fs::remove_file(path) {
-            Ok(()) if held => gone.push(Kept::File(path.clone())),
+            Ok(()) if held => gone.push(Kept::File(path.to_owned())),
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(fault(path, "removed", cause)),
         }
-        Ok(gone)
+        Ok(Forgotten { places: gone, keyring_is_shut: in_ring.is_none() })
     }
 
     #[cfg(feature = "keyring")]
@@ -187,12 +207,12 @@ impl Store {
         }
     }
 
-    async fn forget_in_ring(&self) -> bool {
+    /// Whether there was one. `None`: the keyring cannot be used.
+    async fn forget_in_ring(&self) -> Option<bool> {
         #[cfg(feature = "keyring")]
-        if let Ok(was_there) = self.slot().delete().await {
-            return was_there;
-        }
-        false
+        return self.slot().delete().await.ok();
+        #[cfg(not(feature = "keyring"))]
+        Some(false)
     }
 }
 
@@ -270,6 +290,27 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "half of").unwrap();
         assert!(read(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_log_in_that_cannot_be_reached_is_not_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path(), Auth::DeviceFlow);
+        let path = written(directory.path());
+        let forget = |in_ring| store.delete_beside(&path, in_ring);
+        let shut = |places| Forgotten { places, keyring_is_shut: true };
+        assert_eq!(forget(None).unwrap(), shut(vec![Kept::File(path.clone())]));
+        assert_eq!(forget(None).unwrap(), shut(vec![]));
+        let mut times: serde_json::Value =
+            serde_json::from_slice(&fs::read(written(directory.path())).unwrap()).unwrap();
+        times["access_token"] = serde_json::Value::Null;
+        write_private(&path, times.to_string().as_bytes()).unwrap();
+        for _ in 0..2 {
+            let told = forget(None).unwrap_err();
+            assert!(matches!(&told, AuthError::KeyringShut(place) if place == "h.example.com:8443"), "{told}");
+        }
+        let gone = Forgotten { places: vec![Kept::Keyring], keyring_is_shut: false };
+        assert_eq!((forget(Some(true)).unwrap(), path.exists()), (gone, false));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod runnable;
 mod secrets;
 mod source_files;
 mod starter;
-mod targets;
+pub mod targets;
 mod unknown_app;
 mod unused;
 mod variables;

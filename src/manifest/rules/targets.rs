@@ -1,7 +1,7 @@
 //! A target says how it is reached and how to log in: all that its kind of log-in needs, and no secrets.
 
 use super::super::{Entry, Manifest, Table, Value, address};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::model::sensitive::looks_like_credential;
 use crate::model::target;
 
@@ -30,6 +30,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
             );
         }
         literals(table, &mut findings);
+        findings.extend(not_so_insecure(table));
         let auth = table.table("auth");
         if let Some(kind) = auth.text("kind") {
             findings.extend(lacking(entry, auth, kind));
@@ -121,11 +122,26 @@ fn in_the_clear(table: &Table, kind: &str) -> Option<Diagnostic> {
         return None;
     }
     let place = insecure.map_or(endpoint.span, |entry| entry.key_span);
+    Some(plain_credentials(host, place, table.table("auth").get("kind")?.span))
+}
+
+/// What asks for plain HTTP, and what sends credentials.
+pub fn plain_credentials(host: &str, plain: Span, sends: Span) -> Diagnostic {
+    Diagnostic::warning(codes::PLAIN_CREDENTIALS, format!("credentials travel to `{host}` without encryption"))
+        .label(plain, "plain HTTP")
+        .label(sends, "sends credentials")
+        .help("use `https://`, or write `kind = \"none\"` for a control plane that asks for none")
+}
+
+/// An `insecure` that does not count.
+fn not_so_insecure(table: &Table) -> Option<Diagnostic> {
+    let endpoint = table.get("endpoint").filter(|endpoint| endpoint.as_text().is_some_and(target::says_tls))?;
+    let insecure = table.entry("insecure").filter(|entry| entry.node.as_boolean() == Some(true))?;
     Some(
-        Diagnostic::warning(codes::PLAIN_CREDENTIALS, format!("credentials travel to `{host}` without encryption"))
-            .label(place, "plain HTTP")
-            .label(table.table("auth").get("kind")?.span, "sends credentials")
-            .help("use `https://`, or write `kind = \"none\"` for a control plane that asks for none"),
+        Diagnostic::error(codes::CONFLICTING_KEYS, "`insecure` has no meaning where the endpoint says `https://`")
+            .label(insecure.key_span, "asks for plain HTTP")
+            .label(endpoint.span, "asks for encryption")
+            .help("remove it, or write `http://`"),
     )
 }
 
@@ -133,7 +149,7 @@ fn in_the_clear(table: &Table, kind: &str) -> Option<Diagnostic> {
 fn literals(table: &Table, findings: &mut Vec<Diagnostic>) {
     for entry in &table.entries {
         let help = match entry.key.as_str() {
-            "endpoint" => "leave user and password out: `auth` tells how to log in",
+            "endpoint" => address::WITHOUT_USER,
             "proxy" => "a proxy that asks for a password is named in the environment, as `HTTPS_PROXY`",
             _ => address::NAME_ITS_PLACE,
         };

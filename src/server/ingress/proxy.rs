@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 
 use super::headers;
 use super::route::{Lease, Route, Upstream, UpstreamBody};
+use crate::server::service::guard;
 
 /// How long a request whose process is gone waits for its supervisor to notice.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -51,6 +52,8 @@ enum Refusal {
     Late(Duration),
     /// A method that only a forward proxy serves.
     Method,
+    /// A page of elsewhere asks, and would read the answer.
+    Stranger(&'static str),
 }
 
 impl Refusal {
@@ -60,6 +63,7 @@ impl Refusal {
             Self::Unreachable | Self::Broken(_) => StatusCode::BAD_GATEWAY,
             Self::Late(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Stranger(_) => StatusCode::FORBIDDEN,
         };
         let text = format!("app {} is not available: {self}\n", route.app().name);
         let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed());
@@ -81,6 +85,7 @@ impl fmt::Display for Refusal {
             Self::Broken(error) => write!(f, "its process gave no valid response: {error}"),
             Self::Late(limit) => write!(f, "it did not respond within {} s", limit.as_secs_f32()),
             Self::Method => f.write_str("CONNECT is not served here"),
+            Self::Stranger(why) => f.write_str(why.trim_end()),
         }
     }
 }
@@ -92,6 +97,9 @@ async fn forward(
 ) -> Result<Response<ClientBody>, Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::Method);
+    }
+    if let Some(why) = guard::of_a_strange_page(request.headers()) {
+        return Err(Refusal::Stranger(why));
     }
     let upgrade = headers::upgrade(request.headers()).map(|_| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();

@@ -68,7 +68,7 @@ async fn send(port: u16, request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
 }
 
 async fn get(port: u16, path: &str) -> (StatusCode, String) {
-    let request = Request::get(path).header("host", "example").body(Full::default()).expect("a request");
+    let request = Request::get(path).header("host", "localhost").body(Full::default()).expect("a request");
     let (status, body) = send(port, request).await;
     (status, String::from_utf8(body.into()).expect("text"))
 }
@@ -86,6 +86,29 @@ async fn a_stable_port_is_given_again_and_a_taken_one_is_not() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(bed.ingress.open(&app(), Some(bed.port)).expect("it is free again"), bed.port);
+}
+
+#[tokio::test]
+async fn pages_of_elsewhere_get_no_answer_of_an_app() {
+    let bed = bed();
+    let (address, _task) = process().await;
+    bed.route.serve(Upstream::new(address));
+    let here = format!("http://127.0.0.1:{}", bed.port);
+    let check = async |headers: &[(&str, &str)], expected: u16| {
+        let request = headers.iter().fold(Request::post("/"), |request, (name, value)| request.header(*name, *value));
+        let (status, body) = send(bed.port, request.body(Full::default()).expect("a request")).await;
+        assert_eq!(status.as_u16(), expected, "{headers:?}: {body:?}");
+    };
+    // A visit, a page's own fetch, a page of another app, a name that leads here, a program without names.
+    check(&[("host", "127.0.0.1:80")], 200).await;
+    check(&[("host", "127.0.0.1:80"), ("origin", &here)], 200).await;
+    check(&[("host", "localhost"), ("origin", "http://localhost:9")], 200).await;
+    check(&[("host", "app.localhost")], 200).await;
+    check(&[], 200).await;
+    // A name that was made to lead here, and a page of elsewhere.
+    check(&[("host", "rebound.example.com")], 403).await;
+    check(&[("host", "127.0.0.1:80"), ("origin", "https://example.com")], 403).await;
+    check(&[("host", "127.0.0.1:80"), ("origin", "null")], 403).await;
 }
 
 #[tokio::test]
@@ -139,7 +162,7 @@ async fn headers_and_path_arrive() {
     for _ in 0..3 {
         let (status, text) = get(bed.port, "/headers?a=b%20c").await;
         assert_eq!(status, StatusCode::OK);
-        for expected in ["/headers?a=b%20c", r#""host": "example""#, r#""x-forwarded-for": "127.0.0.1""#] {
+        for expected in ["/headers?a=b%20c", r#""host": "localhost""#, r#""x-forwarded-for": "127.0.0.1""#] {
             assert!(text.contains(expected), "{expected} in {text}");
         }
     }
@@ -196,7 +219,8 @@ async fn an_upgraded_connection_is_passed_through_and_is_in_flight_until_it_ends
         tokio::io::copy(&mut from, &mut to).await.expect("an echo");
     });
     let mut stream = TcpStream::connect(("127.0.0.1", bed.port)).await.expect("the ingress listens");
-    let request = b"GET /socket HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: echo\r\n\r\n";
+    let request =
+        b"GET /socket HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: echo\r\n\r\n";
     stream.write_all(request).await.expect("it is read");
     let head = read_head(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 101") && head.contains("upgrade: echo"), "{head}");

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::core::Core;
@@ -95,10 +97,19 @@ fn set_parameters(
         values.insert(&parameter.name, value);
     }
     let file = directory.join(PARAMETERS);
-    let written = serde_json::to_vec(&values).map_err(std::io::Error::from).and_then(|text| fs::write(&file, text));
+    let written = serde_json::to_vec(&values).map_err(io::Error::from).and_then(|text| write_private(&file, &text));
     written.map_err(|error| Hindrance::Other(format!("cannot write {}: {error}", file.display())))?;
     variables.insert(PARAMETERS.to_owned(), file.display().to_string());
     Ok(())
+}
+
+/// Writes a file that only its owner may read, in place of the one before.
+fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text)
 }
 
 /// What no process can be given as a variable.
@@ -119,4 +130,21 @@ pub fn with_sources(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn values_are_for_their_owner_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(PARAMETERS);
+        fs::write(&path, "of a version of before").expect("it is written");
+        write_private(&path, b"{}").expect("it is written");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!((mode, fs::read(&path).expect("it is read")), (0o600, b"{}".to_vec()));
+    }
 }

@@ -31,12 +31,22 @@ pub async fn loopback_only(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: 
 }
 
 fn refusal(peer: SocketAddr, headers: &HeaderMap) -> Option<&'static str> {
-    let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     if !peer.ip().is_loopback() {
         return Some("only programs of this machine may ask\n");
     }
-    if !header(HOST).is_some_and(is_loopback) {
-        return Some("the Host header is not a name of this machine\n");
+    if !headers.contains_key(HOST) {
+        return Some(STRANGE_HOST);
+    }
+    of_a_strange_page(headers)
+}
+
+const STRANGE_HOST: &str = "the Host header is not a name of this machine\n";
+
+/// Why a request is none of this machine's own programs and pages. Without a `Host` it is no browser's.
+pub fn of_a_strange_page(headers: &HeaderMap) -> Option<&'static str> {
+    let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if header(HOST).is_some_and(|host| !is_loopback(host)) {
+        return Some(STRANGE_HOST);
     }
     let page = header(ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
     page.is_some_and(|page| !is_loopback(page)).then_some("the page that asks is not of this machine\n")

@@ -8,7 +8,7 @@ mod apps;
 mod auth;
 mod cluster;
 mod data;
-mod guard;
+pub(in crate::server) mod guard;
 mod journal;
 mod logs;
 mod project;

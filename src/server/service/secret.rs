@@ -11,6 +11,7 @@ use flyte_schema::flyteidl2::secret::{
     SecretMetadata, SecretService, SecretSpec, SecretStatus, UpdateSecretRequest, UpdateSecretResponse, secret_spec,
 };
 
+use crate::model::{SECRET_NAME, is_of_secret_name};
 use crate::server::hub::Hub;
 use crate::server::state::wire_time;
 use crate::server::store::{SecretKey, StoredSecret};
@@ -22,9 +23,9 @@ pub struct Secrets(pub Arc<Hub>);
 
 fn key(id: Option<SecretIdentifier>) -> Result<SecretKey, ConnectError> {
     let id = id.ok_or_else(|| ConnectError::invalid_argument("id is required"))?;
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if id.name.is_empty() || !id.name.chars().all(good) {
-        return Err(ConnectError::invalid_argument("id.name: letters, digits, `-` and `_` are allowed"));
+    // Flyte's own service refuses `.`, but an app may ask for a key that has one, and then it must be possible to keep it.
+    if id.name.is_empty() || !id.name.chars().all(is_of_secret_name) {
+        return Err(ConnectError::invalid_argument(format!("id.name: {SECRET_NAME} are allowed")));
     }
     check_scope(&id.project, &id.domain)?;
     Ok(SecretKey { project: id.project, domain: id.domain, name: id.name })

@@ -13,7 +13,7 @@ mod tests;
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -84,6 +84,18 @@ pub struct Revision {
     pub app: Option<App>,
 }
 
+/// Takes a directory away from everybody but its owner, where it is ours: what was made by another program or version, and
+/// holds a database of ours or nothing. One that many write to, as a temporary directory is, stays as it is.
+fn narrow(directory: &Path, database: &Path) {
+    let Ok(found) = fs::metadata(directory) else { return };
+    let mode = found.permissions().mode();
+    let is_ours = || database.exists() || fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none());
+    if mode & 0o077 != 0 && mode & 0o1000 == 0 && is_ours() {
+        // Where it belongs to somebody else, they decide.
+        let _ = fs::set_permissions(directory, fs::Permissions::from_mode(mode & 0o700));
+    }
+}
+
 /// The files of one control plane. One process at a time may hold it open.
 pub struct Store {
     directory: PathBuf,
@@ -102,6 +114,7 @@ impl Store {
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(file(directory))?;
         let path = directory.join("server.db");
+        narrow(directory, &path);
         // SQLite would create it readable for all.
         let mut options = fs::OpenOptions::new();
         options.create(true).append(true).mode(0o600).open(&path).map_err(file(&path))?;

@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
-
 use flyte_schema::flyteidl2::app::{App, Identifier, Meta, Spec};
 use flyte_schema::flyteidl2::core::Container;
 
@@ -17,6 +15,25 @@ fn app(image: &str) -> App {
         .into(),
         ..Default::default()
     }
+}
+
+#[test]
+fn a_directory_of_ours_is_for_its_owner_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |name: &str, file: Option<&str>, before: u32, after: u32| {
+        let path = directory.path().join(name);
+        fs::create_dir(&path).unwrap();
+        if let Some(file) = file {
+            fs::write(path.join(file), "").unwrap();
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+        drop(Store::open(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, after, "{name}");
+    };
+    check("empty", None, 0o755, 0o700);
+    check("used", Some("server.db"), 0o770, 0o700);
+    check("of-others", Some("photo.jpeg"), 0o755, 0o755);
+    check("shared", Some("server.db"), 0o1777, 0o1777);
 }
 
 #[test]

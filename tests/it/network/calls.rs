@@ -11,7 +11,9 @@ use flyte::client::{Client, Timeouts};
 use flyte::model::target::Connection;
 use flyte::port::{ControlPlane as _, Delivery, RpcCode};
 use flyte_schema::flyteidl2::app::{CreateRequest, CreateResponse, GetResponse, ListRequest, ListResponse};
+use flyte_schema::flyteidl2::cluster::SelectClusterResponse;
 use flyte_schema::flyteidl2::core::{Container, KeyValuePair};
+use flyte_schema::flyteidl2::secret::ListSecretsResponse;
 use futures::StreamExt as _;
 
 use super::server::{Certificate, Request, Server, answer, keep_silent, page, proto, read_request, rpc_error};
@@ -50,19 +52,68 @@ async fn reads_are_repeated_under_one_request_id_and_writes_are_not() {
 #[tokio::test]
 async fn a_server_that_asks_for_time_gets_it_within_the_deadline() {
     let body = r#"{"code":"resource_exhausted","message":"too many"}"#;
-    let refusal = |wait| {
+    let refusal = |wait: &str| {
         answer("429 Too Many Requests", &format!("content-type: application/json\r\nretry-after: {wait}\r\n"), body)
     };
-    let server = failing(1, refusal(1));
+    let server = failing(1, refusal("1"));
     let begun = Instant::now();
     assert!(patient(&server.url("http")).get(&id()).await.is_ok());
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 
-    let server = failing(1, refusal(3600));
+    for forever in ["18446744073709551615", "9223372036854775807"] {
+        let server = failing(1, refusal(forever));
+        let error = patient(&server.url("http")).get(&id()).await.unwrap_err();
+        assert_eq!((error.code, server.requests().len()), (RpcCode::ResourceExhausted, 1), "{error}");
+    }
+
+    let server = failing(1, refusal("3600"));
     let begun = Instant::now();
     let error = patient(&server.url("http")).get(&id()).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5) && server.requests().len() == 1);
     assert!(error.message.contains("it asks to wait for 3600s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_that_goes_in_a_circle_ends() {
+    let circle = || {
+        let count = AtomicUsize::new(0);
+        Server::http(move |request| {
+            let token = ["a", "b"][count.fetch_add(1, Ordering::Relaxed) % 2].to_owned();
+            match () {
+                () if request.asks("SelectCluster") => proto(&SelectClusterResponse::default()),
+                () if request.asks("ListSecrets") => proto(&ListSecretsResponse { token, ..Default::default() }),
+                () => proto(&ListResponse { token, ..Default::default() }),
+            }
+        })
+    };
+    let server = circle();
+    let error = client(&server.url("http")).list(&scope()).await.unwrap_err();
+    assert_eq!((error.method.as_str(), server.requests().len()), ("AppService/List", 3));
+    assert!(error.message.contains("it names the same page again"), "{error}");
+    let server = circle();
+    let error = client(&server.url("http")).list_secrets(&scope()).await.unwrap_err();
+    assert_eq!((error.method.as_str(), server.requests().len()), ("SecretService/ListSecrets", 4));
+    assert!(error.message.contains("it names the same page again"), "{error}");
+}
+
+#[tokio::test]
+async fn what_there_is_of_a_log_is_waited_for_until_the_server_answers() {
+    let late = |pause: Duration| {
+        Server::http(move |request| {
+            if request.asks("SelectCluster") {
+                return proto(&SelectClusterResponse::default());
+            }
+            std::thread::sleep(pause);
+            rpc_error("403 Forbidden", r#"{"code":"permission_denied","message":"no"}"#)
+        })
+    };
+    let server = late(Duration::from_secs(2));
+    let error = patient(&server.url("http")).logs_so_far(&id()).await.err().unwrap();
+    assert_eq!(error.code, RpcCode::PermissionDenied, "{error}");
+    let server = late(Duration::from_secs(60));
+    let error = client(&server.url("http")).logs_so_far(&id()).await.err().unwrap();
+    assert_eq!((error.code, error.delivery), (RpcCode::DeadlineExceeded, Delivery::Unanswered));
+    assert!(error.message.contains("no answer within 1s"), "{error}");
 }
 
 #[tokio::test]
@@ -78,6 +129,13 @@ async fn a_write_that_was_never_sent_is_sent_again() {
     });
     patient(&format!("http://{port}")).create(app()).await.unwrap();
     assert_eq!(late.join().unwrap().requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_with_https_is_never_spoken_to_without() {
+    let server = Server::http(|_| proto(&GetResponse::default()));
+    let error = client_of(&Connection::open(server.url("https"), true)).get(&id()).await.unwrap_err();
+    assert_eq!((error.delivery, server.requests().len()), (Delivery::NotSent, 0), "{error}");
 }
 
 #[tokio::test]
@@ -101,6 +159,9 @@ async fn how_far_a_write_came_is_told_as_it_is() {
     assert_eq!(delivery(http(page("403 Forbidden", "no")), "http").await, refused);
     let json = rpc_error("400 Bad Request", r#"{"code":"invalid_argument","message":"no"}"#);
     assert_eq!(delivery(http(json.clone()), "http").await, refused);
+    // A gateway may speak as a control plane does, after the write was taken.
+    let gateway = rpc_error("503 Service Unavailable", r#"{"code":"unavailable","message":"upstream"}"#);
+    assert_eq!(delivery(http(gateway), "http").await, (Delivery::Answered, true));
     let torn = |mut stream: std::net::TcpStream| {
         read_request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 9\r\n\r\nabc");

@@ -186,6 +186,8 @@ fn proxies(told: &mut Told) {
     };
     let asks = Server::http(|_| answer("407 Proxy Authentication Required", "proxy-authenticate: Basic\r\n", ""));
     through("a proxy that asks who one is", &away, &asks);
+    let own = format!("{away}\nproxy = \"http://{}\"", asks.address);
+    through("the target's own proxy that asks who one is", &own, &asks);
     through("the same without TLS", &endpoint("http://flyte.invalid"), &asks);
     let refuses = Server::http(|_| page("403 Forbidden", "<title>Blocked</title>"));
     through("a proxy that refuses", &away, &refuses);
