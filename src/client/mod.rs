@@ -11,6 +11,7 @@ mod detail;
 mod endpoint;
 mod lookup;
 mod network;
+mod presence;
 mod project;
 mod secret;
 mod store;
@@ -48,6 +49,9 @@ use network::Network;
 pub use network::{NetworkError, Timeouts, install_cryptography};
 pub use secret::SecretName;
 use transport::Channel;
+
+/// How long it may take to find out whether a bundle is still stored.
+const PRESENCE: Duration = Duration::from_secs(5);
 
 /// Apps on a page.
 const PAGE: u32 = 100;
@@ -277,6 +281,15 @@ impl ControlPlane for Client {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
         let channel = self.select(operation, identifier(app).into()).await?;
         data::download(&channel, app, into).await
+    }
+
+    async fn has_bundle(&self, app: &AppId, address: &str) -> Option<bool> {
+        let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
+        let asked = async {
+            let channel = self.select(operation, identifier(app).into()).await.ok()?;
+            data::is_stored(&channel, app, address).await
+        };
+        tokio::time::timeout(PRESENCE, asked).await.ok().flatten()
     }
 
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

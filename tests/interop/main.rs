@@ -4,6 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
 
 mod adopt;
+#[path = "../it/network/server.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod answers;
 mod bucket;
 mod client;
 mod configuration;

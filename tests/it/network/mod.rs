@@ -2,6 +2,7 @@
 
 mod calls;
 mod failures;
+mod presence;
 mod secrecy;
 mod server;
 mod transfers;
