@@ -13,6 +13,7 @@ mod lookup;
 mod network;
 mod presence;
 mod project;
+mod registry;
 mod secret;
 mod store;
 mod stream;
@@ -47,6 +48,7 @@ use call::{Kind, call};
 pub use endpoint::EndpointError;
 use network::Network;
 pub use network::{NetworkError, Timeouts, install_cryptography};
+pub use registry::Registries;
 pub use secret::SecretName;
 use transport::Channel;
 

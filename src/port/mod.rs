@@ -6,6 +6,7 @@ mod events;
 mod files;
 pub mod memory;
 mod notes;
+mod registry;
 mod releases;
 
 pub use clock::Clock;
@@ -13,6 +14,7 @@ pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode,
 pub use events::{Event, Events, NoEvents};
 pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 pub use notes::Notes;
+pub use registry::{Registry, Resolves};
 pub use releases::{ReleaseStores, Releases, StoreError};
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub struct Ports {
     pub targets: Arc<dyn Targets>,
     pub events: Arc<dyn Events>,
     pub releases: Arc<dyn ReleaseStores>,
+    pub registry: Arc<dyn Registry>,
 }
 
 /// What a connection is for.

@@ -1,5 +1,6 @@
 //! What others have published judges us: the Flyte SDK, its messages and its Connect stubs, in virtual environments
-//! that the tests make themselves. Needs `python3` with `venv`, and the package index once.
+//! that the tests make themselves; and a registry of images. Needs `python3` with `venv`, the package index once, and
+//! `docker-registry`.
 
 #![allow(clippy::disallowed_methods, reason = "these tests run real programs on real files")]
 
@@ -15,5 +16,6 @@ mod login;
 mod process;
 mod program;
 mod python;
+mod registry;
 mod server;
 mod wire;

@@ -3,6 +3,7 @@
 mod calls;
 mod failures;
 mod presence;
+mod registry;
 mod secrecy;
 mod server;
 mod transfers;
