@@ -50,7 +50,8 @@ pub trait Targets: Send + Sync {
     /// The target cannot be reached or started.
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError>;
 
-    /// Whether a code bundle is still stored at its address. `None` where that cannot be told.
+    /// Whether a code bundle is still stored at its address, whatever runs. `None` where that cannot be told: see
+    /// [`ControlPlane::has_bundle`].
     async fn has_bundle(&self, _target: &Target, _address: &str) -> Option<bool> {
         None
     }
