@@ -28,7 +28,7 @@ fn adopted(profile: &str) {
     let home = user.home();
     let flyte = |args: &[&str]| user.control_plane.flyte(home, args);
     let scope = ["--org", "acme", "-p", "flytesnacks", "-d", "development"];
-    flyte(&[&["import", "--target", "local", "--out", "flyte.toml"], &scope[..]].concat()).expect(0);
+    flyte(&[&["import", "--out", "flyte.toml"], &scope[..]].concat()).expect(0);
 
     // Nobody owns them yet; with consent, only our marks would be written.
     flyte(&["apply", "--yes"]).expect(1);
