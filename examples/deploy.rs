@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use flyte::apply::Options;
 use flyte::cli::{self, UserTargets};
+use flyte::client::Registries;
 use flyte::host::{Cache, RealFiles, RealStores, SystemClock};
 use flyte::pipeline::{self, Request};
 use flyte::port::{NoEvents, Ports};
@@ -42,6 +43,7 @@ async fn deploy() -> Result<bool, Box<dyn Error>> {
         targets: Arc::new(UserTargets::of_user()?),
         events: Arc::new(NoEvents),
         releases: Arc::new(RealStores::new(env::vars().collect())),
+        registry: Arc::new(Registries::new(env::vars().collect())),
     };
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
     let report = pipeline::deploy(&ports, &Request { manifest, ..Request::default() }, &Options::default()).await?;

@@ -10,6 +10,7 @@ mod on_record;
 mod recall;
 mod rollback;
 mod saved;
+mod way_back;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ pub use on_record::records;
 pub use rollback::{Rollback, RollbackError, rollback};
 pub use saved::restore;
 
-use on_record::{no_way_back, open, released};
+use on_record::{open, released};
 use recall::recall;
 
 use crate::apply::{self, OnRecord, Options, Outcome};
@@ -230,9 +231,10 @@ pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Res
     let plan = approved.plan.plan();
     let records = open(ports, &approved.way.store, &plan.scope, &plan.owner).await;
     let on_record = OnRecord { records: &records, released: &approved.way.released };
+    let stored = way_back::code(ports, control_plane.as_ref(), &approved.way, plan).await;
     let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
     let mut report = Report::new(&approved.plan, outcome);
-    report.no_way_back = no_way_back(ports, &approved.way, &report).await;
+    report.no_way_back = way_back::no_way_back(ports, &approved.way, &stored, &report).await;
     Ok(report)
 }
 

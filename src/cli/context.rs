@@ -12,8 +12,8 @@ use super::failure::{Failure, Result};
 use super::person::User;
 use super::targets::{UserTargets, notes_of, surroundings};
 use super::terminal::Terminal;
-use crate::client::Timeouts;
 use crate::client::auth::Surroundings;
+use crate::client::{Registries, Timeouts};
 use crate::config::{self, Config, Directories};
 use crate::host::{Cache, RealFiles, RealStores, SystemClock};
 use crate::manifest;
@@ -110,6 +110,7 @@ impl Context {
             targets: Arc::new(targets.with_person(Arc::new(User(self.terminal))).within(self.timeouts())),
             events,
             releases: Arc::new(RealStores::new(environment())),
+            registry: Arc::new(Registries::new(environment())),
         })
     }
 

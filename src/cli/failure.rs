@@ -310,6 +310,10 @@ fn after_rollback(error: &RollbackError) -> String {
             let commit = commit.as_deref().unwrap_or("REV");
             format!("`flyte rollback {app} --from-git {commit}` packs it anew")
         }
+        RollbackError::ImageGone { app, .. } => format!(
+            "push it to its registry again, or roll back to another version with `--to`: `flyte versions {app}` lists \
+             what is on record"
+        ),
     }
 }
 

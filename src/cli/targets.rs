@@ -101,7 +101,7 @@ impl Targets for UserTargets {
     }
 
     async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
-        // Other control planes offer the code of what runs, and no other.
+        // Others link to the code of what runs, and to no other: they are asked for it themselves.
         target.is_local().then(|| bundles::exists(&self.state, address)).flatten()
     }
 

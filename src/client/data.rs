@@ -9,8 +9,8 @@ use flyte_schema::flyteidl2::dataproxy::{
 };
 
 use super::call::{Kind, call};
-use super::store;
 use super::transport::Channel;
+use super::{presence, store};
 use crate::model::spec::identifier;
 use crate::model::{AppId, Scope};
 use crate::port::{Parcel, RpcCode, RpcError};
@@ -62,6 +62,24 @@ async fn locate(channel: &Channel, scope: &Scope, parcel: &Parcel) -> Result<Cre
 
 /// `false` where the server keeps or offers none. Sent once: it only serves to tell what changed.
 pub async fn download(channel: &Channel, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError> {
+    let Some(url) = link(channel, app).await? else { return Ok(false) };
+    let fetched = store::get(&channel.network, &url, into).await;
+    fetched.map_err(|failure| failure.into_error("download of a code bundle"))?;
+    Ok(true)
+}
+
+/// Whether the bundle that an app runs is still at its address. `None` where that cannot be told: the server gives no
+/// link, or one that leads elsewhere because the app runs other code by now.
+pub async fn is_stored(channel: &Channel, app: &AppId, address: &str) -> Option<bool> {
+    let url = link(channel, app).await.ok().flatten()?;
+    if !presence::leads_to(&url, address) {
+        return None;
+    }
+    presence::is_there(&channel.network, &url).await
+}
+
+/// The signed address of the bundle that an app runs. `None` where the server keeps or offers none.
+async fn link(channel: &Channel, app: &AppId) -> Result<Option<String>, RpcError> {
     let data = channel.data();
     let request = CreateDownloadLinkRequest {
         artifact_type: ArtifactType::ARTIFACT_TYPE_CODE_BUNDLE.into(),
@@ -74,13 +92,9 @@ pub async fn download(channel: &Channel, app: &AppId, into: &mut (dyn Write + Se
         async move { Ok(data.create_download_link_with_options(request, options).await?.into_owned()) }
     })
     .await;
-    let urls = match answer {
-        Ok(answer) => answer.pre_signed_urls.into_option().unwrap_or_default().signed_url,
-        Err(error) if matches!(error.code, RpcCode::NotFound | RpcCode::Unimplemented) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let Some(url) = urls.first() else { return Ok(false) };
-    let fetched = store::get(&channel.network, url, into).await;
-    fetched.map_err(|failure| failure.into_error("download of a code bundle"))?;
-    Ok(true)
+    match answer {
+        Ok(answer) => Ok(answer.pre_signed_urls.into_option().unwrap_or_default().signed_url.into_iter().next()),
+        Err(error) if matches!(error.code, RpcCode::NotFound | RpcCode::Unimplemented) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -12,7 +12,9 @@ mod endpoint;
 mod lookup;
 mod network;
 mod pages;
+mod presence;
 mod project;
+mod registry;
 mod secret;
 mod store;
 mod stream;
@@ -47,9 +49,13 @@ pub use endpoint::EndpointError;
 use network::Network;
 pub use network::{NetworkError, Timeouts, install_cryptography};
 use pages::Pages;
+pub use registry::Registries;
 pub use secret::SecretName;
 use stream::Opening;
 use transport::Channel;
+
+/// How long it may take to find out whether a bundle is still stored.
+const PRESENCE: Duration = Duration::from_secs(5);
 
 /// Apps on a page.
 const PAGE: u32 = 100;
@@ -278,6 +284,15 @@ impl ControlPlane for Client {
         let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
         let channel = self.select(operation, identifier(app).into()).await?;
         data::download(&channel, app, into).await
+    }
+
+    async fn has_bundle(&self, app: &AppId, address: &str) -> Option<bool> {
+        let operation = select_cluster_request::Operation::OPERATION_CREATE_DOWNLOAD_LINK;
+        let asked = async {
+            let channel = self.select(operation, identifier(app).into()).await.ok()?;
+            data::is_stored(&channel, app, address).await
+        };
+        tokio::time::timeout(PRESENCE, asked).await.ok().flatten()
     }
 
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

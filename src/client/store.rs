@@ -107,7 +107,11 @@ pub async fn get(network: &Network, url: &str, into: &mut (dyn Write + Send)) ->
     }
 }
 
-fn address(url: &str) -> Result<Uri, Trouble> {
+/// An address as the control plane names it.
+///
+/// # Errors
+/// Nothing can be sent there.
+pub fn address(url: &str) -> Result<Uri, Trouble> {
     let usable = |address: &Uri| matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some();
     url.parse().ok().filter(usable).ok_or_else(|| {
         let message = "the control plane named no usable address of its store";

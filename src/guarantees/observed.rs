@@ -242,6 +242,10 @@ impl ControlPlane for Observed {
         self.inner.download_bundle(app, into).await
     }
 
+    async fn has_bundle(&self, app: &AppId, address: &str) -> Option<bool> {
+        self.inner.has_bundle(app, address).await
+    }
+
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {
         self.inner.run(scope, choice).await
     }

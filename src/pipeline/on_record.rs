@@ -1,13 +1,10 @@
 //! What the pipeline has to do with releases on record. Nothing depends on them.
 
-use super::Way;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Scope;
-use crate::plan::Verb;
 use crate::port::{Ports, StoreError};
 use crate::records::Records;
 use crate::release::{self, ReleaseSet};
-use crate::report::Report;
 use crate::resolve::{Project, ReleaseStore};
 
 /// What is on record of a manifest.
@@ -26,32 +23,6 @@ pub(super) async fn open(
 ) -> Result<Records, StoreError> {
     let store = ports.releases.open(store).await?;
     Ok(Records::new(store, scope, owner, ports.files.clone()))
-}
-
-/// What was replaced and could not be brought back: its release is not on record, or its code is gone.
-pub(super) async fn no_way_back(ports: &Ports, way: &Way, report: &Report) -> Vec<String> {
-    let mut told = Vec::new();
-    let replaced = report.plan.apps.iter().filter(|app| {
-        app.verb == Verb::Update && report.apps.iter().any(|result| result.name == app.name && result.was_written())
-    });
-    for app in replaced {
-        let Some(before) = app.live.as_ref().and_then(|live| live.version.as_ref()) else { continue };
-        let known = way.released.apps.get(&app.name).and_then(|known| known.current());
-        let why = match (way.released.last(&app.name), known) {
-            (Some(last), Some(entry)) if entry.mark() == Some(before) => {
-                let address = last.code.as_ref().and_then(|code| code.address.as_deref());
-                match address {
-                    Some(address) if ports.targets.has_bundle(&way.target, address).await == Some(false) => {
-                        "its code is no longer stored"
-                    }
-                    _ => continue,
-                }
-            }
-            _ => "it is not on record",
-        };
-        told.push(format!("`{}` cannot be rolled back to {before}: {why}", app.name));
-    }
-    told
 }
 
 /// What is ignored.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::on_record::records;
 use super::recall::recall;
-use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read};
+use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read, way_back};
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, LiveSet, endpoint_name};
 use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
 use crate::pins::Pins;
 use crate::plan;
-use crate::port::{Access, Ports};
+use crate::port::{Access, ControlPlane, Ports};
 use crate::preflight;
 use crate::records::Records;
 use crate::release::{self, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
@@ -43,6 +43,8 @@ pub enum RollbackError {
     NotRestored { app: AppName, version: String, why: NotRestored },
     #[error("the code of `{app}` {version} is no longer stored")]
     CodeGone { app: AppName, version: String, commit: Option<String> },
+    #[error("the image `{image}` of `{app}` {version} no longer resolves")]
+    ImageGone { app: AppName, version: String, image: String },
 }
 
 /// The plan that brings a release back.
@@ -60,8 +62,9 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     let mut chosen = choose(&project, &released, &live, &name, what)?;
     let mut found = BTreeMap::new();
     for (app, digest) in &mut chosen {
-        found.insert(app.clone(), (*digest, usable(ports, &project, &records, app, *digest).await?));
+        found.insert(app.clone(), (*digest, readable(&records, app, *digest).await?));
     }
+    check_usable(ports, control_plane.as_ref(), &project, found.values().map(|(_, release)| release)).await?;
     let declared = declared(ports, &project, request, &found).await;
     let mut project = narrowed(project, &found, &live);
     recall(ports, &mut project, &mut released, &DesiredSet::default(), &live, control_plane.endpoint()).await;
@@ -116,27 +119,37 @@ fn choose(
     Ok(chosen)
 }
 
-/// A release whose record can be read and whose code, as far as that can be told, is still stored.
-async fn usable(
-    ports: &Ports,
-    project: &Project,
-    records: &Records,
-    app: &AppName,
-    digest: Digest,
-) -> Result<Release, Error> {
+/// A release whose record can be read.
+async fn readable(records: &Records, app: &AppName, digest: Digest) -> Result<Release, Error> {
     let found = records.release(app, digest).await?;
-    let release = found.map_err(|why| {
+    Ok(found.map_err(|why| {
         let version = format!("({})", digest.short());
         RollbackError::Unreadable { app: app.clone(), version, why }
-    })?;
-    let address = release.code.as_ref().and_then(|code| code.address.as_deref());
-    if let Some(address) = address
-        && ports.targets.has_bundle(&project.target, address).await == Some(false)
-    {
-        let commit = release.commit.as_ref().filter(|commit| commit.clean).map(|commit| commit.id.clone());
-        return Err(RollbackError::CodeGone { app: app.clone(), version: release.version.mark(), commit }.into());
+    })?)
+}
+
+/// Whether code and images are still there, as far as that can be told: what is unknown is not held against a release.
+async fn check_usable(
+    ports: &Ports,
+    control_plane: &dyn ControlPlane,
+    project: &Project,
+    releases: impl Iterator<Item = &Release> + Clone,
+) -> Result<(), RollbackError> {
+    let of_code = |release: &Release| Some((way_back::address(release)?.to_owned(), release.app.clone()));
+    let codes = releases.clone().filter_map(of_code).collect();
+    let stored = way_back::stored(ports, control_plane, &project.target, codes).await;
+    let gone = way_back::gone(ports, &project.target, releases.clone().filter_map(Release::image)).await;
+    for release in releases {
+        let (app, version) = (release.app.name.clone(), release.version.mark());
+        if way_back::address(release).is_some_and(|address| stored.get(address) == Some(&false)) {
+            let commit = release.commit.as_ref().filter(|commit| commit.clean).map(|commit| commit.id.clone());
+            return Err(RollbackError::CodeGone { app, version, commit });
+        }
+        if let Some(image) = release.image().filter(|image| gone.contains(*image)) {
+            return Err(RollbackError::ImageGone { app, version, image: image.to_owned() });
+        }
     }
-    Ok(release)
+    Ok(())
 }
 
 /// What the manifest asks for now, where a record lacks values that it may have. A manifest that cannot be lowered has

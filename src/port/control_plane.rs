@@ -102,6 +102,12 @@ pub trait ControlPlane: Send + Sync {
     /// Writes the code bundle an app runs. `false` where the server does not keep or offer it, and nothing is written.
     async fn download_bundle(&self, app: &AppId, into: &mut (dyn Write + Send)) -> Result<bool, RpcError>;
 
+    /// Whether the code bundle at an address, which an app runs, is still stored. `None` where that cannot be told: the
+    /// server does not link to it, or the app runs other code.
+    async fn has_bundle(&self, _app: &AppId, _address: &str) -> Option<bool> {
+        None
+    }
+
     /// A run by name, or the newest of a task that succeeded. `None` where there is none.
     async fn run(&self, scope: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError>;
 

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Clock, Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Notes, ReleaseStores, Releases, Stamp,
-    StoreError,
+    Clock, Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Notes, Registry, ReleaseStores, Releases,
+    Resolves, Stamp, StoreError,
 };
 use crate::model::Digest;
 use crate::resolve::ReleaseStore;
@@ -175,6 +175,36 @@ impl Releases for MemoryReleases {
         self.check()?;
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(())
+    }
+}
+
+/// Registries in memory. Clones share them. Nobody can tell of an image that was not told of.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryRegistry {
+    answers: Arc<Mutex<BTreeMap<String, Resolves>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl MemoryRegistry {
+    /// From now on, this is the answer for an image.
+    pub fn set(&self, image: &str, answer: Resolves) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to_owned(), answer);
+    }
+
+    /// The images asked for since the last time, sorted.
+    pub fn take_asked(&self) -> Vec<String> {
+        let mut asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        asked.sort();
+        asked
+    }
+}
+
+#[async_trait]
+impl Registry for MemoryRegistry {
+    async fn resolves(&self, image: &str) -> Resolves {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(image.to_owned());
+        let known = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(image).cloned();
+        known.unwrap_or_else(|| Resolves::Unknown("no such registry".to_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ mod events;
 mod files;
 pub mod memory;
 mod notes;
+mod registry;
 mod releases;
 
 pub use clock::Clock;
@@ -13,6 +14,7 @@ pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode,
 pub use events::{Event, Events, NoEvents};
 pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
 pub use notes::Notes;
+pub use registry::{Registry, Resolves};
 pub use releases::{ReleaseStores, Releases, StoreError};
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub struct Ports {
     pub targets: Arc<dyn Targets>,
     pub events: Arc<dyn Events>,
     pub releases: Arc<dyn ReleaseStores>,
+    pub registry: Arc<dyn Registry>,
 }
 
 /// What a connection is for.
@@ -47,7 +50,8 @@ pub trait Targets: Send + Sync {
     /// The target cannot be reached or started.
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError>;
 
-    /// Whether a code bundle is still stored at its address. `None` where that cannot be told.
+    /// Whether a code bundle is still stored at its address, whatever runs. `None` where that cannot be told: see
+    /// [`ControlPlane::has_bundle`].
     async fn has_bundle(&self, _target: &Target, _address: &str) -> Option<bool> {
         None
     }

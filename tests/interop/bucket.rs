@@ -8,10 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use flyte::client::Client;
 use flyte::host::Bucket;
-use flyte::port::{Releases, StoreError};
+use flyte::model::target::Connection;
+use flyte::model::{AppName, Scope};
+use flyte::port::{ControlPlane as _, Releases, StoreError};
+use flyte_schema::flyteidl2::cluster::SelectClusterResponse;
+use flyte_schema::flyteidl2::dataproxy::{CreateDownloadLinkResponse, PreSignedURLs};
+use object_store::aws::AmazonS3Builder;
+use object_store::signer::Signer as _;
 use serde_json::Value;
 
+use crate::answers;
 use crate::process::Server;
 use crate::program;
 use crate::python::{Packages, Python};
@@ -162,6 +170,48 @@ async fn what_is_missing_is_told() {
     let refused = stranger.list("log").await.unwrap_err();
     assert!(told(&refused).contains("give credentials"), "{refused:?}");
     assert!(!told(&refused).contains(&environment["AWS_SECRET_ACCESS_KEY"]), "{refused:?}");
+}
+
+/// A control plane whose store is the bucket: it links to a file there.
+fn control_plane(link: String) -> answers::Server {
+    answers::Server::http(move |request| {
+        if request.asks("SelectCluster") {
+            return answers::proto(&SelectClusterResponse::default());
+        }
+        let urls = PreSignedURLs { signed_url: vec![link.clone()], ..Default::default() };
+        answers::proto(&CreateDownloadLinkResponse { pre_signed_urls: urls.into(), ..Default::default() })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_is_removed_is_missed() {
+    let store = Store::start();
+    let bucket = store.open("writer");
+    bucket.create("code/0123.tar.gz", "code".into()).await.unwrap();
+    // The server knows no rights in addresses: it stops to check them for as many requests.
+    let unchecked = reqwest::Client::new().post(format!("http://127.0.0.1:{}/moto-api/reset-auth", store.port()));
+    unchecked.header("content-type", "text/plain").body("1000").send().await.unwrap().error_for_status().unwrap();
+    let environment = store.environment("writer");
+    let signer = AmazonS3Builder::new()
+        .with_bucket_name("releases")
+        .with_endpoint(format!("http://127.0.0.1:{}", store.port()))
+        .with_region("us-east-1")
+        .with_allow_http(true)
+        .with_access_key_id(&environment["AWS_ACCESS_KEY_ID"])
+        .with_secret_access_key(&environment["AWS_SECRET_ACCESS_KEY"])
+        .build()
+        .unwrap();
+    let app = Scope { org: String::new(), project: "p".into(), domain: "d".into() }.app(&AppName::new("web").unwrap());
+    let path = object_store::path::Path::from("shop/code/0123.tar.gz");
+    let link = signer.signed_url(http::Method::GET, &path, Duration::from_secs(600)).await.unwrap();
+    let address = "s3://releases/shop/code/0123.tar.gz";
+    let ask = async |link: &str| {
+        let client = Client::new(&Connection::open(control_plane(link.to_owned()).url("http"), true));
+        client.unwrap().has_bundle(&app, address).await
+    };
+    assert_eq!(ask(link.as_str()).await, Some(true));
+    bucket.remove("code/0123.tar.gz").await.unwrap();
+    assert_eq!(ask(link.as_str()).await, Some(false));
 }
 
 #[test]

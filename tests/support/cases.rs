@@ -11,7 +11,7 @@ use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
 use flyte::model::{LiveApp, Scope};
 use flyte::pipeline::{self, Error, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::port::{Event, Releases as _};
+use flyte::port::{Event, Releases as _, Resolves};
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Behaviour, Fault};
 use flyte::server::state::Profile;
@@ -82,6 +82,10 @@ struct Run {
     with_dependencies: bool,
     /// What the store of releases refuses everything with from now on; empty: nothing any more.
     store_refuses: Option<String>,
+    /// What registries answer for images from now on: `there`, `gone`, or `silent` as for all others.
+    images: BTreeMap<String, String>,
+    /// Before the run, all code that was uploaded is lost.
+    lose_code: bool,
     /// The secrets there are from now on, as `project/domain/NAME`, `domain/NAME` or `NAME`. Left out: all there could
     /// be.
     secrets: Option<Vec<String>>,
@@ -239,6 +243,12 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     for published in &step.artifacts {
         world.simulator.add_artifact(published.artifact()?);
     }
+    for (image, answer) in &step.images {
+        world.registry.set(image, answer_of(answer)?);
+    }
+    if step.lose_code {
+        world.simulator.forget_uploads();
+    }
     if let Some(secrets) = &step.secrets {
         world.simulator.set_secrets(secrets.iter().map(|secret| {
             let parts: Vec<&str> = secret.rsplit('/').collect();
@@ -288,6 +298,10 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
         }
     };
     text.push_str(&told);
+    let asked = world.registry.take_asked();
+    if !asked.is_empty() {
+        writeln!(text, "-- images asked for: {}", asked.join(", "))?;
+    }
     let heard = world.heard.take();
     if !step.quiet && !["plan", "save", "offline", "history"].contains(&command) {
         text.push_str("-- events\n");
@@ -448,6 +462,15 @@ fn event_text(event: &Event) -> String {
         Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
         Event::Interrupted => "interrupted".into(),
     }
+}
+
+fn answer_of(name: &str) -> Result<Resolves> {
+    Ok(match name {
+        "there" => Resolves::Yes(format!("sha256:{}", "0".repeat(64))),
+        "gone" => Resolves::No,
+        "silent" => Resolves::Unknown("no answer".to_owned()),
+        other => return Err(format!("no such answer: {other}").into()),
+    })
 }
 
 fn behaviour_of(name: &str) -> Result<Behaviour> {

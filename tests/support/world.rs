@@ -8,7 +8,7 @@ use flyte::apply::Options;
 use flyte::guarantees::Observed;
 use flyte::pipeline::{self, Error, Planned, Request};
 use flyte::plan::{Consent, Policy};
-use flyte::port::memory::{MemoryFiles, MemoryNotes, MemoryReleases, VirtualClock};
+use flyte::port::memory::{MemoryFiles, MemoryNotes, MemoryRegistry, MemoryReleases, VirtualClock};
 use flyte::port::{Access, Clock, ControlPlane, Event, Events, Ports, RpcError, Targets};
 use flyte::report::Report;
 use flyte::resolve::{Selection, Target};
@@ -26,6 +26,8 @@ pub struct World {
     pub notes: Arc<MemoryNotes>,
     /// What is on record.
     pub releases: MemoryReleases,
+    /// The images there are.
+    pub registry: MemoryRegistry,
     /// The text of the plan file, where one was saved.
     pub saved: Mutex<String>,
 }
@@ -77,6 +79,7 @@ impl World {
             heard: Arc::default(),
             notes: Arc::default(),
             releases: MemoryReleases::default(),
+            registry: MemoryRegistry::default(),
             saved: Mutex::default(),
         }
     }
@@ -106,6 +109,7 @@ impl World {
             }),
             events: self.heard.clone(),
             releases: Arc::new(self.releases.clone()),
+            registry: Arc::new(self.registry.clone()),
         }
     }
 

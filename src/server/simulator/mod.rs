@@ -176,6 +176,11 @@ impl Simulator {
         Ok(())
     }
 
+    /// Loses everything that was uploaded, as a store that keeps nothing for long.
+    pub fn forget_uploads(&self) {
+        self.world().uploads.clear();
+    }
+
     /// The content that was uploaded to an address.
     pub fn uploaded(&self, address: &str) -> Option<Bytes> {
         self.world().uploads.get(address).cloned()
@@ -396,6 +401,18 @@ impl ControlPlane for Simulator {
         let written = into.write_all(&content);
         written.map_err(|error| RpcError::answered(method, RpcCode::Internal, error.to_string()))?;
         Ok(true)
+    }
+
+    async fn has_bundle(&self, app: &AppId, address: &str) -> Option<bool> {
+        let method = "DataProxyService/CreateDownloadLink";
+        let key = State::id(&identifier(app));
+        let work = move |world: &mut World, _| {
+            let id = key?;
+            let record = world.state.record(&id).ok_or_else(|| StateError::NotFound(id.to_string()))?;
+            let is_meant = LiveApp(record.app.clone()).bundle_address() == Some(address);
+            Ok(is_meant.then(|| world.uploads.contains_key(address)))
+        };
+        self.call(method, Some(app), (app.name.to_string(), String::new()), work).await.ok().flatten()
     }
 
     async fn run(&self, _: &Scope, choice: &RunChoice) -> Result<Option<Run>, RpcError> {

@@ -2,6 +2,8 @@
 
 mod calls;
 mod failures;
+mod presence;
+mod registry;
 mod secrecy;
 mod server;
 mod transfers;
