@@ -6,16 +6,16 @@ use crate::model::Scope;
 use crate::plan::Verb;
 use crate::port::{Ports, StoreError};
 use crate::records::Records;
-use crate::release::{self, ReleaseSet};
+use crate::release::{self, Place, ReleaseSet};
 use crate::report::Report;
-use crate::resolve::{Project, ReleaseStore};
+use crate::resolve::{Project, ReleaseStore, Target};
 
-/// What is on record of a manifest.
+/// What is on record of a manifest, at the place that its target is.
 ///
 /// # Errors
 /// The store cannot be opened.
 pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
-    open(ports, &project.releases, &project.scope, &project.owner).await
+    open(ports, &project.releases, &project.scope, &project.owner, &project.target).await
 }
 
 pub(super) async fn open(
@@ -23,14 +23,23 @@ pub(super) async fn open(
     store: &ReleaseStore,
     scope: &Scope,
     owner: &str,
+    target: &Target,
 ) -> Result<Records, StoreError> {
     let store = ports.releases.open(store).await?;
-    Ok(Records::new(store, scope, owner, ports.files.clone()))
+    let place = target
+        .connection
+        .as_ref()
+        .map_or_else(Place::embedded, |connection| Place::remote(&target.name, &connection.endpoint));
+    Ok(Records::new(store, scope, owner, place, ports.files.clone()))
 }
 
 /// What was replaced and could not be brought back: its release is not on record, or its code is gone.
 pub(super) async fn no_way_back(ports: &Ports, way: &Way, report: &Report) -> Vec<String> {
     let mut told = Vec::new();
+    // Where the store did not answer, what it holds is not known.
+    if !way.released.is_known {
+        return told;
+    }
     let replaced = report.plan.apps.iter().filter(|app| {
         app.verb == Verb::Update && report.apps.iter().any(|result| result.name == app.name && result.was_written())
     });
