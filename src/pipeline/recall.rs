@@ -30,13 +30,37 @@ pub(super) async fn recall(
     desired: &DesiredSet,
     live: &LiveSet,
 ) {
-    let label = desired.apps.values().find_map(|app| app.version.label.clone());
-    let questions = Questions { label, ..questions(project, released, live) };
+    let questions = Questions { label: label(desired), ..questions(project, released, live) };
+    answer(ports, project, released, desired, &questions).await;
+}
+
+/// Looks for what the label that is asked for stands for, and for nothing else.
+pub(super) async fn recall_label(
+    ports: &Ports,
+    project: &mut Project,
+    released: &mut ReleaseSet,
+    desired: &DesiredSet,
+) {
+    let questions = Questions { label: label(desired), marked: Vec::new(), unmarked: Vec::new() };
+    answer(ports, project, released, desired, &questions).await;
+}
+
+fn label(desired: &DesiredSet) -> Option<String> {
+    desired.apps.values().find_map(|app| app.version.label.clone())
+}
+
+async fn answer(
+    ports: &Ports,
+    project: &mut Project,
+    released: &mut ReleaseSet,
+    desired: &DesiredSet,
+    questions: &Questions,
+) {
     if questions.marked.is_empty() && questions.unmarked.is_empty() && questions.label.is_none() {
         return;
     }
     let known = released.warnings.len();
-    if let Err(error) = complete(ports, project, released, desired, &questions).await {
+    if let Err(error) = complete(ports, project, released, desired, questions).await {
         project.diagnostics.list.push(no_store(error));
     }
     project.diagnostics.list.extend(warnings(&released.warnings[known..]));
