@@ -26,10 +26,10 @@ pub(super) async fn open(
     target: &Target,
 ) -> Result<Records, StoreError> {
     let store = ports.releases.open(store).await?;
-    let place = target
-        .connection
-        .as_ref()
-        .map_or_else(Place::embedded, |connection| Place::remote(&target.name, &connection.endpoint));
+    let place = match &target.connection {
+        None => Place::embedded(ports.targets.embedded_identity().as_deref()),
+        Some(connection) => Place::remote(&target.name, &connection.endpoint),
+    };
     Ok(Records::new(store, scope, owner, place, ports.files.clone()))
 }
 

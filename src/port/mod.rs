@@ -47,6 +47,11 @@ pub trait Targets: Send + Sync {
     /// The target cannot be reached or started.
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError>;
 
+    /// What tells the embedded control plane of this machine from others. `None` where there is none yet.
+    fn embedded_identity(&self) -> Option<String> {
+        None
+    }
+
     /// Whether a code bundle is still stored at its address. `None` where that cannot be told.
     async fn has_bundle(&self, _target: &Target, _address: &str) -> Option<bool> {
         None

@@ -14,13 +14,21 @@ use crate::model::target::{address, is_of_this_network};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(String);
 
+/// What the name of an embedded control plane begins with. No other target has this name.
+const EMBEDDED: &str = "local";
+
 /// The most characters of an address that is its own name; a longer one is cut, and ends in a digest.
 const LONGEST: usize = 120;
 
 impl Place {
-    /// The embedded control plane, whatever its port is now.
-    pub fn embedded() -> Self {
-        Self("local".to_owned())
+    /// An embedded control plane, whatever its port is now. `identity` tells those of several machines apart.
+    pub fn embedded(identity: Option<&str>) -> Self {
+        Self(identity.map_or_else(|| EMBEDDED.to_owned(), |identity| format!("{EMBEDDED}@{}", segment(identity))))
+    }
+
+    /// Whether it is an embedded control plane, of this machine or another one.
+    pub fn is_embedded(&self) -> bool {
+        self.0.split('@').next() == Some(EMBEDDED)
     }
 
     /// A control plane over the network.
@@ -79,8 +87,10 @@ mod tests {
         check("dev", "https://[::1]:8090", "dev@%5b%3a%3a1%5d%3a8090");
         check("dev", "flyte:8090", "dev@flyte%3a8090");
         check("dev", "http://flyte.flyte.svc.cluster.local:8090", "dev@flyte.flyte.svc.cluster.local%3a8090");
-        // No target is taken for the embedded control plane.
-        check("local", "local", "local@local");
+        let machines = ["0123456789ab", "ba9876543210"].map(|identity| Place::embedded(Some(identity)));
+        assert_ne!(machines[0], machines[1]);
+        assert_eq!(machines[0].as_str(), "local@0123456789ab");
+        assert!(machines.iter().all(Place::is_embedded) && !Place::remote("dev", "localhost:1").is_embedded());
         let long = Place::remote("staging", &format!("https://example.com/{}", "a/".repeat(300)));
         assert_eq!(long.as_str().len(), LONGEST + 13);
     }

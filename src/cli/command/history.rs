@@ -7,7 +7,6 @@ use crate::cli::context::Context;
 use crate::cli::failure::Result;
 use crate::model::AppName;
 use crate::pipeline::{self, Happened, Places};
-use crate::release::Place;
 use crate::report::{Table, count};
 
 #[derive(Debug, clap::Args)]
@@ -87,8 +86,8 @@ pub(super) fn by(happened: &Happened) -> String {
 /// The target with its address; the embedded control plane has another one each time.
 fn place(happened: &Happened) -> String {
     match &happened.event {
-        Some(event) if happened.place != Place::embedded() => format!("{} ({})", event.target, event.endpoint),
-        Some(event) => event.target.clone(),
+        Some(event) if happened.place.is_embedded() => event.target.clone(),
+        Some(event) => format!("{} ({})", event.target, event.endpoint),
         None => happened.place.to_string(),
     }
 }
