@@ -82,11 +82,11 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
         stale.extend(stored.specs(&desired));
     }
     stale.extend(changed);
+    refuse(stale)?;
     recall_label(ports, &mut project, &mut released, &desired).await;
     let taken = released.labelled.iter().map(|(app, release)| (app.clone(), release.version.digest)).collect();
-    stale.extend(stored.labels(&desired, &taken));
-    refuse(stale)?;
-    let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
+    refuse(stored.labels(&desired, &taken))?;
+    let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired, &live);
     // What was there when it was made may be gone.
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);
