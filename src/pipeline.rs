@@ -3,6 +3,7 @@
 //! Each line's output is the next line's input; `plan` is `deploy` stopped early, and the others reuse its parts.
 //! Nothing above `apply` writes outside the local cache.
 
+mod clean;
 mod code;
 mod history;
 mod offline;
@@ -16,7 +17,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use history::{Cleaning, Happened, History, Versions, clean, history, remove, versions};
+pub use clean::{Cleaning, clean, remove};
+pub use history::{Happened, History, Places, Versions, history, versions};
 pub use offline::offline;
 pub use on_record::records;
 pub use rollback::{Rollback, RollbackError, rollback};
@@ -161,7 +163,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let (desired, kept) = diff::keep(&project, desired, &live, &request.keep_drift)?;
-    recall(ports, &mut project, &mut released, &desired, &live, control_plane.endpoint()).await;
+    recall(ports, &mut project, &mut released, &desired, &live).await;
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees).keeping(kept);
     tell_filled(&changes);
@@ -229,7 +231,7 @@ impl Approved {
 pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Result<Report, Error> {
     let control_plane = ports.targets.connect(&approved.way.target, Access::Write).await?;
     let plan = approved.plan.plan();
-    let records = open(ports, &approved.way.store, &plan.scope, &plan.owner).await;
+    let records = open(ports, &approved.way.store, &plan.scope, &plan.owner, &approved.way.target).await;
     let on_record = OnRecord { records: &records, released: &approved.way.released };
     let stored = way_back::code(ports, control_plane.as_ref(), &approved.way, plan).await;
     let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
@@ -333,7 +335,7 @@ pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Resul
     let mut released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    recall(ports, &mut project, &mut released, &desired, &live, control_plane.endpoint()).await;
+    recall(ports, &mut project, &mut released, &desired, &live).await;
     let guarantees = control_plane.guarantees();
     let changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default(), &guarantees);

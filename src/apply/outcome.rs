@@ -31,7 +31,7 @@ pub struct StepOutcome {
     pub logs: Vec<LogLine>,
 }
 
-/// Whether a write is on record. It has no part in what the apply came to: the next one mends it.
+/// Whether a write is on record. It has no part in what the apply came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "recording", rename_all = "snake_case")]
 pub enum Recording {

@@ -1,4 +1,5 @@
-//! Puts what was written on record, at once. A store that fails does not fail the apply: the next one mends it.
+//! Puts what was written on record, at once. A store that fails does not fail the apply: a release is added by the next
+//! one that finds it as declared.
 
 use flyte_schema::flyteidl2::app::App;
 use jiff::{SignedDuration, Timestamp};

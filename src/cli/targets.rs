@@ -100,6 +100,10 @@ impl Targets for UserTargets {
         Ok(Arc::new(Observed::new(control_plane, &name, self.notes.clone(), Arc::new(SystemClock))))
     }
 
+    fn embedded_identity(&self) -> Option<String> {
+        daemon::identity(&self.state)
+    }
+
     async fn has_bundle(&self, target: &Target, address: &str) -> Option<bool> {
         // Others link to the code of what runs, and to no other: they are asked for it themselves.
         target.is_local().then(|| bundles::exists(&self.state, address)).flatten()

@@ -27,6 +27,7 @@ mod trouble;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flyte_schema::flyteidl2::app::{

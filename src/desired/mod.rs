@@ -83,7 +83,7 @@ pub enum LowerError {
 /// # Errors
 /// See [`LowerError`].
 pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> Result<DesiredSet, LowerError> {
-    if let Some(label) = options.label.as_ref().filter(|label| !is_label_value(label)) {
+    if let Some(label) = options.label.as_ref().filter(|label| !Version::is_label(label)) {
         return Err(LowerError::Label(label.clone()));
     }
     let lower = |(name, app): (&AppName, &App)| {
@@ -144,20 +144,11 @@ fn marked(mut desired: AppSpec, before: &str, owner: &str, version: &Version) ->
     command::set_version(spec::command_mut(&mut desired.0), before, &mark);
     let labels = &mut desired.0.metadata.get_or_insert_default().labels;
     for (key, value) in [("manifest", owner), ("version", &mark), ("digest", &version.digest.short())] {
-        if is_label_value(value) {
+        if Version::is_label(value) {
             labels.insert(format!("{}{key}", Marks::LABELS), value.to_owned());
         }
     }
     desired
-}
-
-/// Whether Kubernetes takes it as the value of a label: 1 to 63 characters.
-fn is_label_value(text: &str) -> bool {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63
-        && edge(text.chars().next())
-        && edge(text.chars().next_back())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 #[cfg(test)]

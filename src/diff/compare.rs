@@ -113,14 +113,14 @@ fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, Kn
     }
 }
 
-/// What an app that is not as we wrote it was when we did. What it says itself counts for more than what was recorded
-/// last: that may be older, where a record was lost.
+/// What an app that is not as we wrote it was when we did. It must say itself which release that is: the last one on
+/// record may be older, where a record was lost.
 fn base<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Base<'a> {
     let Ok(name) = live.name().parse() else { return Base::Unknown };
     let found = match (marks, live.label(Marks::DIGEST_LABEL)) {
         (Some(marks), _) => released.version(&name, &marks.digest.short()),
         (None, Some(digest)) => released.version(&name, digest),
-        (None, None) => released.claimed(&name),
+        (None, None) => None,
     };
     // A message that could not be recorded is empty.
     found.filter(|release| release.message.spec.is_set()).map_or(Base::Unknown, |release| Base::Release(release))

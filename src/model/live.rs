@@ -7,7 +7,7 @@ use flyte_schema::flyteidl2::app::{App, Condition, Spec, spec};
 use serde::{Deserialize, Serialize};
 
 use super::spec::variable;
-use super::{AppId, AppName, BundleRef, Digest, Scope};
+use super::{AppId, AppName, BundleRef, Digest, Scope, Version};
 
 /// The control plane's own write counter; 0 where it keeps none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,11 +58,12 @@ impl Marks {
         [Self::OWNER, Self::VERSION, Self::DIGEST, Self::KEPT].contains(&variable)
     }
 
-    /// Reads the marks back. `None` where any is missing or damaged: such an app is not ours.
+    /// Reads the marks back. `None` where any is missing or none that we write: whoever may edit an app may write
+    /// anything there, and what is put on record is named by the version.
     pub fn read(spec: &Spec) -> Option<Self> {
         Some(Self {
             owner: variable(spec, Self::OWNER)?.to_owned(),
-            version: variable(spec, Self::VERSION)?.to_owned(),
+            version: variable(spec, Self::VERSION).filter(|version| Version::is_label(version))?.to_owned(),
             digest: variable(spec, Self::DIGEST)?.parse().ok()?,
             kept: Self::kept(spec),
         })

@@ -128,6 +128,25 @@ pub fn without_user(endpoint: &str) -> Option<String> {
     Some(format!("{}{}", &endpoint[..begin], &endpoint[begin + user + 1..]))
 }
 
+/// An endpoint as one text, however it is written: host, port unless it is the usual one, and path.
+pub fn address(endpoint: &str) -> String {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+    let rest = rest.trim_matches('/');
+    let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+    let authority = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+    let usual = if scheme == "http" { ":80" } else { ":443" };
+    let authority = authority.strip_suffix(usual).unwrap_or(&authority);
+    if path.is_empty() { authority.to_owned() } else { format!("{authority}/{path}") }
+}
+
+/// Whether an endpoint may mean another machine elsewhere: an IP address, a name without a domain, or one of a domain
+/// that every network may have for itself.
+pub fn is_of_this_network(endpoint: &str) -> bool {
+    let host = host(endpoint);
+    let is_private = |domain: &str| matches!(domain, "local" | "localhost" | "internal" | "lan" | "test");
+    is_address(host) || host.rsplit_once('.').is_none_or(|(_, domain)| is_private(domain))
+}
+
 /// Whether a host is an IP address.
 pub fn is_address(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok()

@@ -79,6 +79,16 @@ pub struct Version {
 }
 
 impl Version {
+    /// Whether a text may be a label: it travels as the value of a Kubernetes label, which sets the rule, and in the names
+    /// of files. 1 to 63 characters.
+    pub fn is_label(text: &str) -> bool {
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        text.len() <= 63
+            && edge(text.chars().next())
+            && edge(text.chars().next_back())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    }
+
     /// The mark that travels in the spec: the label, else the short digest.
     pub fn mark(&self) -> String {
         self.label.clone().unwrap_or_else(|| self.digest.short())

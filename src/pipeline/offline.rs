@@ -10,7 +10,6 @@ use crate::model::{AppName, LiveApp};
 use crate::pins;
 use crate::plan::{self, Plan};
 use crate::port::Ports;
-use crate::records::Place;
 use crate::release::{AppReleases, Release};
 use crate::resolve::{Project, ReleaseStore};
 
@@ -36,13 +35,11 @@ pub async fn offline(ports: &Ports, request: &Request) -> Result<Plan, Error> {
     Ok(plan::offline(&project, &changes))
 }
 
-/// What was last applied to the target, wherever it was then.
+/// What was last applied to the target.
 async fn last_releases(ports: &Ports, project: &mut Project) -> Result<BTreeMap<AppName, Arc<Release>>, Error> {
     let records = records(ports, project).await?;
     let released = records.read().await?;
     project.diagnostics.list.extend(warnings(&released.warnings));
     let apps: Vec<(&AppName, &AppReleases)> = released.apps.iter().collect();
-    let place = Place { target: &project.target.name, endpoint: None };
-    let claims = records.claims(&apps, place).await?;
-    Ok(claims.into_iter().map(|(name, release)| (name, Arc::new(release))).collect())
+    Ok(records.claims(&apps).await?)
 }

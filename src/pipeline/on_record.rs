@@ -4,15 +4,15 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Scope;
 use crate::port::{Ports, StoreError};
 use crate::records::Records;
-use crate::release::{self, ReleaseSet};
-use crate::resolve::{Project, ReleaseStore};
+use crate::release::{self, Place, ReleaseSet};
+use crate::resolve::{Project, ReleaseStore, Target};
 
-/// What is on record of a manifest.
+/// What is on record of a manifest, at the place that its target is.
 ///
 /// # Errors
 /// The store cannot be opened.
 pub async fn records(ports: &Ports, project: &Project) -> Result<Records, StoreError> {
-    open(ports, &project.releases, &project.scope, &project.owner).await
+    open(ports, &project.releases, &project.scope, &project.owner, &project.target).await
 }
 
 pub(super) async fn open(
@@ -20,9 +20,14 @@ pub(super) async fn open(
     store: &ReleaseStore,
     scope: &Scope,
     owner: &str,
+    target: &Target,
 ) -> Result<Records, StoreError> {
     let store = ports.releases.open(store).await?;
-    Ok(Records::new(store, scope, owner, ports.files.clone()))
+    let place = match &target.connection {
+        None => Place::embedded(ports.targets.embedded_identity().as_deref()),
+        Some(connection) => Place::remote(&target.name, &connection.endpoint),
+    };
+    Ok(Records::new(store, scope, owner, place, ports.files.clone()))
 }
 
 /// What is ignored.

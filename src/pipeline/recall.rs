@@ -7,7 +7,6 @@ use crate::desired::DesiredSet;
 use crate::diff::LiveSet;
 use crate::model::{AppName, LiveApp, Marks};
 use crate::port::{Ports, StoreError};
-use crate::records::Place;
 use crate::release::{AppReleases, ReleaseSet};
 use crate::resolve::Project;
 
@@ -22,7 +21,7 @@ struct Questions {
 }
 
 /// Completes what is on record: with the release that the marks of an app name, where it is not the last one; where it
-/// has none or is not there, with the last one that was written to this very target; and with what the label that is
+/// has none or is not there, with the last one that was written to this very place; and with what the label that is
 /// asked for stands for. A store that does not answer becomes a warning.
 pub(super) async fn recall(
     ports: &Ports,
@@ -30,17 +29,38 @@ pub(super) async fn recall(
     released: &mut ReleaseSet,
     desired: &DesiredSet,
     live: &LiveSet,
-    endpoint: &str,
 ) {
-    let label = desired.apps.values().find_map(|app| app.version.label.clone());
-    let questions = Questions { label, ..questions(project, released, live) };
+    let questions = Questions { label: label(desired), ..questions(project, released, live) };
+    answer(ports, project, released, desired, &questions).await;
+}
+
+/// Looks for what the label that is asked for stands for, and for nothing else.
+pub(super) async fn recall_label(
+    ports: &Ports,
+    project: &mut Project,
+    released: &mut ReleaseSet,
+    desired: &DesiredSet,
+) {
+    let questions = Questions { label: label(desired), marked: Vec::new(), unmarked: Vec::new() };
+    answer(ports, project, released, desired, &questions).await;
+}
+
+fn label(desired: &DesiredSet) -> Option<String> {
+    desired.apps.values().find_map(|app| app.version.label.clone())
+}
+
+async fn answer(
+    ports: &Ports,
+    project: &mut Project,
+    released: &mut ReleaseSet,
+    desired: &DesiredSet,
+    questions: &Questions,
+) {
     if questions.marked.is_empty() && questions.unmarked.is_empty() && questions.label.is_none() {
         return;
     }
-    let endpoint = Some(endpoint).filter(|_| !project.target.is_local());
-    let place = Place { target: &project.target.name, endpoint };
     let known = released.warnings.len();
-    if let Err(error) = complete(ports, project, released, desired, &questions, place).await {
+    if let Err(error) = complete(ports, project, released, desired, questions).await {
         project.diagnostics.list.push(no_store(error));
     }
     project.diagnostics.list.extend(warnings(&released.warnings[known..]));
@@ -78,7 +98,6 @@ async fn complete(
     released: &mut ReleaseSet,
     desired: &DesiredSet,
     questions: &Questions,
-    place: Place<'_>,
 ) -> Result<(), StoreError> {
     let records = records(ports, project).await?;
     if let Some(label) = &questions.label {
@@ -91,8 +110,8 @@ async fn complete(
     }
     let asked: Vec<(&AppName, &AppReleases)> =
         questions.unmarked.iter().filter_map(|name| released.apps.get_key_value(name)).collect();
-    for (name, release) in records.claims(&asked, place).await? {
-        released.apps.entry(name).or_default().claimed = Some(Arc::new(release));
+    for (name, release) in records.claims(&asked).await? {
+        released.apps.entry(name).or_default().claimed = Some(release);
     }
     Ok(())
 }

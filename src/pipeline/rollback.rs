@@ -67,7 +67,7 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     check_usable(ports, control_plane.as_ref(), &project, found.values().map(|(_, release)| release)).await?;
     let declared = declared(ports, &project, request, &found).await;
     let mut project = narrowed(project, &found, &live);
-    recall(ports, &mut project, &mut released, &DesiredSet::default(), &live, control_plane.endpoint()).await;
+    recall(ports, &mut project, &mut released, &DesiredSet::default(), &live).await;
     let mut desired = DesiredSet::default();
     for (app, (digest, release)) in &found {
         let running = live.apps.get(app).map(|live| &live.0);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::recall::recall_label;
 use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest, released};
 use crate::bundle::Bundle;
 use crate::diff;
@@ -67,7 +68,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     let bundles = pack(ports, &project)?;
     let pins = pinned(ports, &project, &stored).await?;
     let desired = lower_with(ports, &project, &request, &bundles, &pins)?;
-    let released = released(ports, &mut project).await;
+    let mut released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let mut stale = stored.sources(&bundles);
@@ -82,6 +83,9 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     }
     stale.extend(changed);
     refuse(stale)?;
+    recall_label(ports, &mut project, &mut released, &desired).await;
+    let taken = released.labelled.iter().map(|(app, release)| (app.clone(), release.version.digest)).collect();
+    refuse(stored.labels(&desired, &taken))?;
     let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired, &live);
     // What was there when it was made may be gone.
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;

@@ -37,6 +37,10 @@ pub async fn code(ports: &Ports, control_plane: &dyn ControlPlane, way: &Way, pl
 
 /// What was replaced and could not be brought back, and why.
 pub async fn no_way_back(ports: &Ports, way: &Way, stored: &Stored, report: &Report) -> Vec<String> {
+    // Where the store did not answer, what it holds is not known.
+    if !way.released.is_known {
+        return Vec::new();
+    }
     let is_written = |app: &&AppPlan| report.apps.iter().any(|result| result.name == app.name && result.was_written());
     let replaced = report.plan.apps.iter().filter(|app| app.verb == Verb::Update).filter(is_written);
     let replaced: Vec<(&AppPlan, Option<&Arc<Release>>)> = replaced.map(|app| (app, before(way, app))).collect();

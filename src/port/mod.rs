@@ -50,6 +50,11 @@ pub trait Targets: Send + Sync {
     /// The target cannot be reached or started.
     async fn connect(&self, target: &Target, access: Access) -> Result<Arc<dyn ControlPlane>, RpcError>;
 
+    /// What tells the embedded control plane of this machine from others. `None` where there is none yet.
+    fn embedded_identity(&self) -> Option<String> {
+        None
+    }
+
     /// Whether a code bundle is still stored at its address, whatever runs. `None` where that cannot be told: see
     /// [`ControlPlane::has_bundle`].
     async fn has_bundle(&self, _target: &Target, _address: &str) -> Option<bool> {

@@ -1,7 +1,9 @@
 //! Reads and adds releases on record, whatever they are stored in.
 //!
+//! Every place has a log of its own: what was applied to one control plane says nothing of another.
 //! What cannot be read is named and ignored; only a store that does not answer is an error.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,32 +13,36 @@ use crate::bundle::BundleFile;
 use crate::model::{AppName, BundleRef, Digest, Scope};
 use crate::port::{Files, Releases, StoreError};
 use crate::release::{
-    self, AppReleases, Event, Folder, LogEntry, Release, ReleaseSet, Unreadable, Warning, decode, decode_event,
-    decode_files,
+    self, AppReleases, Event, Folder, LogEntry, Logged, Place, Release, ReleaseSet, Unreadable, Warning, decode,
+    decode_event, decode_files,
 };
 
 mod claim;
 
-pub use claim::Place;
-
 /// How many objects are asked for at once.
 const AT_ONCE: usize = 32;
 
-/// How many events of one app are looked at, the newest ones; more are named in a warning.
+/// How many events of one app at one place are looked at, the newest ones; more are named in a warning.
 const MAX_EVENTS: usize = 10_000;
 
-/// The records of one manifest in one project and domain.
+/// The records of one manifest in one project and domain, at one place.
 #[derive(Clone)]
 pub struct Records {
     store: Arc<dyn Releases>,
     folder: Folder,
+    at: Place,
     /// Keeps what never changes for the next run.
     cache: Arc<dyn Files>,
 }
 
 impl Records {
-    pub fn new(store: Arc<dyn Releases>, scope: &Scope, owner: &str, cache: Arc<dyn Files>) -> Self {
-        Self { store, folder: Folder::new(scope, owner), cache }
+    pub fn new(store: Arc<dyn Releases>, scope: &Scope, owner: &str, at: Place, cache: Arc<dyn Files>) -> Self {
+        Self { store, folder: Folder::new(scope, owner), at, cache }
+    }
+
+    /// The place that is looked at and written to.
+    pub fn at(&self) -> &Place {
+        &self.at
     }
 
     /// Where they are, as shown to people.
@@ -49,25 +55,58 @@ impl Records {
     /// # Errors
     /// The store does not answer.
     pub async fn read(&self) -> Result<ReleaseSet, StoreError> {
+        self.survey(MAX_EVENTS).await
+    }
+
+    /// As [`Self::read`], with every event there is: nothing is forgotten where something is removed.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn read_all(&self) -> Result<ReleaseSet, StoreError> {
+        self.survey(usize::MAX).await
+    }
+
+    async fn survey(&self, most: usize) -> Result<ReleaseSet, StoreError> {
         let mut set = ReleaseSet { is_known: true, ..ReleaseSet::default() };
+        let mut logs: BTreeMap<(AppName, Place), Vec<LogEntry>> = BTreeMap::new();
+        let mut placeless: BTreeMap<AppName, usize> = BTreeMap::new();
         for object in self.store.list(&self.folder.apps()).await? {
-            let Some((app, name)) = self.folder.parse_event(&object) else { continue };
-            match LogEntry::parse(name) {
-                Some(entry) => set.apps.entry(app).or_default().log.push(entry),
-                None => set.warnings.push(Warning {
-                    what: object.clone(),
-                    why: "its name is none that this program gives to an event: a newer flyte may read it".to_owned(),
-                }),
+            let Some((app, place, name)) = self.folder.parse_event(&object) else { continue };
+            match (LogEntry::parse(name), place) {
+                (Some(entry), Some(place)) => logs.entry((app, place)).or_default().push(entry),
+                (Some(_), None) => {
+                    *placeless.entry(app).or_default() += 1;
+                    set.strange.push(object);
+                }
+                (None, _) => {
+                    set.warnings.push(Warning {
+                        what: object.clone(),
+                        why: "its name is none that this program gives to an event: a newer flyte may read it"
+                            .to_owned(),
+                    });
+                    set.strange.push(object);
+                }
             }
         }
-        for (app, releases) in &mut set.apps {
-            releases.log.sort();
-            if let Some(over) = releases.log.len().checked_sub(MAX_EVENTS).filter(|over| *over > 0) {
-                releases.log.drain(..over);
+        set.warnings.extend(placeless.into_iter().map(|(app, n)| Warning {
+            what: format!("what lies beside the logs of `{app}` (events: {n})"),
+            why: "it does not tell to which control plane it happened: an older flyte wrote it".to_owned(),
+        }));
+        for ((app, place), mut log) in logs {
+            log.sort();
+            if let Some(over) = log.len().checked_sub(most).filter(|over| *over > 0) {
+                log.drain(..over);
                 let why = format!(
-                    "it has more than {MAX_EVENTS} events; the oldest {over} are ignored, and `flyte versions clean` removes old ones"
+                    "it has more than {most} events; the oldest {over} are ignored, and `flyte versions clean` removes old ones"
                 );
-                set.warnings.push(Warning { what: format!("the log of `{app}`"), why });
+                set.warnings.push(Warning { what: format!("the log of `{app}` at {place}"), why });
+            }
+            match place == self.at {
+                true => set.apps.entry(app).or_default().log = log,
+                false => {
+                    let logged = |entry| Logged { app: app.clone(), place: place.clone(), entry };
+                    set.elsewhere.extend(log.into_iter().map(logged));
+                }
             }
         }
         self.read_last(&mut set).await?;
@@ -174,26 +213,46 @@ impl Records {
         Ok(name)
     }
 
-    /// Adds an event.
+    /// Adds an event of this place.
     ///
     /// # Errors
     /// The store did not keep it.
     pub async fn append(&self, event: &Event) -> Result<(), StoreError> {
         let name = LogEntry::of(event).name;
         let content = release::encode_event(event);
-        self.store.create(&self.folder.event(&event.app, &name), content.into()).await
+        self.store.create(&self.folder.event(&event.app, &self.at, &name), content.into()).await
     }
 
     /// Events in full, in the order given; `None` for one that cannot be read.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn events(&self, entries: &[(AppName, LogEntry)]) -> Result<Vec<Option<Event>>, StoreError> {
-        let reading = entries.iter().map(|(app, entry)| async move {
-            let content = self.store.get(&self.folder.event(app, &entry.name)).await?;
+    pub async fn events(&self, logged: &[Logged]) -> Result<Vec<Option<Event>>, StoreError> {
+        let reading = logged.iter().map(|Logged { app, place, entry }| async move {
+            let content = self.store.get(&self.folder.event(app, place, &entry.name)).await?;
             Ok(content.and_then(|content| decode_event(&content).ok()))
         });
         futures::stream::iter(reading).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Where the code lies that the records of other manifests of the scope name; inside, the first record that cannot be
+    /// read.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn code_of_others(&self) -> Result<Result<BTreeSet<String>, Warning>, StoreError> {
+        let mut addresses = BTreeSet::new();
+        for object in self.store.list(self.folder.scope()).await? {
+            if !self.folder.is_release_of_other(&object) {
+                continue;
+            }
+            let Some(content) = self.store.get(&object).await? else { continue };
+            match decode(&content) {
+                Ok(release) => addresses.extend(release.code.and_then(|code| code.address)),
+                Err(why) => return Ok(Err(Warning { what: object, why: why.to_string() })),
+            }
+        }
+        Ok(Ok(addresses))
     }
 }
 

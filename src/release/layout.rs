@@ -1,7 +1,7 @@
 //! What the objects of a store are called.
 //!
 //! ```text
-//! <project>/<domain>/<manifest>/apps/<app>/log/<time>-<kind>-<release>-<version>-<digest>[-<label>].json
+//! <project>/<domain>/<manifest>/apps/<app>/log/<place>/<time>-<kind>-<release>-<version>-<digest>[-<label>].json
 //! <project>/<domain>/<manifest>/apps/<app>/releases/<blake3>.json
 //! <project>/<domain>/<manifest>/code/<blake3 of the bundle>.json
 //! ```
@@ -10,6 +10,7 @@
 
 use std::fmt::Write as _;
 
+use super::place::Place;
 use crate::model::{AppName, BundleRef, Digest, Scope};
 
 /// Everything that one manifest has on record in one project and domain.
@@ -32,12 +33,23 @@ impl Folder {
         self.0.rsplit_once('/').map_or("", |(scope, _)| scope)
     }
 
-    /// The name of an event that another manifest has on record of an app.
-    pub fn parse_event_of_other<'a>(&self, object: &'a str, app: &AppName) -> Option<&'a str> {
-        let rest = object.strip_prefix(self.scope())?.strip_prefix('/')?;
-        let (owner, rest) = rest.split_once('/')?;
-        let rest = rest.strip_prefix("apps/")?.strip_prefix(app.as_str())?.strip_prefix("/log/")?;
-        (format!("{}/{owner}", self.scope()) != self.0).then_some(rest)
+    /// The place and the name of an event that another manifest has on record of an app.
+    pub fn parse_event_of_other<'a>(&self, object: &'a str, app: &AppName) -> Option<(Place, &'a str)> {
+        let rest = self.of_other(object)?.strip_prefix(app.as_str())?.strip_prefix("/log/")?;
+        rest.split_once('/').map(|(place, name)| (Place::of_folder(place), name))
+    }
+
+    /// Whether an object is a record of another manifest.
+    pub fn is_release_of_other(&self, object: &str) -> bool {
+        let (_, rest) = self.of_other(object).and_then(|rest| rest.split_once('/')).unwrap_or_default();
+        let digest = rest.strip_prefix("releases/").and_then(|name| name.strip_suffix(".json"));
+        digest.is_some_and(|digest| digest.parse::<Digest>().is_ok())
+    }
+
+    /// What follows the folder of the apps in the name of an object of another manifest.
+    fn of_other<'a>(&self, object: &'a str) -> Option<&'a str> {
+        let (owner, rest) = object.strip_prefix(self.scope())?.strip_prefix('/')?.split_once('/')?;
+        rest.strip_prefix("apps/").filter(|_| self.0.strip_prefix(self.scope()) != Some(&format!("/{owner}")))
     }
 
     /// Below which the apps have their folders.
@@ -45,8 +57,8 @@ impl Folder {
         format!("{}/apps", self.0)
     }
 
-    pub fn event(&self, app: &AppName, name: &str) -> String {
-        format!("{}/apps/{app}/log/{name}", self.0)
+    pub fn event(&self, app: &AppName, place: &Place, name: &str) -> String {
+        format!("{}/apps/{app}/log/{place}/{name}", self.0)
     }
 
     pub fn release(&self, app: &AppName, name: Digest) -> String {
@@ -57,16 +69,18 @@ impl Folder {
         format!("{}/code/{}.json", self.0, bundle.0)
     }
 
-    /// The app and the name of an event, read from the name of its object.
-    pub fn parse_event<'a>(&self, object: &'a str) -> Option<(AppName, &'a str)> {
+    /// The app, the place and the name of an event, read from the name of its object. No place: it is of none.
+    pub fn parse_event<'a>(&self, object: &'a str) -> Option<(AppName, Option<Place>, &'a str)> {
         let rest = object.strip_prefix(&self.0)?.strip_prefix("/apps/")?;
         let (app, rest) = rest.split_once('/')?;
-        Some((AppName::new(app).ok()?, rest.strip_prefix("log/")?))
+        let rest = rest.strip_prefix("log/")?;
+        let (place, name) = rest.split_once('/').map_or((None, rest), |(place, name)| (Some(place), name));
+        Some((AppName::new(app).ok()?, place.map(Place::of_folder), name))
     }
 }
 
 /// A text as one segment of a path, different for different texts.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || (byte == b'.' && index > 0) {

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
 use crate::model::{AppName, Commit, Digest, Version};
 
 /// What happened.
@@ -86,19 +87,33 @@ pub struct LogEntry {
     pub name: String,
 }
 
+/// An entry with the log that it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    pub app: AppName,
+    pub place: Place,
+    pub entry: LogEntry,
+}
+
 /// Sorts as time does, and is a file name everywhere.
 const TIME: &str = "%Y%m%dT%H%M%S.%6fZ";
 /// Stands for what an event does not have.
 const NONE: &str = "0";
 const EXTENSION: &str = ".json";
 
+/// Whether a text is the first digits of a digest, as names hold them.
+fn is_short(digits: &str) -> bool {
+    digits.len() == 12 && digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 impl LogEntry {
     /// The entry of an event. Its name holds a digest of the event, so that two writers take each other's only where
-    /// both say the same.
+    /// both say the same, and no label that is none.
     pub fn of(event: &Event) -> Self {
         let digest = Digest::of(&super::encode_event(event)).short();
         let version = event.version.as_ref().map(|version| version.digest.short());
         let label = event.version.as_ref().and_then(|version| version.label.clone());
+        let label = label.filter(|label| Version::is_label(label));
         let release = event.release.map_or_else(|| NONE.to_owned(), |release| release.to_string());
         let label_part = label.as_ref().map(|label| format!("-{label}")).unwrap_or_default();
         let name = format!(
@@ -121,9 +136,18 @@ impl LogEntry {
             NONE => None,
             digest => Some(digest.parse().ok()?),
         };
-        let version = Some(parts.next()?).filter(|version| *version != NONE).map(str::to_owned);
-        parts.next()?;
-        Some(Self { at, kind, release, version, label: parts.next().map(str::to_owned), name: name.to_owned() })
+        let version = match parts.next()? {
+            NONE => None,
+            digits if is_short(digits) => Some(digits.to_owned()),
+            _ => return None,
+        };
+        parts.next().filter(|digits| is_short(digits))?;
+        let label = match parts.next() {
+            Some(label) if Version::is_label(label) => Some(label.to_owned()),
+            Some(_) => return None,
+            None => None,
+        };
+        Some(Self { at, kind, release, version, label, name: name.to_owned() })
     }
 
     /// The label, else the short digest.

@@ -7,6 +7,7 @@ mod conceal;
 mod format;
 mod layout;
 mod log;
+mod place;
 mod record;
 mod set;
 
@@ -15,7 +16,8 @@ pub use format::{
     FORMAT, MAX_SIZE, Unreadable, decode, decode_event, decode_files, encode, encode_event, encode_files,
 };
 pub use layout::Folder;
-pub use log::{Event, Kind, LogEntry};
+pub use log::{Event, Kind, LogEntry, Logged};
+pub use place::Place;
 pub use record::{Code, Release, Written};
 pub use set::{AppReleases, NoSuchRelease, ReleaseSet, Warning};
 

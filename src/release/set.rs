@@ -1,16 +1,20 @@
-//! What is on record of one manifest in one project and domain.
+//! What is on record of one manifest in one project and domain, of one place and beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::log::LogEntry;
+use super::log::{LogEntry, Logged};
 use super::record::Release;
 use crate::model::{AppName, Digest};
 
-/// What was last applied, and the log.
+/// What was last applied to the place at hand, and its log. Nothing that happened elsewhere counts here.
 #[derive(Debug, Clone, Default)]
 pub struct ReleaseSet {
     pub apps: BTreeMap<AppName, AppReleases>,
+    /// The events of all other places.
+    pub elsewhere: Vec<Logged>,
+    /// Objects of the log that this program does not understand.
+    pub strange: Vec<String>,
     /// The releases on record under the label that is asked for, where it stands for another version than planned.
     pub labelled: BTreeMap<AppName, Arc<Release>>,
     /// The store answered. Where it did not, nothing is known, and nothing is missing.
@@ -19,7 +23,7 @@ pub struct ReleaseSet {
     pub warnings: Vec<Warning>,
 }
 
-/// The releases of one app.
+/// The releases of one app at one place.
 #[derive(Debug, Clone, Default)]
 pub struct AppReleases {
     /// The release that the app should be since its last event. `None`: never applied, deleted since, or unreadable.
@@ -28,8 +32,8 @@ pub struct AppReleases {
     pub log: Vec<LogEntry>,
     /// The release that the marks of the live app name, where it is another one than the last.
     pub marked: Option<Arc<Release>>,
-    /// The last one written to the target at hand, if no other manifest has put the app on record since. Looked for
-    /// where the app itself does not tell: it is not there, or bears no marks.
+    /// The last one, if no other manifest has put the app on record at this place since. Looked for where the app itself
+    /// does not tell: it is not there, or bears no marks.
     pub claimed: Option<Arc<Release>>,
 }
 
@@ -44,11 +48,11 @@ pub struct Warning {
 /// What was asked for is not on record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchRelease {
-    #[error("no release of `{app}` is on record")]
+    #[error("no release of `{app}` to this target is on record")]
     Nothing { app: AppName },
-    #[error("no release of `{app}` is on record but the one that runs")]
+    #[error("no release of `{app}` to this target is on record but the one that runs")]
     NothingBefore { app: AppName },
-    #[error("`{app}` has no version `{version}` on record")]
+    #[error("`{app}` has no version `{version}` on record for this target")]
     Version { app: AppName, version: String, known: Vec<String> },
     #[error("`{version}` is more than one version of `{app}`: {}", .known.join(", "))]
     Ambiguous { app: AppName, version: String, known: Vec<String> },
@@ -67,7 +71,7 @@ impl ReleaseSet {
         known.find(|release| release.version.digest.short() == digest)
     }
 
-    /// What was last written to the target at hand.
+    /// What was last applied, if nobody else has since.
     pub fn claimed(&self, app: &AppName) -> Option<&Arc<Release>> {
         self.apps.get(app)?.claimed.as_ref()
     }

@@ -9,7 +9,7 @@ use super::table::Table;
 use super::words::{count, duration};
 use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
 use crate::model::{AppName, LiveApp, Revision, State};
-use crate::plan::{ApprovedPlan, Plan, Verb};
+use crate::plan::{AppPlan, ApprovedPlan, Plan, Verb};
 use crate::port::LogLine;
 
 /// One result per app, dependencies included.
@@ -33,6 +33,9 @@ pub struct AppResult {
     /// Why what was written is not on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_recorded: Option<String>,
+    /// What that is.
+    #[serde(skip)]
+    pub lost: Lost,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     pub revision: Revision,
@@ -43,6 +46,19 @@ pub struct AppResult {
     /// The last lines it wrote, where its gate failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogLine>,
+}
+
+/// What is missing on record after a write that did not get there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lost {
+    /// A release. The next apply that finds it as declared adds it.
+    #[default]
+    Release,
+    /// These are never added later: what runs does not tell that they happened.
+    Rollback,
+    Activation,
+    Deactivation,
+    Deletion,
 }
 
 /// In one word.
@@ -104,7 +120,7 @@ impl Report {
     }
 }
 
-fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
+fn result(app: &AppPlan, outcome: &Outcome) -> AppResult {
     // The step that decides is the first that went wrong, else the last.
     let steps: Vec<&StepOutcome> = outcome.steps.iter().filter(|step| step.app == app.name).collect();
     let mut failed_uploads = outcome.steps.iter().filter(|step| step.action == "upload" && !step.is_success());
@@ -133,13 +149,16 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
     }
+    let missing = &not_recorded(&steps);
+    let missing = missing.as_ref();
     let before = app.live.as_ref();
     let gone = status == Status::Deleted;
     AppResult {
         name: app.name.clone(),
         status,
         reason,
-        not_recorded: not_recorded(&steps),
+        not_recorded: missing.map(|(_, why)| why.clone()),
+        lost: missing.map_or(Lost::Release, |(step, _)| lost(step, app)),
         version: live
             .and_then(LiveApp::marks)
             .map(|marks| marks.version)
@@ -155,12 +174,23 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     }
 }
 
-fn not_recorded(steps: &[&StepOutcome]) -> Option<String> {
+/// The first step that is not on record, and why.
+fn not_recorded<'a>(steps: &[&'a StepOutcome]) -> Option<(&'a StepOutcome, String)> {
     steps.iter().find_map(|step| match &step.recording {
-        Recording::Failed { error, help: Some(help) } => Some(format!("{error} ({help})")),
-        Recording::Failed { error, help: None } => Some(error.clone()),
+        Recording::Failed { error, help: Some(help) } => Some((*step, format!("{error} ({help})"))),
+        Recording::Failed { error, help: None } => Some((*step, error.clone())),
         Recording::None | Recording::Done => None,
     })
+}
+
+fn lost(step: &StepOutcome, app: &AppPlan) -> Lost {
+    match step.action {
+        "activate" => Lost::Activation,
+        "deactivate" => Lost::Deactivation,
+        "delete" => Lost::Deletion,
+        _ if app.restores.is_some() => Lost::Rollback,
+        _ => Lost::Release,
+    }
 }
 
 fn blames(reason: Option<&str>, upload: &StepOutcome) -> bool {
@@ -253,20 +283,27 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
 
 /// What is not on record, the same reason once, and what cannot be rolled back to.
 fn warnings(report: &Report, paint: Paint) -> String {
-    let mut by_reason: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
+    let mut by_reason: std::collections::BTreeMap<(&str, Lost), Vec<&str>> = std::collections::BTreeMap::new();
     for app in &report.apps {
         if let Some(reason) = &app.not_recorded {
-            by_reason.entry(reason).or_default().push(app.name.as_str());
+            by_reason.entry((reason, app.lost)).or_default().push(app.name.as_str());
         }
     }
     let mut text = String::new();
-    for (reason, apps) in by_reason {
-        let (is, them) = if apps.len() == 1 { ("is", "it") } else { ("are", "them") };
-        text.push_str(&format!(
-            "\n{} {} {is} not on record: {reason}; the next apply adds {them}\n",
-            paint.change("warning:"),
-            apps.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(", ")
-        ));
+    for ((reason, lost), apps) in by_reason {
+        let names = apps.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(", ");
+        let (is, it) = if apps.len() == 1 { ("is", "it") } else { ("are", "them") };
+        let (what, then) = match lost {
+            Lost::Release => (format!("{names} {is}"), format!("the next apply that finds {it} unchanged adds {it}")),
+            Lost::Rollback => (format!("the rollback of {names} is"), "`flyte history` lacks it".to_owned()),
+            Lost::Activation => (format!("the activation of {names} is"), "`flyte history` lacks it".to_owned()),
+            Lost::Deactivation => (format!("the deactivation of {names} is"), "`flyte history` lacks it".to_owned()),
+            Lost::Deletion => {
+                (format!("the deletion of {names} is"), format!("by the records {it} {is} still deployed"))
+            }
+        };
+        let warning = paint.change("warning:");
+        text.push_str(&format!("\n{warning} {what} not on record: {reason}; {then}\n"));
     }
     for warning in &report.no_way_back {
         text.push_str(&format!("\n{} {warning}\n", paint.change("warning:")));

@@ -76,8 +76,6 @@ enum Knowledge {
     Whole,
     /// That it was changed outside.
     Drift,
-    /// The marks are gone and what is on record is older than what we wrote: a guess is all there can be.
-    Guess,
     /// Not even that it is ours.
     Nothing,
 }
@@ -108,8 +106,8 @@ impl Truth {
                 false => Knowledge::Drift,
             },
             () if self.recorded.is_empty() => Knowledge::Nothing,
-            () if self.recorded.last() == Some(&self.written()) => Knowledge::Whole,
-            () => Knowledge::Guess,
+            // Nothing tells which release it was: the last one on record may be older than what we wrote.
+            () => Knowledge::Drift,
         }
     }
 
@@ -151,7 +149,6 @@ impl Truth {
                 Knowledge::Drift | Knowledge::Nothing => {
                     assert_eq!(field.changed_by, ChangedBy::Unknown, "{} {told}", field.key);
                 }
-                Knowledge::Guess => {}
             }
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use buffa::Message as _;
 use flyte::apply::Options;
 use flyte::model::LiveApp;
-use flyte::pipeline::{self, Rollback};
-use flyte::plan::{Consent, Policy};
+use flyte::pipeline::{self, Places, Rollback};
+use flyte::plan::{Consent, Operation, Policy};
 use flyte::release::{Folder, LogEntry, decode};
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Effect, Fault};
@@ -162,7 +162,7 @@ fn a_record_is_named_by_its_content_and_the_log_by_its_events() {
         let folder = Folder::new(&scope, "shop");
         let (mut events, mut records) = (0, 0);
         for (name, content) in world.releases.objects() {
-            if let Some((_, event)) = folder.parse_event(&name) {
+            if let Some((_, _, event)) = folder.parse_event(&name) {
                 let entry = LogEntry::parse(event).unwrap();
                 let told = flyte::release::decode_event(&content).unwrap();
                 assert_eq!(LogEntry::of(&told), entry);
@@ -181,5 +181,76 @@ fn a_record_is_named_by_its_content_and_the_log_by_its_events() {
         }
         // A lost answer is on record once it is known that the write happened.
         assert_eq!((events, records), (4, 4));
+    });
+}
+
+#[test]
+fn a_mark_of_somebody_else_is_no_name_in_the_store() {
+    run(async {
+        let mut world = World::new(Profile::Oss);
+        apply(&mut world, "v1").await;
+        let mut app = flyte_schema::to_json(&apps(&world)[0].0).unwrap();
+        app["status"] = serde_json::Value::Null;
+        let env = app["spec"]["container"]["env"].as_array_mut().unwrap();
+        let mark = env.iter_mut().find(|pair| pair["key"] == "FLYTE_DEPLOY_VERSION").unwrap();
+        mark["value"] = "x/../../../../../../evil".into();
+        world.simulator.put(flyte_schema::from_json(app).unwrap()).unwrap();
+        assert_eq!(apps(&world)[0].marks(), None);
+        let ports = world.ports();
+        for operation in [Operation::Deactivate, Operation::Activate, Operation::Delete] {
+            let planned =
+                pipeline::operate(&ports, &request(Policy::default()), operation, &["backend".into()]).await.unwrap();
+            pipeline::apply(&ports, &planned.approve(Consent::given()).unwrap(), &options()).await.unwrap();
+        }
+        let names: Vec<String> = world.releases.objects().into_keys().collect();
+        assert!(names.iter().all(|name| !name.contains("evil") && !name.contains("..")), "{names:#?}");
+        let history = pipeline::history(&ports, &request(Policy::default()), None, 9, Places::Selected).await.unwrap();
+        assert_eq!(history.events.len(), 5, "{:#?}", history.events);
+    });
+}
+
+#[test]
+fn cleaning_keeps_the_code_that_a_record_may_need_that_cannot_be_read() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        for version in ["v1", "v2", "v3"] {
+            apply(&mut world, version).await;
+        }
+        let before = world.releases.objects();
+        let count = |world: &World, part: &str| world.releases.objects().keys().filter(|n| n.contains(part)).count();
+        let (ports, asked) = (world.ports(), request(Policy::default()));
+        let mut told = pipeline::history(&ports, &asked, Some("backend"), 1, Places::Selected).await.unwrap().events;
+        let last = told.remove(0).entry.release.unwrap().to_string();
+        let record = before.keys().find(|name| name.ends_with(&format!("/releases/{last}.json"))).unwrap();
+        let newer = String::from_utf8_lossy(&before[record]).replacen("\"format\": 1", "\"format\": 2", 1);
+        world.releases.overwrite(record, newer);
+        let cleaning = pipeline::clean(&world.ports(), &request(Policy::default()), None, 1).await.unwrap();
+        let told = cleaning.diagnostics.list.iter().find(|found| found.message.contains("format 2"));
+        assert!(told.is_some_and(|found| found.message.contains(&last)), "{:#?}", cleaning.diagnostics);
+        pipeline::remove(&world.ports(), &cleaning).await.unwrap();
+        assert_eq!((count(&world, "/releases/"), count(&world, "/code/")), (2, 3));
+        // Once it can be read, what nothing needs goes.
+        world.releases.overwrite(record, before[record].clone());
+        apply(&mut world, "v1").await;
+        let cleaning = pipeline::clean(&world.ports(), &request(Policy::default()), None, 1).await.unwrap();
+        pipeline::remove(&world.ports(), &cleaning).await.unwrap();
+        assert_eq!(count(&world, "/releases/"), 2);
+    });
+}
+
+#[test]
+fn cleaning_keeps_a_record_that_only_an_event_names_that_cannot_be_read() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        apply(&mut world, "v1").await;
+        apply(&mut world, "v2").await;
+        let objects = world.releases.objects();
+        let oldest = objects.keys().find(|name| name.contains("/backend/log/")).unwrap();
+        let release = LogEntry::parse(oldest.rsplit('/').next().unwrap()).unwrap().release.unwrap().to_string();
+        world.releases.overwrite(&oldest.replace("-applied-", "-promoted-"), "{}");
+        let cleaning = pipeline::clean(&world.ports(), &request(Policy::default()), None, 1).await.unwrap();
+        assert_eq!(cleaning.versions.len(), 2);
+        pipeline::remove(&world.ports(), &cleaning).await.unwrap();
+        assert!(world.releases.objects().keys().any(|name| name.ends_with(&format!("{release}.json"))));
     });
 }

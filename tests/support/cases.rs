@@ -9,11 +9,11 @@ use buffa::Enumeration as _;
 use flyte::apply::Options;
 use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
 use flyte::model::{LiveApp, Scope};
-use flyte::pipeline::{self, Error, Request};
+use flyte::pipeline::{self, Error, Places, Request};
 use flyte::plan::{Consent, Policy};
 use flyte::port::{Event, Releases as _, Resolves};
 use flyte::report::{Paint, outcome_text, plan_text};
-use flyte::server::simulator::{Behaviour, Fault};
+use flyte::server::simulator::{Behaviour, Fault, Simulator};
 use flyte::server::state::Profile;
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
@@ -37,6 +37,9 @@ struct Case {
     switches: Vec<String>,
     /// `full` or `oss`; both are run, and must tell the same, where none is given.
     profile: Option<String>,
+    /// Targets that are control planes of their own; all others are one.
+    #[serde(default)]
+    apart: Vec<String>,
     #[serde(default)]
     run: Vec<Run>,
 }
@@ -45,8 +48,7 @@ struct Case {
 #[serde(deny_unknown_fields, default)]
 struct Run {
     /// `plan`, `offline`, `save` (a plan, into the plan file), `apply` (the default), `apply-saved`, `rollback`,
-    /// `history`, `activate`, `deactivate` or
-    /// `delete`.
+    /// `history`, `history-all`, `clean`, `activate`, `deactivate` or `delete`.
     command: Option<String>,
     /// A directory below the case's.
     tree: Option<String>,
@@ -161,7 +163,9 @@ fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
                 other => return Err(format!("no such switch: {other}").into()),
             }
         }
-        let mut world = World::with(quirks);
+        let mut world = World::with(quirks.clone());
+        let simulator = |target: &String| (target.clone(), Simulator::new(quirks.clone(), world.clock.clone()));
+        world.apart = case.apart.iter().map(simulator).collect();
         world.load(directory);
         for (at, step) in case.run.iter().enumerate() {
             if at > 0 {
@@ -217,10 +221,11 @@ impl Stored {
 }
 
 async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
+    let simulator = world.simulator(step.target.as_deref());
     match step.edit_after {
-        None => step.edit.iter().try_for_each(|edit| edit.make(&world.simulator))?,
+        None => step.edit.iter().try_for_each(|edit| edit.make(simulator))?,
         Some(seconds) => {
-            let (simulator, edits) = (world.simulator.clone(), step.edit.clone());
+            let (simulator, edits) = (simulator.clone(), step.edit.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
                 edits.iter().try_for_each(|edit| edit.make(&simulator)).unwrap();
@@ -232,16 +237,16 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     }
     tokio::time::sleep(Duration::from_secs_f64(step.after)).await;
     for (app, behaviour) in &step.behaviour {
-        world.simulator.set_behaviour(app, behaviour_of(behaviour)?);
+        simulator.set_behaviour(app, behaviour_of(behaviour)?);
     }
     for (app, lines) in &step.logs {
-        world.simulator.set_logs(app, lines.iter().cloned());
+        simulator.set_logs(app, lines.iter().cloned());
     }
     for ran in &step.runs {
-        world.simulator.add_run(&ran.task, &ran.version, ran.run()?);
+        simulator.add_run(&ran.task, &ran.version, ran.run()?);
     }
     for published in &step.artifacts {
-        world.simulator.add_artifact(published.artifact()?);
+        simulator.add_artifact(published.artifact()?);
     }
     for (image, answer) in &step.images {
         world.registry.set(image, answer_of(answer)?);
@@ -250,23 +255,23 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
         world.simulator.forget_uploads();
     }
     if let Some(secrets) = &step.secrets {
-        world.simulator.set_secrets(secrets.iter().map(|secret| {
+        simulator.set_secrets(secrets.iter().map(|secret| {
             let parts: Vec<&str> = secret.rsplit('/').collect();
             let part = |at: usize| parts.get(at).copied().unwrap_or_default().to_owned();
             (Scope { org: String::new(), project: part(2), domain: part(1) }, part(0))
         }));
     }
     if let Some(projects) = &step.projects {
-        world.simulator.set_projects(projects.iter().map(|(id, domains)| {
+        simulator.set_projects(projects.iter().map(|(id, domains)| {
             let domains = domains.iter().map(|id| Domain { id: id.clone(), ..Default::default() }).collect();
             Project { id: id.clone(), domains, ..Default::default() }
         }));
     }
     for place in &step.elsewhere {
-        world.simulator.put(somebodys(place)?)?;
+        simulator.put(somebodys(place)?)?;
     }
     for fault in &step.faults {
-        world.simulator.inject(fault.clone());
+        simulator.inject(fault.clone());
     }
     for app in &step.lose {
         for name in world.releases.objects().into_keys().filter(|name| name.contains(&format!("/apps/{app}/"))) {
@@ -274,14 +279,14 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
         }
     }
     for app in &step.vanish {
-        let found = world.simulator.apps().into_iter().map(LiveApp).find(|live| live.name() == app);
+        let found = simulator.apps().into_iter().map(LiveApp).find(|live| live.name() == app);
         let id = found.and_then(|live| live.id()).ok_or_else(|| format!("no such app: {app}"))?;
-        world.simulator.remove(&id)?;
+        simulator.remove(&id)?;
     }
     if let Some(words) = &step.store_refuses {
         world.releases.refuse(Some(words.as_str()).filter(|words| !words.is_empty()));
     }
-    world.simulator.forget_calls();
+    simulator.forget_calls();
     let mut request = request(Policy { adopt: step.adopt, prune: step.prune, activate: step.activate });
     request.label = step.label.clone();
     request.keep_drift = step.keep_drift.clone();
@@ -292,8 +297,8 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
     writeln!(text, "$ flyte {command}")?;
     let told = tokio::select! {
         told = carry_out(world, command, step, &request) => told,
-        () = world.simulator.crashed() => {
-            world.simulator.restart();
+        () = simulator.crashed() => {
+            simulator.restart();
             "crashed\n".to_owned()
         }
     };
@@ -303,13 +308,13 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
         writeln!(text, "-- images asked for: {}", asked.join(", "))?;
     }
     let heard = world.heard.take();
-    if !step.quiet && !["plan", "save", "offline", "history"].contains(&command) {
+    if !step.quiet && !["plan", "save", "offline", "history", "history-all", "clean"].contains(&command) {
         text.push_str("-- events\n");
         for event in heard {
             writeln!(text, "{}", event_text(&event))?;
         }
         text.push_str("-- requests\n");
-        for call in world.simulator.calls().iter().filter(|call| call.method != "AppService/Get") {
+        for call in simulator.calls().iter().filter(|call| call.method != "AppService/Get") {
             writeln!(text, "{call}")?;
         }
     }
@@ -352,7 +357,9 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
         }
         "apply" => world.apply(request, &options).await.map(|report| outcome_text(&report, plain)),
         "rollback" => roll_back(world, step, request, &options).await,
-        "history" => history(world, request).await,
+        "history" => history(world, request, Places::Selected).await,
+        "history-all" => history(world, request, Places::All).await,
+        "clean" => clean(world, request).await,
         other => operate(world, other, step, request, &options).await,
     };
     result.unwrap_or_else(|error| failure(&error))
@@ -375,15 +382,29 @@ async fn roll_back(
     Ok(format!("{plan}\n{}", outcome_text(&report, Paint { color: false })))
 }
 
-async fn history(world: &World, request: &Request) -> std::result::Result<String, Error> {
-    let history = pipeline::history(&world.ports(), request, None, 100).await?;
+async fn history(world: &World, request: &Request, places: Places) -> std::result::Result<String, Error> {
+    let history = pipeline::history(&world.ports(), request, None, 100, places).await?;
     let mut text = String::new();
     for happened in history.events {
         let event = happened.event.expect("it was written by this program");
         let mark = happened.entry.mark().unwrap_or("-").to_owned();
-        text.push_str(&format!("{} {mark} {} by {}\n", happened.app, happened.entry.kind, event.by));
+        let place = if places == Places::All { format!(" at {}", happened.place) } else { String::new() };
+        text.push_str(&format!("{} {mark} {} by {}{place}\n", happened.app, happened.entry.kind, event.by));
+    }
+    if history.elsewhere > 0 {
+        text.push_str(&format!("{} elsewhere\n", history.elsewhere));
     }
     Ok(text)
+}
+
+/// One version of each app stays, and what runs.
+async fn clean(world: &World, request: &Request) -> std::result::Result<String, Error> {
+    let ports = world.ports();
+    let cleaning = pipeline::clean(&ports, request, None, 1).await?;
+    let gone: Vec<String> = cleaning.versions.iter().map(|(app, mark)| format!("{app} {mark}\n")).collect();
+    pipeline::remove(&ports, &cleaning).await?;
+    let told = render(&cleaning.diagnostics, Style::PLAIN);
+    Ok(format!("{}{} objects removed\n{told}", gone.concat(), cleaning.objects()))
 }
 
 async fn operate(

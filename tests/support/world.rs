@@ -1,5 +1,6 @@
 //! A world in memory, in which the real pipeline runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +23,8 @@ pub struct World {
     pub files: MemoryFiles,
     pub clock: Arc<VirtualClock>,
     pub simulator: Simulator,
+    /// The targets that are control planes of their own, by name; all others are `simulator`.
+    pub apart: BTreeMap<String, Simulator>,
     pub heard: Arc<Heard>,
     pub notes: Arc<MemoryNotes>,
     /// What is on record.
@@ -50,15 +53,20 @@ impl Events for Heard {
 
 struct Simulated {
     simulator: Simulator,
+    apart: BTreeMap<String, Simulator>,
     notes: Arc<MemoryNotes>,
     clock: Arc<VirtualClock>,
 }
 
 #[async_trait]
 impl Targets for Simulated {
-    async fn connect(&self, _: &Target, _: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
-        let inner = Arc::new(self.simulator.clone());
-        Ok(Arc::new(Observed::new(inner, "simulator", self.notes.clone(), self.clock.clone())))
+    async fn connect(&self, target: &Target, _: Access) -> Result<Arc<dyn ControlPlane>, RpcError> {
+        let (name, simulator) = match self.apart.get_key_value(&target.name) {
+            Some((name, simulator)) => (name.as_str(), simulator),
+            None => ("simulator", &self.simulator),
+        };
+        let inner = Arc::new(simulator.clone());
+        Ok(Arc::new(Observed::new(inner, name, self.notes.clone(), self.clock.clone())))
     }
 }
 
@@ -76,12 +84,18 @@ impl World {
             files: MemoryFiles::default(),
             clock,
             simulator,
+            apart: BTreeMap::new(),
             heard: Arc::default(),
             notes: Arc::default(),
             releases: MemoryReleases::default(),
             registry: MemoryRegistry::default(),
             saved: Mutex::default(),
         }
+    }
+
+    /// The control plane of a target.
+    pub fn simulator(&self, target: Option<&str>) -> &Simulator {
+        target.and_then(|target| self.apart.get(target)).unwrap_or(&self.simulator)
     }
 
     /// Replaces the tree with a copy of a real directory.
@@ -104,6 +118,7 @@ impl World {
             clock: self.clock.clone() as Arc<dyn Clock>,
             targets: Arc::new(Simulated {
                 simulator: self.simulator.clone(),
+                apart: self.apart.clone(),
                 notes: self.notes.clone(),
                 clock: self.clock.clone(),
             }),

@@ -76,7 +76,7 @@ fn list(context: &Context, app: &str) -> Result<Answer> {
         table.row(vec![mark(version), when(version), commit(version), by(version), runs.to_owned()]);
     }
     let mut text = match found.versions.is_empty() {
-        true => format!("nothing of `{}` is on record in {}\n", found.app, found.place),
+        true => format!("no version of `{}` for this target is on record in {}\n", found.app, found.place),
         false => table.render(),
     };
     match &found.running {
@@ -105,11 +105,16 @@ fn clean(context: &Context, args: &Clean) -> Result<Answer> {
     let ports = context.ports()?;
     let keep = usize::from(args.keep);
     let cleaning = context.wait(async { Ok(pipeline::clean(&ports, &request, args.app.as_deref(), keep).await?) })?;
+    let diagnostics = cleaning.diagnostics.clone();
     let answer = |text: String, done: bool| {
         let versions: Vec<_> =
             cleaning.versions.iter().map(|(app, mark)| json!({ "app": app, "version": mark })).collect();
         let answer = Answer::text(text).with("store", &cleaning.place).with("removed", done);
-        answer.with("versions", versions).with("objects", cleaning.objects()).with("bundles", &cleaning.bundles)
+        answer
+            .with("versions", versions)
+            .with("objects", cleaning.objects())
+            .with("bundles", &cleaning.bundles)
+            .diagnostics(diagnostics)
     };
     if cleaning.is_empty() {
         return Ok(answer("there is nothing to remove\n".to_owned(), false));

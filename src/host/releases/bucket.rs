@@ -27,7 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: usize = 2;
 const RETRY_WITHIN: Duration = Duration::from_secs(15);
 
-/// Objects of one folder; more are not listed.
+/// The most objects below one folder. They are listed from the oldest on, so that a list cut off would lack the newest.
 const MAX_OBJECTS: usize = 1_000_000;
 
 /// A bucket, or what lies below a prefix in it.
@@ -35,6 +35,8 @@ pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: String,
     address: String,
+    /// [`MAX_OBJECTS`], but for tests.
+    most: usize,
 }
 
 impl Bucket {
@@ -57,7 +59,7 @@ impl Bucket {
             _ => amazon(bucket, endpoint, region, environment),
         };
         let store = made.map_err(|error| words::error(address, "use", "the store", &error))?;
-        Ok(Self { store, prefix: prefix.trim_matches('/').to_owned(), address: address.to_owned() })
+        Ok(Self { store, prefix: prefix.trim_matches('/').to_owned(), address: address.to_owned(), most: MAX_OBJECTS })
     }
 
     fn path(&self, name: &str) -> Result<Path, StoreError> {
@@ -86,10 +88,12 @@ impl Releases for Bucket {
         let mut names = Vec::new();
         let mut listed = self.store.list(Some(&path));
         while let Some(object) = listed.try_next().await.map_err(|error| self.error("list", folder, &error))? {
-            names.extend(object.location.as_ref().get(skipped..).map(str::to_owned));
-            if names.len() == MAX_OBJECTS {
-                break;
+            if names.len() == self.most {
+                let message = format!("cannot list {folder}: it has more than {} objects", self.most);
+                let help = "let `store` of `[releases]` name a new prefix; `flyte versions clean` now and then keeps one small";
+                return Err(StoreError { place: self.place(), message, help: Some(help.to_owned()) });
             }
+            names.extend(object.location.as_ref().get(skipped..).map(str::to_owned));
         }
         names.sort();
         Ok(names)
@@ -198,4 +202,25 @@ fn options(plain: bool) -> ClientOptions {
 
 fn retry() -> RetryConfig {
     RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: RETRY_WITHIN }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_is_too_large_is_told_and_never_listed_in_part() {
+        let store = Arc::new(InMemory::new());
+        let bucket = Bucket { store, prefix: "shop".into(), address: "s3://releases/shop".into(), most: 3 };
+        for name in ["log/1.json", "log/2.json", "log/3.json"] {
+            bucket.create(name, "{}".into()).await.unwrap();
+        }
+        assert_eq!(bucket.list("log").await.unwrap(), ["log/1.json", "log/2.json", "log/3.json"]);
+        bucket.create("log/4.json", "{}".into()).await.unwrap();
+        let refused = bucket.list("log").await.unwrap_err();
+        assert_eq!(refused.to_string(), "s3://releases/shop: cannot list log: it has more than 3 objects");
+        assert!(refused.help.is_some());
+    }
 }

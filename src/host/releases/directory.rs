@@ -22,6 +22,18 @@ impl Directory {
         Self { root: root.into() }
     }
 
+    /// Where an object or a folder lies. What others write into an app may be part of a name, and must not lead out of
+    /// the store.
+    fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
+        match name.split('/').all(is_file_name) {
+            true => Ok(self.root.join(name)),
+            false => {
+                let message = format!("`{}` is no name of an object", name.escape_debug());
+                Err(StoreError { place: self.place(), message, help: None })
+            }
+        }
+    }
+
     fn error(&self, doing: &str, path: &Path, error: &io::Error) -> StoreError {
         let help = match error.kind() {
             io::ErrorKind::PermissionDenied => Some("make it readable and writable for this user".to_owned()),
@@ -59,7 +71,7 @@ impl Releases for Directory {
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let path = self.root.join(folder);
+        let path = self.path(folder)?;
         let mut names = Vec::new();
         self.walk(&path, folder, &mut names).map_err(|error| self.error("list", &path, &error))?;
         names.sort();
@@ -67,7 +79,7 @@ impl Releases for Directory {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        let path = self.root.join(name);
+        let path = self.path(name)?;
         let read = || {
             if fs::metadata(&path)?.len() > MAX_SIZE {
                 return Err(io::ErrorKind::FileTooLarge.into());
@@ -82,17 +94,23 @@ impl Releases for Directory {
     }
 
     async fn create(&self, name: &str, content: Bytes) -> Result<(), StoreError> {
-        let path = self.root.join(name);
+        let path = self.path(name)?;
         create(&path, &content).map_err(|error| self.error("write", &path, &error))
     }
 
     async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.root.join(name);
+        let path = self.path(name)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.error("remove", &path, &error)),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a part of a name is a plain file name on every system, as all are that this program makes.
+fn is_file_name(part: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '%' | '@');
+    !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain)
 }
 
 /// A draft that is linked to its name once it is on the disk: a reader sees all of it or nothing, and of two writers the
@@ -144,6 +162,23 @@ mod tests {
         assert_eq!(store.list("a").await.unwrap(), ["a/c/2"]);
         let left: Vec<_> = fs::read_dir(temporary.path().join("new/a/b")).unwrap().collect();
         assert!(left.is_empty(), "no draft lies around: {left:?}");
+    }
+
+    #[tokio::test]
+    async fn no_name_leads_out_of_the_store() {
+        let temporary = tempfile::tempdir().unwrap();
+        let store = Directory::at(temporary.path().join("store"));
+        for name in ["a/../../evil", "..", "a/./b", "/tmp/evil", "a//b", "", "a/b\\c", "a/.b", "a/b\0", "a/C:b", "a b"]
+        {
+            let refused = store.create(name, "x".into()).await.unwrap_err().to_string();
+            assert!(refused.ends_with("is no name of an object"), "{refused}");
+            assert!(store.get(name).await.is_err() && store.list(name).await.is_err(), "{name}");
+            assert!(store.remove(name).await.is_err(), "{name}");
+        }
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+        let plain = "@org/p/d/shop%20/apps/a/log/staging@localhost%3a80/20260102T030405.678901Z-applied-0-0-0-v1.json";
+        store.create(plain, "x".into()).await.unwrap();
+        assert_eq!(store.list("@org").await.unwrap(), [plain]);
     }
 
     #[tokio::test]

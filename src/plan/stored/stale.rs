@@ -40,6 +40,8 @@ pub enum Staleness {
     Sources { app: AppName, files: Vec<String> },
     /// The spec that the same manifest and code now stand for.
     Spec { app: AppName, fields: Vec<String> },
+    /// The label stands for other content on record, by the first digits of its digest.
+    Label { app: AppName, label: String, stands_for: String, planned: String },
     /// The app exists, though it did not.
     Appeared { app: AppName, owner: Option<String>, applied: bool },
     /// The app is gone, though it existed.
@@ -93,6 +95,9 @@ impl fmt::Display for Staleness {
             }
             Self::Sources { app, files } => write!(f, "the code of `{app}` was changed: {}", list(files)),
             Self::Spec { app, fields } => write!(f, "`{app}` would be deployed with another {}", list(fields)),
+            Self::Label { app, label, stands_for, planned } => {
+                write!(f, "the label {label} of `{app}` stands for {stands_for} on record now, not for {planned}")
+            }
             Self::Appeared { app, applied: true, .. } => {
                 write!(f, "`{app}` exists as planned already: was this plan applied before?")
             }
@@ -220,6 +225,16 @@ impl StoredPlan {
             }
             let now = now.map(|spec| Flat::of(&spec.0, mask)).unwrap_or_default();
             Some(Staleness::Spec { app: step.app.clone(), fields: differing(flat, &now) })
+        };
+        self.written().filter_map(stale).collect()
+    }
+
+    /// The label of what is written: `taken` tells of which apps it is on record for other content, and which.
+    pub fn labels(&self, desired: &DesiredSet, taken: &BTreeMap<AppName, Digest>) -> Vec<Staleness> {
+        let stale = |(step, ..): (&StoredStep, crate::model::Fingerprint, &Flat)| {
+            let planned = &desired.apps.get(&step.app)?.version;
+            let (label, stands_for) = (planned.label.clone()?, taken.get(&step.app)?.short());
+            Some(Staleness::Label { app: step.app.clone(), label, stands_for, planned: planned.digest.short() })
         };
         self.written().filter_map(stale).collect()
     }

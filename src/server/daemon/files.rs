@@ -44,6 +44,10 @@ pub struct Settings {
     pub format: u32,
     pub port: u16,
     pub profile: Profile,
+    /// Tells the control plane from those of other machines and from the ones before a reset. Empty: it began before
+    /// there were any.
+    #[serde(default)]
+    pub id: String,
 }
 
 pub fn failed(path: &Path) -> impl FnOnce(io::Error) -> DaemonError {

@@ -25,6 +25,7 @@ use super::hub::{Hub, HubConfig, HubError};
 use super::service::{Journal, services};
 use super::state::Profile;
 use super::store::StoreError;
+use crate::model::Digest;
 use crate::port::Clock;
 
 pub use control::{locate, reset, start_detached, stop};
@@ -113,9 +114,10 @@ pub async fn run(config: ServerConfig, ready: oneshot::Sender<Running>) -> Resul
     let journal = config.journal.as_ref().map(|path| Journal::open(path).map_err(failed(path))).transpose()?;
     let last: Option<Settings> = files::read(&directory.join(SETTINGS));
     let profile = config.profile.or(last.as_ref().map(|last| last.profile)).unwrap_or_default();
-    let listener = bind(config.port, last.map(|last| last.port))?;
+    let listener = bind(config.port, last.as_ref().map(|last| last.port))?;
     let port = listener.local_addr().map_err(DaemonError::Serve)?.port();
-    files::write(&directory.join(SETTINGS), &Settings { format: FORMAT, port, profile })?;
+    let id = last.map(|last| last.id).filter(|id| !id.is_empty()).unwrap_or_else(|| new_identity(directory));
+    files::write(&directory.join(SETTINGS), &Settings { format: FORMAT, port, profile, id })?;
 
     let endpoint = format!("http://127.0.0.1:{port}");
     let setup = HubConfig { directory: directory.clone(), profile, endpoint: endpoint.clone() };
@@ -147,6 +149,17 @@ pub async fn run(config: ServerConfig, ready: oneshot::Sender<Running>) -> Resul
 /// The profile that the control plane of a directory ran with last, and will run with again.
 pub fn profile(directory: &Path) -> Profile {
     files::read(&directory.join(SETTINGS)).map(|last: Settings| last.profile).unwrap_or_default()
+}
+
+/// What tells the control plane of a directory from every other one, until it is reset. `None` before it first ran.
+pub fn identity(directory: &Path) -> Option<String> {
+    let last: Settings = files::read(&directory.join(SETTINGS))?;
+    Some(last.id).filter(|id| !id.is_empty())
+}
+
+fn new_identity(directory: &Path) -> String {
+    let seed = format!("{} {} {}", directory.display(), std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    Digest::of(seed.as_bytes()).short()
 }
 
 fn running(directory: &Path, file: &RunningFile) -> Running {
