@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flyte_schema::flyteidl2::app::{Input, input};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +9,7 @@ use super::attribution::ChangedBy;
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
-use crate::model::{AppName, Guarantees, SECRET_MOUNT, sensitive};
+use crate::model::{Guarantees, SECRET_MOUNT, sensitive};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -319,15 +318,6 @@ pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
             Value::Object(map.into_iter().map(inner).collect())
         }
         other => other,
-    }
-}
-
-/// The app whose endpoint an input names.
-pub fn endpoint_name(input: &Input) -> Option<AppName> {
-    match &input.value {
-        Some(input::Value::StringValue(name)) => AppName::new(name.clone()).ok(),
-        Some(input::Value::AppId(id)) => AppName::new(id.name.clone()).ok(),
-        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ mod flat;
 mod keep;
 mod take;
 mod unknown;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use serde::{Deserialize, Serialize};
 pub use attribution::ChangedBy;
 pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
 pub use compare::since_release;
-pub use field::{Difference, FieldChange, conceal, endpoint_name, walk};
+pub use field::{Difference, FieldChange, conceal, walk};
 pub use flat::{Flat, differing};
 pub use keep::{KeepError, Kept, keep};
 pub use unknown::carry_unknown;
+pub use uses::endpoints;
 
 use crate::desired::{Desired, DesiredSet};
 use crate::model::{AppName, BundleRef, Guarantees, LiveApp};
@@ -162,8 +164,8 @@ pub fn diff(
         .collect();
     let names: BTreeSet<AppName> = orphans.iter().map(|orphan| orphan.name.clone()).collect();
     for orphan in &mut orphans {
-        let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
-        orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
+        let used = endpoints(&orphan.live.0).into_iter();
+        orphan.uses = used.filter(|name| names.contains(name) && *name != orphan.name).collect();
     }
     let stored = live.apps.values().filter(|app| app.owner() == Some(&project.owner));
     let stored = stored.filter_map(|app| Some((app.bundle()?, app.bundle_address()?.to_owned()))).collect();

@@ -8,7 +8,7 @@ use super::on_record::records;
 use super::recall::recall;
 use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read};
 use crate::desired::{Desired, DesiredSet};
-use crate::diff::{self, LiveSet, endpoint_name};
+use crate::diff::{self, LiveSet, endpoints};
 use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
 use crate::pins::Pins;
 use crate::plan;
@@ -160,7 +160,7 @@ fn not_restored(release: &Release, why: NotRestored) -> RollbackError {
 /// The project of these apps alone: nothing else is compared, and nothing is an orphan.
 fn narrowed(project: Project, found: &BTreeMap<AppName, (Digest, Release)>, live: &LiveSet) -> Project {
     let edges = found.iter().map(|(app, (_, release))| {
-        let uses = release.message.spec.inputs.items.iter().filter_map(endpoint_name);
+        let uses = endpoints(&release.message);
         (app.clone(), project.graph.dependencies(app).cloned().chain(uses).collect::<BTreeSet<_>>())
     });
     let alone = || found.keys().map(|app| (app.clone(), BTreeSet::new())).collect();

@@ -10,7 +10,7 @@ use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::why::{of_drift, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
-use crate::diff::{AppChange, ChangeSet, Orphan, Owner};
+use crate::diff::{AppChange, ChangeSet, Orphan, Owner, endpoints};
 use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, State};
 use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
@@ -237,6 +237,7 @@ impl<'a> Planner<'a> {
 
     /// Orphans are told in any case, and deleted, users first, when pruning.
     fn orphans(&mut self, changes: &ChangeSet, policy: Policy) {
+        let users = if policy.prune { users(changes) } else { BTreeMap::new() };
         let mut open: Vec<&Orphan> = changes.orphans.iter().collect();
         while !open.is_empty() {
             // A cycle among orphans cannot be ordered; then the first by name goes first.
@@ -245,41 +246,17 @@ impl<'a> Planner<'a> {
             let orphan = open.remove(at);
             let verb = if policy.prune { Verb::Delete } else { Verb::Orphan };
             if policy.prune {
-                let after = self.users_of(changes, orphan);
+                // Until they are written.
+                let users = users.get(&orphan.name).into_iter().flatten();
+                let after = users.filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect();
                 let expects = Precondition::Same(fingerprint(&orphan.live.0));
                 let id = self.push(&orphan.name, Action::Delete, after, expects, Gate::Gone { within: STOP_WITHIN });
                 self.last.insert(orphan.name.clone(), id);
             }
-            self.apps.push(AppPlan {
-                name: orphan.name.clone(),
-                verb,
-                reasons: vec![Reason::NotInManifest],
-                fields: Vec::new(),
-                kept: Vec::new(),
-                code: None,
-                notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
-                drifted: false,
-                activation: None,
-                restores: None,
-                bundle: None,
-                version: None,
-                live: Some(summary(&orphan.live)),
-            });
+            let notes = if policy.prune { Vec::new() } else { vec![Note::NotPruned] };
+            let app = AppPlan::of(orphan.name.clone(), verb, Some(summary(&orphan.live)));
+            self.apps.push(AppPlan { reasons: vec![Reason::NotInManifest], notes, ..app });
         }
-    }
-
-    /// Steps of apps that use the orphan until they are written.
-    fn users_of(&self, changes: &ChangeSet, orphan: &Orphan) -> Vec<After> {
-        let uses = |live: &LiveApp| {
-            live.spec()
-                .inputs
-                .items
-                .iter()
-                .any(|input| crate::diff::endpoint_name(input).as_ref() == Some(&orphan.name))
-        };
-        let declared = changes.apps.iter().filter(|app| app.live.as_ref().is_some_and(uses)).map(AppChange::name);
-        let orphans = changes.orphans.iter().filter(|other| other.uses.contains(&orphan.name)).map(|other| &other.name);
-        declared.chain(orphans).filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect()
     }
 
     /// An unchanged app that is to run and is not ready is waited for: before its dependents are written, and also
@@ -316,6 +293,22 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// Who uses each orphan: declared apps as they run, and other orphans.
+fn users(changes: &ChangeSet) -> BTreeMap<AppName, Vec<AppName>> {
+    let mut users: BTreeMap<AppName, Vec<AppName>> = BTreeMap::new();
+    for app in &changes.apps {
+        for used in app.live.iter().flat_map(|live| endpoints(&live.0)) {
+            users.entry(used).or_default().push(app.name().clone());
+        }
+    }
+    for orphan in &changes.orphans {
+        for used in &orphan.uses {
+            users.entry(used.clone()).or_default().push(orphan.name.clone());
+        }
+    }
+    users
 }
 
 /// What a server must guarantee for an app to stay stopped through a write.

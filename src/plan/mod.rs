@@ -4,6 +4,7 @@
 
 mod deploy;
 mod honoured;
+mod needs;
 mod offline;
 mod operate;
 mod step;
@@ -188,6 +189,10 @@ pub enum Note {
     LabelInUse { label: String, live: String, planned: String },
     /// Written after this app, which will not be running then.
     DependsOnStopped { app: AppName },
+    /// Started by this plan, and this one is not there.
+    DependsOnMissing { app: AppName },
+    /// Stopped or deleted by this plan, and this one depends on it, runs, and is left as it is.
+    LeftRunning { app: AppName },
     /// Unchanged, but it does not run as it should.
     Unhealthy { status: String },
     /// Unchanged and not ready yet; the apps that depend on it wait for it.
@@ -222,6 +227,25 @@ pub struct Counts {
 }
 
 impl AppPlan {
+    /// Nothing is known yet but what happens to it.
+    pub(super) fn of(name: AppName, verb: Verb, live: Option<LiveSummary>) -> Self {
+        Self {
+            name,
+            verb,
+            reasons: Vec::new(),
+            fields: Vec::new(),
+            kept: Vec::new(),
+            code: None,
+            notes: Vec::new(),
+            drifted: false,
+            activation: None,
+            restores: None,
+            bundle: None,
+            version: None,
+            live,
+        }
+    }
+
     /// Whether another bundle would run.
     pub fn changes_code(&self) -> bool {
         self.fields.iter().any(FieldChange::is_code)

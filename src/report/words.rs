@@ -81,6 +81,10 @@ pub fn note(note: &Note) -> String {
             format!("version conflict: the label {label} stands for {live}, not for {planned}; choose another label")
         }
         Note::DependsOnStopped { app } => format!("`{app}`, which it depends on, is stopped: `flyte activate {app}`"),
+        Note::DependsOnMissing { app } => {
+            format!("`{app}`, which it depends on, is not there")
+        }
+        Note::LeftRunning { app } => format!("`{app}`, which depends on it, is left running"),
         Note::Unhealthy { status } => format!("does not run: {status}"),
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
         Note::Awaited => "not ready yet: apply waits until it is".into(),

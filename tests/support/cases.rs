@@ -390,8 +390,9 @@ async fn operate(
     let mut request = request.clone();
     request.selection.apps.clear();
     let planned = pipeline::operate(&ports, &request, operation, &step.app).await?;
-    let approved = planned.approve(Consent::given())?;
-    Ok(outcome_text(&pipeline::apply(&ports, &approved, options).await?, Paint { color: false }))
+    let plan = plan_text(&planned.plan, Paint { color: false });
+    let report = pipeline::apply(&ports, &planned.approve(Consent::given())?, options).await?;
+    Ok(format!("{plan}\n{}", outcome_text(&report, Paint { color: false })))
 }
 
 fn is_of_preflight(code: Code) -> bool {
