@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::deploy::summary;
+use super::step::{Action, After, Gate, Precondition, Step, StepId};
+use super::{AppPlan, Note, Plan, Verb};
 use crate::diff::{LiveSet, endpoints};
 use crate::model::{AppName, LiveApp};
 use crate::readiness::{Evidence, Verdict, judge};
@@ -69,4 +72,52 @@ impl Needs {
 pub(super) fn waits(project: &Project, name: &AppName, other: &AppName) -> bool {
     let declared = project.apps.get(name).and_then(|app| app.depends_on.iter().find(|on| on.app == *other));
     declared.is_none_or(|on| on.wait)
+}
+
+/// Has a plan wait for what its apps depend on (`needs`) and it does not touch, before they are written, and tells what
+/// of it is stopped or not there.
+pub fn await_others(plan: &mut Plan, project: &Project, live: &LiveSet, needs: &BTreeMap<AppName, BTreeSet<AppName>>) {
+    let mut awaited: BTreeMap<AppName, StepId> = BTreeMap::new();
+    for (name, needed) in needs {
+        let writes = |step: &Step| step.app == *name && !matches!(step.action, Action::Upload(_) | Action::Record);
+        let written: Vec<usize> = (0..plan.steps.len()).filter(|at| writes(&plan.steps[*at])).collect();
+        let runs = written.iter().any(|at| matches!(plan.steps[*at].gate, Gate::Ready { .. }));
+        for other in needed.iter().filter(|other| !needs.contains_key(*other)) {
+            let note = match standing(live.apps.get(other)) {
+                Standing::Missing => Some(Note::DependsOnMissing { app: other.clone() }),
+                Standing::Stopped => Some(Note::DependsOnStopped { app: other.clone() }),
+                Standing::Awaited if !written.is_empty() && waits(project, name, other) => {
+                    let step = *awaited.entry(other.clone()).or_insert_with(|| verify(plan, project, other));
+                    for at in &written {
+                        plan.steps[*at].after.push(After { step, gate: true });
+                    }
+                    None
+                }
+                Standing::Awaited | Standing::Ready => None,
+            };
+            let app = plan.apps.iter_mut().find(|app| app.name == *name);
+            if let (Some(app), Some(note), true) = (app, note, runs) {
+                app.notes.push(note);
+            }
+        }
+    }
+    let of = |name: &AppName| {
+        let app = AppPlan::of(name.clone(), Verb::Unchanged, live.apps.get(name).map(summary));
+        AppPlan { notes: vec![Note::AwaitedFirst], ..app }
+    };
+    plan.apps.splice(0..0, awaited.keys().map(of));
+}
+
+fn verify(plan: &mut Plan, project: &Project, app: &AppName) -> StepId {
+    let id = StepId(plan.steps.len());
+    let within = project.apps.get(app).map_or(READY_WITHIN, |app| app.ready.within);
+    plan.steps.push(Step {
+        id,
+        app: app.clone(),
+        action: Action::Verify,
+        after: Vec::new(),
+        expects: Precondition::None,
+        gate: Gate::Ready { within },
+    });
+    id
 }
