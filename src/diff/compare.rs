@@ -137,7 +137,8 @@ pub fn since_release(project: &Project, desired: &DesiredSet, released: &BTreeMa
         live: LiveApp(release.message.clone()),
         uses: BTreeSet::new(),
     };
-    let orphans = released.iter().filter(|(name, _)| !project.declared.contains(name)).map(orphan).collect();
+    let is_orphan = |name: &AppName| !project.is_narrowed && !project.declared.contains(name);
+    let orphans = released.iter().filter(|(name, _)| is_orphan(name)).map(orphan).collect();
     ChangeSet { apps, orphans, stored: BTreeMap::new() }
 }
 

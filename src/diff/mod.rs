@@ -135,8 +135,8 @@ impl AppChange {
     }
 }
 
-/// Compares every declared app with what runs, and finds what runs without being declared any more. What the server is
-/// known to fill in counts as nothing where it was not asked for.
+/// Compares every declared app with what runs, and finds what runs without being declared any more, unless only some apps
+/// were asked for. What the server is known to fill in counts as nothing where it was not asked for.
 pub fn diff(
     project: &Project,
     desired: &DesiredSet,
@@ -159,7 +159,7 @@ pub fn diff(
     let mut orphans: Vec<Orphan> = live
         .apps
         .iter()
-        .filter(|(name, app)| !declared.contains(name) && ours(app))
+        .filter(|(name, app)| !project.is_narrowed && !declared.contains(name) && ours(app))
         .map(|(name, app)| Orphan { name: name.clone(), live: app.clone(), uses: BTreeSet::new() })
         .collect();
     let names: BTreeSet<AppName> = orphans.iter().map(|orphan| orphan.name.clone()).collect();

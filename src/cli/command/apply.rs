@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         return saved(context, file, &args.manner);
     }
     let mut request = context.request(&args.scope.apps)?;
-    args.scope.policy.put_into(&mut request);
+    args.scope.policy.put_into(&mut request)?;
     deploy(context, &request, &args.manner)
 }
 
