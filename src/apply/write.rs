@@ -92,7 +92,11 @@ impl<'a> Writer<'a> {
                 outcome.recording = self.record_live(step, &id).await;
                 return outcome;
             }
-            Action::Verify => Written { sent: None, live: None, before: None, evidence: Evidence::any() },
+            Action::Verify => {
+                let alone = step.after.is_empty();
+                let evidence = if alone { Evidence::any() } else { Evidence::after_dependencies() };
+                Written { sent: None, live: None, before: None, evidence }
+            }
             _ => match self.write(step, &id).await {
                 Ok(written) => written,
                 Err(write) => {

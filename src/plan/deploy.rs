@@ -260,30 +260,31 @@ impl<'a> Planner<'a> {
     }
 
     /// An unchanged app that is to run and is not ready is waited for: before its dependents are written, and also
-    /// where there are none, or a second apply would call a failed deploy done.
+    /// where there are none, or a second apply would call a failed deploy done. It is looked at when what it depends on
+    /// itself is there.
     fn verify(&mut self, changes: &ChangeSet) {
-        let unready = changes.apps.iter().filter(|change| {
+        let by_name: BTreeMap<&AppName, &AppChange> = changes.apps.iter().map(|app| (app.name(), app)).collect();
+        for change in &changes.apps {
             let live = change.live.as_ref();
-            !self.last.contains_key(change.name())
+            let is_unready = !self.last.contains_key(change.name())
                 && change.owner == Owner::Us
                 && live.is_some_and(|live| !live.is_stopped())
-                && !matches!(readiness::judge(live, &Evidence::any()), Verdict::Ready)
-        });
-        for change in unready {
+                && !matches!(readiness::judge(live, &Evidence::any()), Verdict::Ready);
+            if !is_unready {
+                continue;
+            }
+            let needs =
+                |other: &&AppChange| other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name());
             let waits = |step: &Step| {
-                let needs = |other: &&AppChange| {
-                    *other.name() == step.app
-                        && other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name())
-                };
-                !matches!(step.action, Action::Upload(_) | Action::Record)
-                    && changes.apps.iter().any(|other| needs(&other))
+                !matches!(step.action, Action::Upload(_) | Action::Record) && by_name.get(&step.app).is_some_and(needs)
             };
             let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
             let note = if waiting.is_empty() { Note::Awaited } else { Note::AwaitedFirst };
             let gate = Gate::Ready { within: change.desired.ready_within };
             let id = StepId(self.steps.len());
             let app = change.name().clone();
-            let after = Vec::new();
+            let after = self.dependencies(change);
+            self.last.insert(app.clone(), id);
             self.steps.push(Step { id, app, action: Action::Verify, after, expects: Precondition::None, gate });
             for step in waiting {
                 self.steps[step.0].after.push(After { step: id, gate: true });
