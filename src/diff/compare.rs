@@ -96,7 +96,7 @@ pub(super) fn against(project: &Project, change: AppChange, taken: &Arc<Release>
 }
 
 /// Whose a live app is, and how that is known. The marks of another manifest count for more than anything that we know.
-fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, KnownBy) {
+pub(super) fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, KnownBy) {
     match (live.owner(), live.name().parse().ok()) {
         (Some(owner), _) if owner != project.owner => (Owner::Other(owner.to_owned()), KnownBy::Marks),
         (Some(_), _) if live.marks().is_some() => (Owner::Us, KnownBy::Marks),
@@ -135,6 +135,7 @@ pub fn since_release(project: &Project, desired: &DesiredSet, released: &BTreeMa
     let orphan = |(name, release): (&AppName, &Arc<Release>)| Orphan {
         name: name.clone(),
         live: LiveApp(release.message.clone()),
+        known_by: KnownBy::Marks,
         uses: BTreeSet::new(),
     };
     let is_orphan = |name: &AppName| !project.is_narrowed && !project.declared.contains(name);

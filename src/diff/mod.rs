@@ -120,6 +120,7 @@ pub struct AppChange {
 pub struct Orphan {
     pub name: AppName,
     pub live: LiveApp,
+    pub known_by: KnownBy,
     /// Orphans whose endpoints it uses.
     pub uses: BTreeSet<AppName>,
 }
@@ -155,13 +156,14 @@ pub fn diff(
         })
         .collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
-    let ours = |app: &LiveApp| app.marks().is_some_and(|marks| marks.owner == project.owner);
-    let mut orphans: Vec<Orphan> = live
-        .apps
-        .iter()
-        .filter(|(name, app)| !project.is_narrowed && !declared.contains(name) && ours(app))
-        .map(|(name, app)| Orphan { name: name.clone(), live: app.clone(), uses: BTreeSet::new() })
-        .collect();
+    let orphan = |(name, app): (&AppName, &LiveApp)| match compare::owner(project, released, app) {
+        (Owner::Us, known_by) => {
+            Some(Orphan { name: name.clone(), live: app.clone(), known_by, uses: BTreeSet::new() })
+        }
+        _ => None,
+    };
+    let others = live.apps.iter().filter(|(name, _)| !project.is_narrowed && !declared.contains(name));
+    let mut orphans: Vec<Orphan> = others.filter_map(orphan).collect();
     let names: BTreeSet<AppName> = orphans.iter().map(|orphan| orphan.name.clone()).collect();
     for orphan in &mut orphans {
         let used = endpoints(&orphan.live.0).into_iter();

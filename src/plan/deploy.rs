@@ -10,7 +10,7 @@ use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::why::{of_drift, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
-use crate::diff::{AppChange, ChangeSet, Orphan, Owner, endpoints};
+use crate::diff::{AppChange, ChangeSet, KnownBy, Orphan, Owner, endpoints};
 use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, State};
 use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
@@ -235,7 +235,7 @@ impl<'a> Planner<'a> {
         notes
     }
 
-    /// Orphans are told in any case, and deleted, users first, when pruning.
+    /// Orphans are told in any case, and deleted, users first, when pruning; but for those that lost their marks.
     fn orphans(&mut self, changes: &ChangeSet, policy: Policy) {
         let users = if policy.prune { users(changes) } else { BTreeMap::new() };
         let mut open: Vec<&Orphan> = changes.orphans.iter().collect();
@@ -244,8 +244,9 @@ impl<'a> Planner<'a> {
             let used = |orphan: &&Orphan| !open.iter().any(|other| other.uses.contains(&orphan.name));
             let at = open.iter().position(used).unwrap_or(0);
             let orphan = open.remove(at);
-            let verb = if policy.prune { Verb::Delete } else { Verb::Orphan };
-            if policy.prune {
+            let is_marked = orphan.known_by == KnownBy::Marks;
+            let verb = if policy.prune && is_marked { Verb::Delete } else { Verb::Orphan };
+            if verb == Verb::Delete {
                 // Until they are written.
                 let users = users.get(&orphan.name).into_iter().flatten();
                 let after = users.filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect();
@@ -253,7 +254,11 @@ impl<'a> Planner<'a> {
                 let id = self.push(&orphan.name, Action::Delete, after, expects, Gate::Gone { within: STOP_WITHIN });
                 self.last.insert(orphan.name.clone(), id);
             }
-            let notes = if policy.prune { Vec::new() } else { vec![Note::NotPruned] };
+            let notes = match (verb, is_marked) {
+                (Verb::Delete, _) => Vec::new(),
+                (_, true) => vec![Note::NotPruned],
+                (_, false) => vec![Note::MarksLost],
+            };
             let app = AppPlan::of(orphan.name.clone(), verb, Some(summary(&orphan.live)));
             self.apps.push(AppPlan { reasons: vec![Reason::NotInManifest], notes, ..app });
         }

@@ -117,7 +117,7 @@ pub enum Verb {
     Deactivate,
     Delete,
     Unchanged,
-    /// Ours, no longer declared, and not to be pruned.
+    /// Ours, no longer declared, and not deleted.
     Orphan,
     /// Would be written, but must not be; nothing of the plan can be applied.
     Refused,
@@ -202,6 +202,8 @@ pub enum Note {
     Awaited,
     /// `--prune` deletes it.
     NotPruned,
+    /// It is ours by its label or our records alone, so that `--prune` leaves it.
+    MarksLost,
     /// Asked for with all others, and not there.
     NotDeployed,
     /// The embedded control plane runs processes; the image is not used.

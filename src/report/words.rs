@@ -89,6 +89,7 @@ pub fn note(note: &Note) -> String {
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
         Note::Awaited => "not ready yet: apply waits until it is".into(),
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
+        Note::MarksLost => "kept: it lost its marks; `--prune` does not touch it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
         Note::RunsForAMoment => {
             "runs for a moment before it is stopped again: this server keeps only a spec that it runs".into()
