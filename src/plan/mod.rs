@@ -206,6 +206,8 @@ pub enum Note {
     MarksLost,
     /// Asked for with all others, and not there.
     NotDeployed,
+    /// To be deleted, and not there.
+    AlreadyGone,
     /// The embedded control plane runs processes; the image is not used.
     ImageNotUsed,
     /// It is to stay stopped, and this server keeps a spec only as it runs it: it is stopped right afterwards.

@@ -126,7 +126,10 @@ impl Planner<'_> {
     }
 
     fn verdict(&self, name: &AppName) -> (Verb, Vec<Note>) {
-        let Some(live) = self.live.apps.get(name) else { return (Verb::Unchanged, vec![Note::NotDeployed]) };
+        let Some(live) = self.live.apps.get(name) else {
+            let note = if self.operation == Operation::Delete { Note::AlreadyGone } else { Note::NotDeployed };
+            return (Verb::Unchanged, vec![note]);
+        };
         let owner = live.owner();
         if owner != Some(&self.project.owner) {
             return (Verb::Refused, vec![Note::NotOurs { owner: owner.map(str::to_owned) }]);

@@ -91,6 +91,7 @@ pub fn note(note: &Note) -> String {
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
         Note::MarksLost => "kept: it lost its marks; `--prune` does not touch it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
+        Note::AlreadyGone => "it is gone already".into(),
         Note::RunsForAMoment => {
             "runs for a moment before it is stopped again: this server keeps only a spec that it runs".into()
         }
