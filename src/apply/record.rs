@@ -8,7 +8,10 @@ use crate::model::{LiveApp, Marks, Version};
 use crate::plan::{Action, AppPlan, Plan, Step};
 use crate::port::{Clock, StoreError};
 use crate::records::Records;
-use crate::release::{Event, Kind, Release, ReleaseSet, Written};
+use crate::release::{AppReleases, Event, Kind, Release, ReleaseSet, Written};
+
+/// The least by which one event is later than another.
+const TICK: SignedDuration = SignedDuration::from_micros(1);
 
 /// Records the writes of one plan.
 pub(super) struct Recorder<'a> {
@@ -63,15 +66,32 @@ impl Recorder<'_> {
             (Some(app), Some(version)) if kind.sets_release() && event.release.is_none() => {
                 self.add_release(records, app, sent, version, event).await
             }
+            (Some(app), Some(version)) if self.is_unrecorded(app, kind, &version) => {
+                let recorded = Event { event: Kind::Recorded, commit: self.plan.commit.clone(), ..event.clone() };
+                let at = event.at.checked_add(TICK).unwrap_or(event.at);
+                self.add_release(records, app, sent, version, recorded).await?;
+                records.append(&Event { at, ..event }).await
+            }
             _ => records.append(&event).await,
         }
+    }
+
+    /// Whether what an apply only starts or stops is another release than the last on record: its writer did not get to
+    /// it.
+    fn is_unrecorded(&self, app: &AppPlan, kind: Kind, version: &Version) -> bool {
+        let current = self.released.apps.get(&app.name).and_then(AppReleases::current);
+        // Only an apply has compared it with what is declared.
+        matches!(kind, Kind::Activated | Kind::Deactivated)
+            && app.activation.is_some()
+            && self.released.is_known
+            && current.and_then(|entry| entry.version.as_deref()) != Some(&version.digest.short())
     }
 
     /// The time, later than everything on record of the app: another writer's clock may be ahead of ours.
     fn now(&self, step: &Step) -> Timestamp {
         let now = self.clock.now();
         let last = self.released.log(&step.app).last().map(|entry| entry.at);
-        let next = last.and_then(|last| last.checked_add(SignedDuration::from_micros(1)).ok());
+        let next = last.and_then(|last| last.checked_add(TICK).ok());
         next.map_or(now, |next| next.max(now))
     }
 
