@@ -43,6 +43,8 @@ pub(super) struct Attribution {
     otherwise: ChangedBy,
     /// Places that were left to others: what is there is theirs.
     kept: Vec<String>,
+    /// Those of them that nobody is known to have changed since we wrote the app.
+    untouched: Vec<String>,
     /// Places that are left to others from now on.
     leaving: Vec<String>,
     versions: Option<Versions>,
@@ -72,11 +74,30 @@ impl Attribution {
             (None, Base::Release(release)) => Marks::kept(&release.message.spec),
             (None, _) => Vec::new(),
         };
-        Self { otherwise, kept, leaving: Marks::kept(desired.spec.spec()), versions }
+        let untouched = kept.clone();
+        Self { otherwise, kept, untouched, leaving: Marks::kept(desired.spec.spec()), versions }
+    }
+
+    /// Compares what was left to others with what it was when we wrote the app last, where that is on record.
+    #[must_use]
+    pub fn written(mut self, release: Option<&Release>, live: &LiveApp, salt: &str) -> Self {
+        if let Some(release) = release.filter(|_| !self.kept.is_empty()) {
+            let (was, is) = (canonical(&release.message), canonical(&conceal(&live.0, salt).0));
+            self.untouched.retain(|place| was.pointer(place) == is.pointer(place));
+        }
+        self
+    }
+
+    /// Whether a difference is of a place that was left to others and that nobody is known to have changed since.
+    pub fn is_declared_again(&self, difference: &Difference) -> bool {
+        self.untouched.contains(&difference.pointer)
     }
 
     /// Who made a difference of what runs and what is declared; where both did, also what was released.
     pub fn of(&self, difference: &Difference) -> (ChangedBy, Option<Value>) {
+        if self.is_declared_again(difference) {
+            return (ChangedBy::Us, None);
+        }
         if self.kept.contains(&difference.pointer) {
             return (ChangedBy::Them, None);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::attribution::{Attribution, Base, ChangedBy};
-use super::field::{self, Context, Difference, walk};
+use super::field::{self, Context, Difference, FieldChange, walk};
 use super::{AppChange, ChangeSet, KnownBy, Orphan, Owner};
 use crate::canonical::{canonical, version_of};
 use crate::desired::{Desired, DesiredSet};
@@ -53,12 +53,19 @@ pub(super) fn compare(
     };
     change.is_attributed = !matches!(base, Base::Unknown);
     let attribution = Attribution::new(&base, desired, live, guarantees, &project.owner);
-    change.fields = field::describe(walk(&old, &new), context, |difference| attribution.of(difference));
+    let attribution = attribution.written(on_record(released, live, marks.as_ref()), live, &project.owner);
+    let differences = walk(&old, &new);
+    let again = differences.iter().filter(|difference| attribution.is_declared_again(difference)).cloned().collect();
+    change.again = keys(field::describe(again, context, |_| (ChangedBy::Us, None)));
+    change.fields = field::describe(differences, context, |difference| attribution.of(difference));
     change.drifted &= marks.is_none() || !attribution.is_left();
     change.drifted |= change.fields.iter().any(|field| field.changed_by.is_drift());
-    let alike = field::describe(attribution.alike(), context, |_| (ChangedBy::Both, None));
-    change.alike = alike.into_iter().map(|field| field.key).collect();
+    change.alike = keys(field::describe(attribution.alike(), context, |_| (ChangedBy::Both, None)));
     change
+}
+
+fn keys(fields: Vec<FieldChange>) -> Vec<String> {
+    fields.into_iter().map(|field| field.key).collect()
 }
 
 impl AppChange {
@@ -72,6 +79,7 @@ impl AppChange {
             known_by: KnownBy::Marks,
             fields: Vec::new(),
             alike: Vec::new(),
+            again: Vec::new(),
             kept: Vec::new(),
             marks_differ: false,
             drifted: false,
@@ -106,17 +114,22 @@ pub(super) fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) ->
     }
 }
 
-/// What an app that is not as we wrote it was when we did. What it says itself counts for more than what was recorded
-/// last: that may be older, where a record was lost.
+/// What an app that is not as we wrote it was when we did.
 fn base<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Base<'a> {
-    let Ok(name) = live.name().parse() else { return Base::Unknown };
+    on_record(released, live, marks).map_or(Base::Unknown, Base::Release)
+}
+
+/// What an app was when we wrote it. What it says itself counts for more than what was recorded last: that may be older,
+/// where a record was lost.
+fn on_record<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Option<&'a Release> {
+    let name = live.name().parse().ok()?;
     let found = match (marks, live.label(Marks::DIGEST_LABEL)) {
         (Some(marks), _) => released.version(&name, &marks.digest.short()),
         (None, Some(digest)) => released.version(&name, digest),
         (None, None) => released.claimed(&name),
     };
     // A message that could not be recorded is empty.
-    found.filter(|release| release.message.spec.is_set()).map_or(Base::Unknown, |release| Base::Release(release))
+    found.map(Arc::as_ref).filter(|release| release.message.spec.is_set())
 }
 
 /// Whether what runs is ours, is what its marks say, and is not what was last applied.

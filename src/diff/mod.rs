@@ -94,6 +94,8 @@ pub struct AppChange {
     pub fields: Vec<FieldChange>,
     /// The keys of what was changed outside to just what is declared.
     pub alike: Vec<String>,
+    /// The keys of what was left to others, was not changed since, and is declared again.
+    pub again: Vec<String>,
     /// What is left to others, as it runs and as it is declared.
     pub kept: Vec<FieldChange>,
     /// The marks alone: another label, or an adoption.

@@ -7,7 +7,7 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 
 use super::honoured;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::why::{of_drift, reasons, refusal};
+use super::why::{of_drift, of_left, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, KnownBy, Orphan, Owner, endpoints};
@@ -107,6 +107,7 @@ impl<'a> Planner<'a> {
         }
         app.reasons = reasons(change, app.verb);
         app.notes = of_drift(change);
+        app.notes.extend(of_left(change));
         app.notes.extend(self.notes(change, app.verb, active));
         if !active {
             app.notes.extend(self.runs_for_a_moment(change, app.verb, project));
@@ -228,7 +229,8 @@ impl<'a> Planner<'a> {
             let keys = honoured::not_acted_on(change.desired.spec.spec(), is_written, self.guarantees);
             notes.extend((!keys.is_empty()).then_some(Note::NotActedOn { keys }));
         }
-        if active && matches!(verb, Verb::Create | Verb::Activate) {
+        let restores = change.desired.restores.is_some();
+        if active && (matches!(verb, Verb::Create | Verb::Activate) || restores && verb == Verb::Update) {
             let stopped = change.desired.depends_on.iter().filter(|on| self.stopped.contains(&on.app));
             notes.extend(stopped.map(|on| Note::DependsOnStopped { app: on.app.clone() }));
         }

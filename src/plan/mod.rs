@@ -182,6 +182,8 @@ pub enum Note {
     NoRecord,
     /// These were changed outside to what is declared now.
     Alike { fields: Vec<String> },
+    /// These were left to others, and are declared again.
+    DeclaredAgain { fields: Vec<String> },
     /// What is on record of it.
     LastApplied { version: String, at: jiff::Timestamp, by: String },
     /// What these refer to is looked up when nothing is offline.

@@ -85,6 +85,11 @@ fn drift(change: &AppChange) -> Reason {
     }
 }
 
+/// What a reader should know of what was left to others.
+pub(super) fn of_left(change: &AppChange) -> Option<Note> {
+    (!change.again.is_empty()).then(|| Note::DeclaredAgain { fields: change.again.clone() })
+}
+
 /// What a reader should know of changes made outside.
 pub(super) fn of_drift(change: &AppChange) -> Vec<Note> {
     if !change.drifted || change.owner != Owner::Us || change.live.is_none() {
