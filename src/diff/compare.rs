@@ -35,11 +35,16 @@ pub(super) fn compare(
         return change;
     };
     let mut old = canonical(&live.0);
-    change.filled = field::take_filled(&mut old, &new, guarantees);
     let marks = live.marks();
     (change.owner, change.known_by) = owner(project, released, live);
     // An owner without marks: somebody replaced the whole spec.
-    let is_as_written = marks.as_ref().is_some_and(|marks| marks.digest == version_of(&old, &marks.kept));
+    let as_written = |form: &Value| marks.as_ref().is_some_and(|marks| marks.digest == version_of(form, &marks.kept));
+    let mut is_as_written = as_written(&old);
+    // Where it is what we wrote to the letter, nothing was filled in: what a server would is our own then.
+    if !is_as_written {
+        change.filled = field::take_filled(&mut old, &new, guarantees);
+        is_as_written = as_written(&old);
+    }
     change.drifted = !is_as_written && change.owner == Owner::Us;
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     change.unrecorded = released.is_known && is_unrecorded(released, &change, marks.as_ref());
