@@ -1,9 +1,13 @@
 //! Puts what was written on record, at once. A store that fails does not fail the apply: the next one mends it.
 
+use std::collections::BTreeMap;
+
 use flyte_schema::flyteidl2::app::App;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::outcome::Recording;
+use crate::diff::filled_in;
 use crate::model::{LiveApp, Marks, Version};
 use crate::plan::{Action, AppPlan, Plan, Step};
 use crate::port::{Clock, StoreError};
@@ -26,10 +30,10 @@ pub(super) struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// `sent` is the message written; of an app that was deleted, the one that ran.
-    pub async fn record(&self, step: &Step, sent: &App) -> Recording {
+    /// `sent` is the message written; of an app that was deleted, the one that ran. `now` is what was read back.
+    pub async fn record(&self, step: &Step, sent: &App, now: Option<&LiveApp>) -> Recording {
         let result = match self.records {
-            Ok(records) => self.add(records, step, sent).await,
+            Ok(records) => self.add(records, step, sent, now).await,
             Err(error) => Err(error.clone()),
         };
         match result {
@@ -38,7 +42,7 @@ impl Recorder<'_> {
         }
     }
 
-    async fn add(&self, records: &Records, step: &Step, sent: &App) -> Result<(), StoreError> {
+    async fn add(&self, records: &Records, step: &Step, sent: &App, now: Option<&LiveApp>) -> Result<(), StoreError> {
         let app = self.plan.apps.iter().find(|app| app.name == step.app);
         let restores = app.and_then(|app| app.restores);
         let kind = match step.action {
@@ -64,12 +68,13 @@ impl Recorder<'_> {
         };
         match (app, version) {
             (Some(app), Some(version)) if kind.sets_release() && event.release.is_none() => {
-                self.add_release(records, app, sent, version, event).await
+                let filled = now.map(|now| filled_in(sent, &now.0, &self.plan.owner));
+                self.add_release(records, app, sent, version, event, filled).await
             }
             (Some(app), Some(version)) if self.is_unrecorded(app, kind, &version) => {
                 let recorded = Event { event: Kind::Recorded, commit: self.plan.commit.clone(), ..event.clone() };
                 let at = event.at.checked_add(TICK).unwrap_or(event.at);
-                self.add_release(records, app, sent, version, recorded).await?;
+                self.add_release(records, app, sent, version, recorded, None).await?;
                 records.append(&Event { at, ..event }).await
             }
             _ => records.append(&event).await,
@@ -102,6 +107,7 @@ impl Recorder<'_> {
         sent: &App,
         version: Version,
         event: Event,
+        filled: Option<BTreeMap<String, Value>>,
     ) -> Result<(), StoreError> {
         let written = Written {
             at: event.at,
@@ -114,6 +120,7 @@ impl Recorder<'_> {
         let activation = app.activation.unwrap_or_default();
         let mut release = Release::new(id, &self.plan.owner, version, activation, sent, written);
         release.commit.clone_from(&event.commit);
+        release.filled = filled;
         let code = release.code.as_ref().map(|code| code.digest);
         let bundle = app.bundle.as_ref().filter(|bundle| Some(bundle.digest) == code);
         records.add(&release, bundle.map(|bundle| bundle.files.as_slice()), event).await.map(drop)

@@ -115,7 +115,7 @@ impl<'a> Writer<'a> {
         }
         // What completes the step before is on record with it.
         if let Some(sent) = written.sent.as_ref().filter(|_| step.expects != Precondition::AsLeft) {
-            outcome.recording = self.recorder.record(step, sent).await;
+            outcome.recording = self.recorder.record(step, sent, written.live.as_ref()).await;
         }
         // Nobody listens any more when the apply has ended.
         let _ = self.taken.send(step.id);
@@ -218,7 +218,7 @@ impl<'a> Writer<'a> {
         let failed = |error: String| Recording::Failed { error, help: None };
         match self.control_plane.get(id).await {
             Ok(live) => match (check(step.expects, live.clone().map(LiveApp).as_ref()), live) {
-                (Ok(()), Some(live)) => self.recorder.record(step, &live).await,
+                (Ok(()), Some(live)) => self.recorder.record(step, &live, None).await,
                 (Err(stale), _) => failed(stale.to_string()),
                 (Ok(()), None) => failed(Stale::Vanished.to_string()),
             },

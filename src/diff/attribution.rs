@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::field::{Difference, take_filled, walk};
+use super::field::{Difference, walk};
+use super::filled::{Filled, take_filled};
 use crate::canonical::canonical;
 use crate::desired::Desired;
-use crate::model::{Guarantees, LiveApp, Marks};
+use crate::model::{LiveApp, Marks};
 use crate::release::{Release, conceal};
 
 /// Whose change a difference is, measured against what was last applied.
@@ -58,7 +59,7 @@ struct Versions {
 }
 
 impl Attribution {
-    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: &Guarantees, salt: &str) -> Self {
+    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: Filled<'_>, salt: &str) -> Self {
         let concealed = |app| canonical(&conceal(app, salt).0);
         let (otherwise, versions) = match base {
             Base::Live => (ChangedBy::Us, None),

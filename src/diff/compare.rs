@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::attribution::{Attribution, Base, ChangedBy};
 use super::field::{self, Context, Difference, FieldChange, walk};
+use super::filled::{Filled, take_filled, without_additions};
 use super::{AppChange, ChangeSet, KnownBy, Orphan, Owner};
 use crate::canonical::{canonical, version_of};
 use crate::desired::{Desired, DesiredSet};
@@ -37,13 +38,23 @@ pub(super) fn compare(
     let mut old = canonical(&live.0);
     let marks = live.marks();
     (change.owner, change.known_by) = owner(project, released, live);
+    let written = on_record(released, live, marks.as_ref());
+    let here = written.filter(|release| release.written.target == project.target.name);
+    let known = Filled { guarantees, recorded: here.and_then(|release| release.filled.as_ref()) };
     // An owner without marks: somebody replaced the whole spec.
     let as_written = |form: &Value| marks.as_ref().is_some_and(|marks| marks.digest == version_of(form, &marks.kept));
     let mut is_as_written = as_written(&old);
     // Where it is what we wrote to the letter, nothing was filled in: what a server would is our own then.
     if !is_as_written {
-        change.filled = field::take_filled(&mut old, &new, guarantees);
+        change.filled = take_filled(&mut old, &new, known);
         is_as_written = as_written(&old);
+    }
+    if !is_as_written && !known.is_whole() {
+        let (without, added) = without_additions(&old, &new);
+        if as_written(&without) {
+            (old, is_as_written) = (without, true);
+            change.perhaps_filled = keys(field::describe(added, context, |_| (ChangedBy::Unknown, None)));
+        }
     }
     change.drifted = !is_as_written && change.owner == Owner::Us;
     change.marks_differ = marks != Marks::read(desired.spec.spec());
@@ -53,12 +64,12 @@ pub(super) fn compare(
     }
     let base = match (is_as_written, &change.owner) {
         (true, Owner::Us) => Base::Live,
-        (false, Owner::Us) => base(released, live, marks.as_ref()),
+        (false, Owner::Us) => written.map_or(Base::Unknown, Base::Release),
         _ => Base::Unknown,
     };
     change.is_attributed = !matches!(base, Base::Unknown);
-    let attribution = Attribution::new(&base, desired, live, guarantees, &project.owner);
-    let attribution = attribution.written(on_record(released, live, marks.as_ref()), live, &project.owner);
+    let attribution = Attribution::new(&base, desired, live, known, &project.owner);
+    let attribution = attribution.written(written, live, &project.owner);
     let differences = walk(&old, &new);
     let again = differences.iter().filter(|difference| attribution.is_declared_again(difference)).cloned().collect();
     change.again = keys(field::describe(again, context, |_| (ChangedBy::Us, None)));
@@ -91,6 +102,7 @@ impl AppChange {
             gone: false,
             is_attributed: true,
             filled: Vec::new(),
+            perhaps_filled: Vec::new(),
             unrecorded: false,
             taken: None,
             code: None,
@@ -117,11 +129,6 @@ pub(super) fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) ->
         (None, Some(name)) if released.claimed(&name).is_some() => (Owner::Us, KnownBy::Record),
         (None, _) => (Owner::Nobody, KnownBy::Marks),
     }
-}
-
-/// What an app that is not as we wrote it was when we did.
-fn base<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Base<'a> {
-    on_record(released, live, marks).map_or(Base::Unknown, Base::Release)
 }
 
 /// What an app was when we wrote it. What it says itself counts for more than what was recorded last: that may be older,

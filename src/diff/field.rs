@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::attribution::ChangedBy;
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
-use crate::model::{Guarantees, SECRET_MOUNT, sensitive};
+use crate::model::{SECRET_MOUNT, sensitive};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -48,7 +48,7 @@ pub struct Difference {
 }
 
 /// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
-const CODE: &str = "spec.code_bundle";
+pub(super) const CODE: &str = "spec.code_bundle";
 const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
 const SECRETS: &str = "spec.security_context.secrets[";
@@ -107,31 +107,8 @@ fn descend(path: String, pointer: String, values: [Option<&Value>; 2], found: &m
     }
 }
 
-/// Takes out of `live` what the server has filled in and `sent` does not have; answers the paths.
-pub fn take_filled(live: &mut Value, sent: &Value, guarantees: &Guarantees) -> Vec<String> {
-    let mut taken = Vec::new();
-    without_filled("spec", live, Some(sent), guarantees, &mut taken);
-    taken
-}
-
-fn without_filled(path: &str, live: &mut Value, sent: Option<&Value>, known: &Guarantees, taken: &mut Vec<String>) {
-    let Value::Object(members) = live else { return };
-    members.retain(|key, value| {
-        let next = if is_keyed(path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
-        let same = sent.and_then(|sent| sent.get(key));
-        if same.is_none() && known.fills(&next, value) {
-            taken.push(next);
-            return false;
-        }
-        if !is_entry(&next) {
-            without_filled(&next, value, same, known, taken);
-        }
-        same.is_some() || !value.as_object().is_some_and(Map::is_empty)
-    });
-}
-
 /// Whether the members of an object are the entries of a list, by name.
-fn is_keyed(path: &str) -> bool {
+pub(super) fn is_keyed(path: &str) -> bool {
     path == PARAMETERS
         || path == INPUTS
         || rules::KEYED
@@ -140,7 +117,7 @@ fn is_keyed(path: &str) -> bool {
 }
 
 /// Whether it is one entry of a list, which is told as a whole.
-fn is_entry(path: &str) -> bool {
+pub(super) fn is_entry(path: &str) -> bool {
     path.ends_with(']')
 }
 

@@ -4,6 +4,7 @@ mod attribution;
 mod code;
 mod compare;
 mod field;
+mod filled;
 mod flat;
 mod keep;
 mod take;
@@ -19,6 +20,7 @@ pub use attribution::ChangedBy;
 pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
 pub use compare::since_release;
 pub use field::{Difference, FieldChange, conceal, walk};
+pub use filled::filled_in;
 pub use flat::{Flat, differing};
 pub use keep::{KeepError, Kept, keep};
 pub use unknown::carry_unknown;
@@ -109,6 +111,8 @@ pub struct AppChange {
     pub is_attributed: bool,
     /// Wire paths that the server has filled in: no change.
     pub filled: Vec<String>,
+    /// The keys of what is not ours and may have been filled in: nobody has seen whether this server does so.
+    pub perhaps_filled: Vec<String>,
     /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
     pub unrecorded: bool,
     /// The release on record that has the same label and is another version; then `fields` tells how it differs.

@@ -144,6 +144,11 @@ impl Guarantees {
         true
     }
 
+    /// Whether a write was followed, so that what the server fills in is known.
+    pub fn has_seen_writes(&self) -> bool {
+        self.facts.contains_key(&Guarantee::ReadsAreCurrent)
+    }
+
     /// Whether the server fills in this value where none is sent.
     pub fn fills(&self, path: &str, value: &serde_json::Value) -> bool {
         self.filled.get(path).is_some_and(|filled| filled.value == digest(value))

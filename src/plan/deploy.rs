@@ -7,7 +7,7 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 
 use super::honoured;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::why::{of_drift, of_left, reasons, refusal};
+use super::why::{of_drift, of_others, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, KnownBy, Orphan, Owner, endpoints};
@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
         }
         app.reasons = reasons(change, app.verb);
         app.notes = of_drift(change);
-        app.notes.extend(of_left(change));
+        app.notes.extend(of_others(change));
         app.notes.extend(self.notes(change, app.verb, active));
         if !active {
             app.notes.extend(self.runs_for_a_moment(change, app.verb, project));

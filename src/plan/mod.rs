@@ -182,6 +182,8 @@ pub enum Note {
     NoRecord,
     /// These were changed outside to what is declared now.
     Alike { fields: Vec<String> },
+    /// These are not ours. Whether this server fills them in has not been seen; nobody is said to have set them.
+    PerhapsFilled { fields: Vec<String> },
     /// These were left to others, and are declared again.
     DeclaredAgain { fields: Vec<String> },
     /// What is on record of it.

@@ -71,6 +71,7 @@ pub fn note(note: &Note) -> String {
         Note::KnownBy { .. } => "somebody replaced the whole spec; by its label it is ours".into(),
         Note::NoRecord => "what we last applied is not on record: whose each change is cannot be told".into(),
         Note::Alike { fields } => format!("changed outside to what is declared now: {}", fields.join(", ")),
+        Note::PerhapsFilled { fields } => format!("perhaps filled in by the server: {}", fields.join(", ")),
         Note::DeclaredAgain { fields } => format!("was left to others; declared again: {}", fields.join(", ")),
         Note::LastApplied { version, at, by } => {
             format!("{version} was applied on {} by {by}", at.strftime("%F %T UTC"))
