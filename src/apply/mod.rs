@@ -17,7 +17,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 pub use interrupt::Interrupt;
-pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, StepOutcome, Write};
+pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
 
 use crate::model::AppName;
 use crate::plan::{Action, After, ApprovedPlan, Plan, Precondition, Step, StepId};
@@ -87,8 +87,8 @@ pub async fn apply(
             outcome = running.next() => outcome,
         };
         let Some(outcome) = outcome else { break };
-        for skipped in board.finish(outcome) {
-            ports.events.tell(Event::Skipped { app: skipped.0, reason: skipped.1.to_string() });
+        for (app, reason) in board.finish(outcome) {
+            ports.events.tell(Event::Skipped { app, reason: reason.to_string() });
         }
     }
     board.into_outcome()
@@ -122,7 +122,8 @@ impl<'a> Board<'a> {
         Some(id)
     }
 
-    /// Records an outcome and skips whatever can no longer run; answers the apps newly skipped.
+    /// Records an outcome and skips whatever can no longer run; answers the apps newly skipped, each once, but for one
+    /// of which another step tells what went wrong.
     fn finish(&mut self, outcome: StepOutcome) -> Vec<(AppName, SkipReason)> {
         self.done.insert(outcome.step, outcome);
         let mut skipped = Vec::new();
@@ -131,7 +132,11 @@ impl<'a> Board<'a> {
             let Some((step, reason)) = blocked else { return skipped };
             self.started[step.id.0] = true;
             self.done.insert(step.id, StepOutcome::skipped(step, reason.clone()));
-            skipped.push((step.app.clone(), reason));
+            let is_told = matches!(&reason, SkipReason::Dependency { app } if *app == step.app)
+                || skipped.iter().any(|(app, _)| *app == step.app);
+            if !is_told {
+                skipped.push((step.app.clone(), reason));
+            }
         }
     }
 

@@ -101,6 +101,9 @@ impl<'a> Writer<'a> {
                 Ok(written) => written,
                 Err(write) => {
                     self.tell_failed(&id, &write);
+                    if matches!(write, Write::Partial { .. }) {
+                        self.look_at(step, &id, &mut outcome).await;
+                    }
                     outcome.write = write;
                     return outcome;
                 }
@@ -155,6 +158,7 @@ impl<'a> Writer<'a> {
     fn tell_failed(&self, id: &AppId, write: &Write) {
         let reason = match write {
             Write::Failed { error } => error.to_string(),
+            Write::Partial { error } => format!("written, and not as it should be: {error}"),
             Write::Unknown { error } => format!("no answer, and the outcome is unknown: {error}"),
             Write::Done | Write::Skipped(_) => return,
         };
@@ -226,6 +230,23 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// What a write has left that was not completed. Where that is what was to be written, it is on record.
+    async fn look_at(&self, step: &Step, id: &AppId, outcome: &mut StepOutcome) {
+        let Ok(Some(live)) = self.control_plane.get(id).await else { return };
+        let live = LiveApp(live);
+        if let Action::Create(spec) | Action::Update(spec) = &step.action
+            && self.differing(&spec.0, &live).is_none()
+            && LiveApp(spec.0.clone()).marks() == live.marks()
+        {
+            let meant = match step.gate {
+                Gate::Stopped { .. } => with_state(&live.0, &live, DesiredState::DESIRED_STATE_STOPPED),
+                _ => as_meant(live.0.clone()),
+            };
+            outcome.recording = self.recorder.record(step, &meant, None).await;
+        }
+        outcome.live = Some(live);
+    }
+
     async fn delete(&self, id: &AppId, before: Option<LiveApp>) -> Result<Written, Write> {
         let sent = before.map(|before| before.0);
         let written = Written { sent, live: None, before: None, evidence: Evidence::default() };
@@ -248,7 +269,19 @@ impl<'a> Writer<'a> {
     /// Brings a whole spec to the control plane, in as many writes as it takes there.
     async fn put(&self, step: &Step, id: &AppId, spec: &AppSpec, before: Option<LiveApp>) -> Result<Written, Write> {
         let app = self.message(id, spec, before.as_ref()).await;
-        let mut written = self.send(&app, before.as_ref()).await?;
+        let written = self.send(&app, before.as_ref()).await?;
+        self.complete(step, id, app, written, before).await.map_err(in_part)
+    }
+
+    /// What has to follow the first write.
+    async fn complete(
+        &self,
+        step: &Step,
+        id: &AppId,
+        app: App,
+        mut written: App,
+        before: Option<LiveApp>,
+    ) -> Result<Written, Write> {
         let stopped = matches!(step.gate, Gate::Stopped { .. });
         let mut now = self.read_back(id, &written, before.as_ref()).await?;
         let mut evidence = Evidence::of(before.as_ref(), &written, &now);
@@ -280,7 +313,7 @@ impl<'a> Writer<'a> {
     async fn switch(&self, id: &AppId, before: LiveApp, state: DesiredState) -> Result<Written, Write> {
         let app = with_state(&before.0, &before, state);
         let written = self.send(&app, Some(&before)).await?;
-        let now = self.read_back(id, &written, Some(&before)).await?;
+        let now = self.read_back(id, &written, Some(&before)).await.map_err(in_part)?;
         let evidence = Evidence::of(Some(&before), &written, &now);
         Ok(Written { sent: Some(app), live: Some(now), before: Some(before), evidence })
     }
@@ -337,7 +370,7 @@ impl<'a> Writer<'a> {
         Err(Write::Unknown { error })
     }
 
-    /// The app after a write. A read that does not show the write yet is repeated: servers answer from caches.
+    /// The app after a write that was taken. A read that does not show the write yet is repeated: servers answer from caches.
     async fn read_back(&self, id: &AppId, written: &App, before: Option<&LiveApp>) -> Result<LiveApp, Write> {
         let mut pauses = PATIENCE.into_iter();
         loop {
@@ -345,7 +378,7 @@ impl<'a> Writer<'a> {
             match (now, pauses.next()) {
                 (Some(now), pause) if pause.is_none() || shows(&now, written, before) => return Ok(now),
                 (_, Some(pause)) => self.ports.clock.sleep(pause).await,
-                (_, None) => return Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
+                (_, None) => return Err(Write::Failed { error: ApplyError::NotShown }),
             }
         }
     }
@@ -361,6 +394,15 @@ impl<'a> Writer<'a> {
         let paths = differences.filter(|found| !is_filled(&found.path, found.old.as_ref(), found.new.as_ref()));
         let paths: Vec<String> = paths.map(|found| found.path).collect();
         (!paths.is_empty()).then_some(paths)
+    }
+}
+
+/// What went wrong after a write was taken.
+fn in_part(write: Write) -> Write {
+    match write {
+        Write::Failed { error } => Write::Partial { error },
+        Write::Unknown { error } => Write::Partial { error: ApplyError::Rpc { rpc: error } },
+        other => other,
     }
 }
 
