@@ -376,7 +376,7 @@ pub async fn server(ports: &Ports, request: &Request) -> Result<Server, Error> {
 /// The plan to activate, deactivate or delete apps by name. No names: all declared apps.
 ///
 /// # Errors
-/// As [`plan`]; also a name that is not live.
+/// As [`plan`]; also a name that is not live, or for a delete, that nobody knows.
 pub async fn operate(
     ports: &Ports,
     request: &Request,
@@ -387,8 +387,14 @@ pub async fn operate(
     let released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let asked = known(&project, &live, names)?;
-    if let Some(name) = asked.iter().find(|name| !names.is_empty() && !live.apps.contains_key(*name)) {
+    let mut there: Vec<&AppName> = project.declared.iter().chain(live.apps.keys()).collect();
+    if operation == Operation::Delete {
+        // One that is gone already is known by the records, so that a delete can be repeated.
+        there.extend(released.apps.keys());
+    }
+    let asked = known(&project, &there, names)?;
+    let missing = asked.iter().find(|name| !names.is_empty() && !live.apps.contains_key(*name));
+    if let Some(name) = missing.filter(|_| operation != Operation::Delete) {
         return Err(Error::NotDeployed { name: name.clone() });
     }
     let plan = plan::operate(&project, &live, control_plane.endpoint(), operation, &asked);
@@ -404,24 +410,25 @@ pub async fn find(ports: &Ports, request: &Request, name: &str) -> Result<(AppId
     let project = load(ports.files.as_ref(), request)?;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    let name = known(&project, &live, &[name.to_owned()])?.remove(0);
+    let there: Vec<&AppName> = project.declared.iter().chain(live.apps.keys()).collect();
+    let name = known(&project, &there, &[name.to_owned()])?.remove(0);
     if !live.apps.contains_key(&name) {
         return Err(Error::NotDeployed { name });
     }
     Ok((project.scope.app(&name), control_plane))
 }
 
-fn known(project: &Project, live: &LiveSet, names: &[String]) -> Result<Vec<AppName>, Error> {
+/// The apps of these names, which are among those `there`. No names: all declared apps.
+fn known(project: &Project, there: &[&AppName], names: &[String]) -> Result<Vec<AppName>, Error> {
     if names.is_empty() {
         return Ok(project.apps.keys().cloned().collect());
     }
     let parse = |name: &String| {
         let parsed = AppName::new(name.clone()).map_err(|source| Error::Name { name: name.clone(), source })?;
-        let there = project.declared.contains(&parsed) || live.apps.contains_key(&parsed);
-        if there {
-            return Ok(parsed);
+        match there.contains(&&parsed) {
+            true => Ok(parsed),
+            false => Err(no_such_app(name, there.iter().copied())),
         }
-        Err(no_such_app(name, project.declared.iter().chain(live.apps.keys())))
     };
     names.iter().map(parse).collect()
 }

@@ -13,7 +13,7 @@ use crate::canonical::{content, fingerprint};
 use crate::model::{AppId, Fingerprint, LiveApp, State};
 use crate::plan::Gate;
 use crate::port::{Event, LogLine, RpcError, Update};
-use crate::readiness::{Verdict, judge};
+use crate::readiness::{Evidence, Verdict, judge};
 
 /// How often the app is read besides being watched: servers drop events.
 const POLL: Duration = Duration::from_secs(2);
@@ -45,7 +45,8 @@ pub(super) async fn wait(writer: &Writer<'_>, id: &AppId, gate: Gate, written: &
     let ours = written.live.as_ref().map(Prints::of);
     let before = written.before.as_ref().map(Prints::of);
     let last = String::from("nothing yet");
-    let mut waiting = Waiting { writer, id, gate, written, ours, before, started, last, live: None };
+    let evidence = written.evidence.clone();
+    let mut waiting = Waiting { writer, id, gate, written, evidence, ours, before, started, last, live: None };
     let result = tokio::select! {
         biased;
         result = waiting.run() => Some(result),
@@ -61,6 +62,7 @@ struct Waiting<'a> {
     id: &'a AppId,
     gate: Gate,
     written: &'a Written,
+    evidence: Evidence,
     /// What the app is since our write. `None`: we wrote nothing that stays.
     ours: Option<Prints>,
     before: Option<Prints>,
@@ -140,11 +142,14 @@ impl<'a> Waiting<'a> {
         if self.live.as_ref().is_some_and(|live| self.is_replaced(live)) {
             return Some(GateResult::Overtaken { state: "changed".to_owned() });
         }
+        if let Some(live) = self.live.as_ref().filter(|_| self.elapsed() < CACHED) {
+            self.evidence.look(live);
+        }
         let verdict = match &self.live {
             Some(live) if self.is_old(live) || self.has_status_of_before(live) || self.is_older_than_plan(live) => {
                 Verdict::not_shown()
             }
-            live => judge(live.as_ref(), &self.written.evidence),
+            live => judge(live.as_ref(), &self.evidence),
         };
         let result = decide(self.gate, &verdict, self.elapsed());
         let status = status_of(&verdict);
@@ -158,7 +163,7 @@ impl<'a> Waiting<'a> {
     /// Whether somebody wrote something else after us.
     fn is_replaced(&self, live: &LiveApp) -> bool {
         let Some(ours) = &self.ours else { return false };
-        content(&live.0) != ours.content && !self.is_old(live) && live.revision() >= self.written.evidence.revision
+        content(&live.0) != ours.content && !self.is_old(live) && live.revision() >= self.evidence.revision
     }
 
     /// Whether an answer may be one of before our write: without revisions, it shows the app as it was, and caches have

@@ -1,15 +1,22 @@
 //! Puts what was written on record, at once. A store that fails does not fail the apply: a release is added by the next
 //! one that finds it as declared.
 
+use std::collections::BTreeMap;
+
 use flyte_schema::flyteidl2::app::App;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::outcome::Recording;
+use crate::diff::filled_in;
 use crate::model::{LiveApp, Marks, Version};
 use crate::plan::{Action, AppPlan, Plan, Step};
 use crate::port::{Clock, StoreError};
 use crate::records::Records;
-use crate::release::{Event, Kind, Release, ReleaseSet, Written};
+use crate::release::{AppReleases, Event, Kind, Release, ReleaseSet, Written};
+
+/// The least by which one event is later than another.
+const TICK: SignedDuration = SignedDuration::from_micros(1);
 
 /// Records the writes of one plan.
 pub(super) struct Recorder<'a> {
@@ -24,10 +31,10 @@ pub(super) struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// `sent` is the message written; of an app that was deleted, the one that ran.
-    pub async fn record(&self, step: &Step, sent: &App) -> Recording {
+    /// `sent` is the message written; of an app that was deleted, the one that ran. `now` is what was read back.
+    pub async fn record(&self, step: &Step, sent: &App, now: Option<&LiveApp>) -> Recording {
         let result = match self.records {
-            Ok(records) => self.add(records, step, sent).await,
+            Ok(records) => self.add(records, step, sent, now).await,
             Err(error) => Err(error.clone()),
         };
         match result {
@@ -36,7 +43,7 @@ impl Recorder<'_> {
         }
     }
 
-    async fn add(&self, records: &Records, step: &Step, sent: &App) -> Result<(), StoreError> {
+    async fn add(&self, records: &Records, step: &Step, sent: &App, now: Option<&LiveApp>) -> Result<(), StoreError> {
         let app = self.plan.apps.iter().find(|app| app.name == step.app);
         let restores = app.and_then(|app| app.restores);
         let kind = match step.action {
@@ -62,17 +69,35 @@ impl Recorder<'_> {
         };
         match (app, version) {
             (Some(app), Some(version)) if kind.sets_release() && event.release.is_none() => {
-                self.add_release(records, app, sent, version, event).await
+                let filled = now.map(|now| filled_in(sent, &now.0, &self.plan.mask));
+                self.add_release(records, app, sent, version, event, filled).await
+            }
+            (Some(app), Some(version)) if self.is_unrecorded(app, kind, &version) => {
+                let recorded = Event { event: Kind::Recorded, commit: self.plan.commit.clone(), ..event.clone() };
+                let at = event.at.checked_add(TICK).unwrap_or(event.at);
+                self.add_release(records, app, sent, version, recorded, None).await?;
+                records.append(&Event { at, ..event }).await
             }
             _ => records.append(&event).await,
         }
+    }
+
+    /// Whether what an apply only starts or stops is another release than the last on record: its writer did not get to
+    /// it.
+    fn is_unrecorded(&self, app: &AppPlan, kind: Kind, version: &Version) -> bool {
+        let current = self.released.apps.get(&app.name).and_then(AppReleases::current);
+        // Only an apply has compared it with what is declared.
+        matches!(kind, Kind::Activated | Kind::Deactivated)
+            && app.activation.is_some()
+            && self.released.is_known
+            && current.and_then(|entry| entry.version.as_deref()) != Some(&version.digest.short())
     }
 
     /// The time, later than everything on record of the app: another writer's clock may be ahead of ours.
     fn now(&self, step: &Step) -> Timestamp {
         let now = self.clock.now();
         let last = self.released.log(&step.app).last().map(|entry| entry.at);
-        let next = last.and_then(|last| last.checked_add(SignedDuration::from_micros(1)).ok());
+        let next = last.and_then(|last| last.checked_add(TICK).ok());
         next.map_or(now, |next| next.max(now))
     }
 
@@ -83,6 +108,7 @@ impl Recorder<'_> {
         sent: &App,
         version: Version,
         event: Event,
+        filled: Option<BTreeMap<String, Value>>,
     ) -> Result<(), StoreError> {
         let written = Written {
             at: event.at,
@@ -95,6 +121,7 @@ impl Recorder<'_> {
         let activation = app.activation.unwrap_or_default();
         let mut release = Release::new(id, &self.plan.mask, version, activation, sent, written);
         release.commit.clone_from(&event.commit);
+        release.filled = filled;
         let code = release.code.as_ref().map(|code| code.digest);
         let bundle = app.bundle.as_ref().filter(|bundle| Some(bundle.digest) == code);
         records.add(&release, bundle.map(|bundle| bundle.files.as_slice()), event).await.map(drop)

@@ -92,7 +92,11 @@ impl<'a> Writer<'a> {
                 outcome.recording = self.record_live(step, &id).await;
                 return outcome;
             }
-            Action::Verify => Written { sent: None, live: None, before: None, evidence: Evidence::any() },
+            Action::Verify => {
+                let alone = step.after.is_empty();
+                let evidence = if alone { Evidence::any() } else { Evidence::after_dependencies() };
+                Written { sent: None, live: None, before: None, evidence }
+            }
             _ => match self.write(step, &id).await {
                 Ok(written) => written,
                 Err(write) => {
@@ -114,7 +118,7 @@ impl<'a> Writer<'a> {
         }
         // What completes the step before is on record with it.
         if let Some(sent) = written.sent.as_ref().filter(|_| step.expects != Precondition::AsLeft) {
-            outcome.recording = self.recorder.record(step, sent).await;
+            outcome.recording = self.recorder.record(step, sent, written.live.as_ref()).await;
         }
         // Nobody listens any more when the apply has ended.
         let _ = self.taken.send(step.id);
@@ -218,7 +222,7 @@ impl<'a> Writer<'a> {
         let failed = |error: String| Recording::Failed { error, help: None };
         match self.control_plane.get(id).await {
             Ok(live) => match (check(step.expects, live.clone().map(LiveApp).as_ref()), live) {
-                (Ok(()), Some(live)) => self.recorder.record(step, &live).await,
+                (Ok(()), Some(live)) => self.recorder.record(step, &live, None).await,
                 (Err(stale), _) => failed(stale.to_string()),
                 (Ok(()), None) => failed(Stale::Vanished.to_string()),
             },
@@ -238,7 +242,7 @@ impl<'a> Writer<'a> {
                 Gate::Stopped { .. } => with_state(&live.0, &live, DesiredState::DESIRED_STATE_STOPPED),
                 _ => as_meant(live.0.clone()),
             };
-            outcome.recording = self.recorder.record(step, &meant).await;
+            outcome.recording = self.recorder.record(step, &meant, None).await;
         }
         outcome.live = Some(live);
     }

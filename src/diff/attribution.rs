@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::field::{Difference, take_filled, walk};
+use super::field::{Difference, walk};
+use super::filled::{Filled, take_filled};
 use crate::canonical::canonical;
 use crate::desired::Desired;
 use crate::model::sensitive::is_placeholder;
-use crate::model::{Guarantees, LiveApp, Marks, Mask};
+use crate::model::{LiveApp, Marks, Mask};
 use crate::release::{Release, conceal};
 
 /// Whose change a difference is, measured against what was last applied.
@@ -44,6 +45,8 @@ pub(super) struct Attribution {
     otherwise: ChangedBy,
     /// Places that were left to others: what is there is theirs.
     kept: Vec<String>,
+    /// Those of them that nobody is known to have changed since we wrote the app.
+    untouched: Vec<String>,
     /// Places that are left to others from now on.
     leaving: Vec<String>,
     versions: Option<Versions>,
@@ -77,7 +80,7 @@ pub(super) fn align(released: &Value, version: &mut Value, mask: &Mask) {
 }
 
 impl Attribution {
-    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: &Guarantees, mask: &Mask) -> Self {
+    pub fn new(base: &Base<'_>, desired: &Desired, live: &LiveApp, known: Filled<'_>, mask: &Mask) -> Self {
         let concealed = |app| canonical(&conceal(app, mask).0);
         let (otherwise, versions) = match base {
             Base::Live => (ChangedBy::Us, None),
@@ -96,11 +99,31 @@ impl Attribution {
             (None, Base::Release(release)) => Marks::kept(&release.message.spec),
             (None, _) => Vec::new(),
         };
-        Self { otherwise, kept, leaving: Marks::kept(desired.spec.spec()), versions }
+        let untouched = kept.clone();
+        Self { otherwise, kept, untouched, leaving: Marks::kept(desired.spec.spec()), versions }
+    }
+
+    /// Compares what was left to others with what it was when we wrote the app last, where that is on record.
+    #[must_use]
+    pub fn written(mut self, release: Option<&Release>, live: &LiveApp, mask: &Mask) -> Self {
+        if let Some(release) = release.filter(|_| !self.kept.is_empty()) {
+            let (was, mut is) = (canonical(&release.message), canonical(&conceal(&live.0, mask).0));
+            align(&was, &mut is, mask);
+            self.untouched.retain(|place| was.pointer(place) == is.pointer(place));
+        }
+        self
+    }
+
+    /// Whether a difference is of a place that was left to others and that nobody is known to have changed since.
+    pub fn is_declared_again(&self, difference: &Difference) -> bool {
+        self.untouched.contains(&difference.pointer)
     }
 
     /// Who made a difference of what runs and what is declared; where both did, also what was released.
     pub fn of(&self, difference: &Difference) -> (ChangedBy, Option<Value>) {
+        if self.is_declared_again(difference) {
+            return (ChangedBy::Us, None);
+        }
         if self.kept.contains(&difference.pointer) {
             return (ChangedBy::Them, None);
         }

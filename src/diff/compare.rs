@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::attribution::{Attribution, Base, ChangedBy, align};
-use super::field::{self, Context, Difference, walk};
+use super::field::{self, Context, Difference, FieldChange, walk};
+use super::filled::{Filled, take_filled, without_additions};
 use super::hide::mask_of;
 use super::{AppChange, ChangeSet, KnownBy, Orphan, Owner};
 use crate::canonical::{canonical, version_of};
@@ -26,9 +27,10 @@ pub(super) fn compare(
     let mut change =
         AppChange { released: released.last(name).cloned(), live: live.cloned(), ..AppChange::new(desired) };
     let new = canonical(&desired.spec.0);
+    let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &project.mask };
     let Some(live) = live else {
         let mask = mask_of(&project.mask, [&new]);
-        let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &mask };
+        let context = Context { mask: &mask, ..context };
         // The embedded control plane is of one machine, and reset at will; the records may be of another one.
         change.gone = released.claimed(name).is_some() && !project.target.is_local();
         change.drifted = change.gone;
@@ -37,11 +39,26 @@ pub(super) fn compare(
         return change;
     };
     let mut old = canonical(&live.0);
-    change.filled = field::take_filled(&mut old, &new, guarantees);
     let marks = live.marks();
     (change.owner, change.known_by) = owner(project, released, live);
+    let written = on_record(released, live, marks.as_ref());
+    let here = written.filter(|release| release.written.target == project.target.name);
+    let known = Filled { guarantees, recorded: here.and_then(|release| release.filled.as_ref()) };
     // An owner without marks: somebody replaced the whole spec.
-    let is_as_written = marks.as_ref().is_some_and(|marks| marks.digest == version_of(&old, &marks.kept));
+    let as_written = |form: &Value| marks.as_ref().is_some_and(|marks| marks.digest == version_of(form, &marks.kept));
+    let mut is_as_written = as_written(&old);
+    // Where it is what we wrote to the letter, nothing was filled in: what a server would is our own then.
+    if !is_as_written {
+        change.filled = take_filled(&mut old, &new, known);
+        is_as_written = as_written(&old);
+    }
+    if !is_as_written && !known.is_whole() {
+        let (without, added) = without_additions(&old, &new);
+        if as_written(&without) {
+            (old, is_as_written) = (without, true);
+            change.perhaps_filled = keys(field::describe(added, context, |_| (ChangedBy::Unknown, None)));
+        }
+    }
     change.drifted = !is_as_written && change.owner == Owner::Us;
     change.marks_differ = marks != Marks::read(desired.spec.spec());
     change.unrecorded = released.is_known && is_unrecorded(released, &change, marks.as_ref());
@@ -50,19 +67,26 @@ pub(super) fn compare(
     }
     let base = match (is_as_written, &change.owner) {
         (true, Owner::Us) => Base::Live,
-        (false, Owner::Us) => base(released, live, marks.as_ref()),
+        (false, Owner::Us) => written.map_or(Base::Unknown, Base::Release),
         _ => Base::Unknown,
     };
     change.is_attributed = !matches!(base, Base::Unknown);
     let mask = mask_of(&project.mask, [&new, &old]);
-    let context = Context { spans: &desired.spans, pins: &desired.pins, mask: &mask };
-    let attribution = Attribution::new(&base, desired, live, guarantees, &project.mask);
-    change.fields = field::describe(walk(&old, &new), context, |difference| attribution.of(difference));
+    let context = Context { mask: &mask, ..context };
+    let attribution = Attribution::new(&base, desired, live, known, &project.mask);
+    let attribution = attribution.written(written, live, &project.mask);
+    let differences = walk(&old, &new);
+    let again = differences.iter().filter(|difference| attribution.is_declared_again(difference)).cloned().collect();
+    change.again = keys(field::describe(again, context, |_| (ChangedBy::Us, None)));
+    change.fields = field::describe(differences, context, |difference| attribution.of(difference));
     change.drifted &= marks.is_none() || !attribution.is_left();
     change.drifted |= change.fields.iter().any(|field| field.changed_by.is_drift());
-    let alike = field::describe(attribution.alike(), context, |_| (ChangedBy::Both, None));
-    change.alike = alike.into_iter().map(|field| field.key).collect();
+    change.alike = keys(field::describe(attribution.alike(), context, |_| (ChangedBy::Both, None)));
     change
+}
+
+fn keys(fields: Vec<FieldChange>) -> Vec<String> {
+    fields.into_iter().map(|field| field.key).collect()
 }
 
 impl AppChange {
@@ -76,12 +100,14 @@ impl AppChange {
             known_by: KnownBy::Marks,
             fields: Vec::new(),
             alike: Vec::new(),
+            again: Vec::new(),
             kept: Vec::new(),
             marks_differ: false,
             drifted: false,
             gone: false,
             is_attributed: true,
             filled: Vec::new(),
+            perhaps_filled: Vec::new(),
             unrecorded: false,
             taken: None,
             code: None,
@@ -103,7 +129,7 @@ pub(super) fn against(project: &Project, change: AppChange, taken: &Arc<Release>
 }
 
 /// Whose a live app is, and how that is known. The marks of another manifest count for more than anything that we know.
-fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, KnownBy) {
+pub(super) fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, KnownBy) {
     match (live.owner(), live.name().parse().ok()) {
         (Some(owner), _) if owner != project.owner => (Owner::Other(owner.to_owned()), KnownBy::Marks),
         (Some(_), _) if live.marks().is_some() => (Owner::Us, KnownBy::Marks),
@@ -113,17 +139,17 @@ fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) -> (Owner, Kn
     }
 }
 
-/// What an app that is not as we wrote it was when we did. It must say itself which release that is: the last one on
-/// record may be older, where a record was lost.
-fn base<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Base<'a> {
-    let Ok(name) = live.name().parse() else { return Base::Unknown };
+/// What an app was when we wrote it. It must say itself which release that is: the last one on record may be older, where a
+/// record was lost.
+fn on_record<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Option<&'a Release> {
+    let name = live.name().parse().ok()?;
     let found = match (marks, live.label(Marks::DIGEST_LABEL)) {
         (Some(marks), _) => released.version(&name, &marks.digest.short()),
         (None, Some(digest)) => released.version(&name, digest),
         (None, None) => None,
     };
     // A message that could not be recorded is empty.
-    found.filter(|release| release.message.spec.is_set()).map_or(Base::Unknown, |release| Base::Release(release))
+    found.map(Arc::as_ref).filter(|release| release.message.spec.is_set())
 }
 
 /// Whether what runs is ours, is what its marks say, and is not what was last applied.
@@ -142,9 +168,11 @@ pub fn since_release(project: &Project, desired: &DesiredSet, released: &BTreeMa
     let orphan = |(name, release): (&AppName, &Arc<Release>)| Orphan {
         name: name.clone(),
         live: LiveApp(release.message.clone()),
+        known_by: KnownBy::Marks,
         uses: BTreeSet::new(),
     };
-    let orphans = released.iter().filter(|(name, _)| !project.declared.contains(name)).map(orphan).collect();
+    let is_orphan = |name: &AppName| !project.is_narrowed && !project.declared.contains(name);
+    let orphans = released.iter().filter(|(name, _)| is_orphan(name)).map(orphan).collect();
     ChangeSet { apps, orphans, stored: BTreeMap::new() }
 }
 

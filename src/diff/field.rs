@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flyte_schema::flyteidl2::app::{Input, input};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::attribution::ChangedBy;
 use super::hide::{conceal, hide_all, holds};
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
-use crate::model::{AppName, Guarantees, Mask, SECRET_MOUNT};
+use crate::model::{Mask, SECRET_MOUNT};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -50,7 +49,7 @@ pub struct Difference {
 }
 
 /// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
-const CODE: &str = "spec.code_bundle";
+pub(super) const CODE: &str = "spec.code_bundle";
 pub(super) const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
 const SECRETS: &str = "spec.security_context.secrets[";
@@ -107,29 +106,6 @@ fn descend(path: String, pointer: String, values: [Option<&Value>; 2], found: &m
         let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
         descend(next, at, [left.get(key), right.get(key)], found);
     }
-}
-
-/// Takes out of `live` what the server has filled in and `sent` does not have; answers the paths.
-pub fn take_filled(live: &mut Value, sent: &Value, guarantees: &Guarantees) -> Vec<String> {
-    let mut taken = Vec::new();
-    without_filled("spec", live, Some(sent), guarantees, &mut taken);
-    taken
-}
-
-fn without_filled(path: &str, live: &mut Value, sent: Option<&Value>, known: &Guarantees, taken: &mut Vec<String>) {
-    let Value::Object(members) = live else { return };
-    members.retain(|key, value| {
-        let next = if is_keyed(path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
-        let same = sent.and_then(|sent| sent.get(key));
-        if same.is_none() && known.fills(&next, value) {
-            taken.push(next);
-            return false;
-        }
-        if !is_entry(&next) {
-            without_filled(&next, value, same, known, taken);
-        }
-        same.is_some() || !value.as_object().is_some_and(Map::is_empty)
-    });
 }
 
 /// Whether the members of an object are the entries of a list, by name.
@@ -286,15 +262,6 @@ fn key_of(member: &str) -> String {
         other => other,
     }
     .to_owned()
-}
-
-/// The app whose endpoint an input names.
-pub fn endpoint_name(input: &Input) -> Option<AppName> {
-    match &input.value {
-        Some(input::Value::StringValue(name)) => AppName::new(name.clone()).ok(),
-        Some(input::Value::AppId(id)) => AppName::new(id.name.clone()).ok(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ mod attribution;
 mod code;
 mod compare;
 mod field;
+mod filled;
 mod flat;
 mod hide;
 mod keep;
 mod take;
 mod unknown;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,11 +20,13 @@ use serde::{Deserialize, Serialize};
 pub use attribution::ChangedBy;
 pub use code::{Budget, ChangedFile, CodeChange, Content, MAX_FILE, Patch, compare_contents};
 pub use compare::since_release;
-pub use field::{Difference, FieldChange, endpoint_name, walk};
+pub use field::{Difference, FieldChange, walk};
+pub use filled::filled_in;
 pub use flat::{Flat, differing};
 pub use hide::conceal;
 pub use keep::{KeepError, Kept, keep};
 pub use unknown::carry_unknown;
+pub use uses::endpoints;
 
 use crate::desired::{Desired, DesiredSet};
 use crate::model::{AppName, BundleRef, Guarantees, LiveApp};
@@ -94,6 +98,8 @@ pub struct AppChange {
     pub fields: Vec<FieldChange>,
     /// The keys of what was changed outside to just what is declared.
     pub alike: Vec<String>,
+    /// The keys of what was left to others, was not changed since, and is declared again.
+    pub again: Vec<String>,
     /// What is left to others, as it runs and as it is declared.
     pub kept: Vec<FieldChange>,
     /// The marks alone: another label, or an adoption.
@@ -107,6 +113,8 @@ pub struct AppChange {
     pub is_attributed: bool,
     /// Wire paths that the server has filled in: no change.
     pub filled: Vec<String>,
+    /// The keys of what is not ours and may have been filled in: nobody has seen whether this server does so.
+    pub perhaps_filled: Vec<String>,
     /// It is ours and as we wrote it, and what was last applied is another version, or not on record at all.
     pub unrecorded: bool,
     /// The release on record that has the same label and is another version; then `fields` tells how it differs.
@@ -120,6 +128,7 @@ pub struct AppChange {
 pub struct Orphan {
     pub name: AppName,
     pub live: LiveApp,
+    pub known_by: KnownBy,
     /// Orphans whose endpoints it uses.
     pub uses: BTreeSet<AppName>,
 }
@@ -135,8 +144,8 @@ impl AppChange {
     }
 }
 
-/// Compares every declared app with what runs, and finds what runs without being declared any more. What the server is
-/// known to fill in counts as nothing where it was not asked for.
+/// Compares every declared app with what runs, and finds what runs without being declared any more, unless only some apps
+/// were asked for. What the server is known to fill in counts as nothing where it was not asked for.
 pub fn diff(
     project: &Project,
     desired: &DesiredSet,
@@ -155,17 +164,18 @@ pub fn diff(
         })
         .collect();
     let declared: BTreeSet<&AppName> = project.declared.iter().collect();
-    let ours = |app: &LiveApp| app.marks().is_some_and(|marks| marks.owner == project.owner);
-    let mut orphans: Vec<Orphan> = live
-        .apps
-        .iter()
-        .filter(|(name, app)| !declared.contains(name) && ours(app))
-        .map(|(name, app)| Orphan { name: name.clone(), live: app.clone(), uses: BTreeSet::new() })
-        .collect();
+    let orphan = |(name, app): (&AppName, &LiveApp)| match compare::owner(project, released, app) {
+        (Owner::Us, known_by) => {
+            Some(Orphan { name: name.clone(), live: app.clone(), known_by, uses: BTreeSet::new() })
+        }
+        _ => None,
+    };
+    let others = live.apps.iter().filter(|(name, _)| !project.is_narrowed && !declared.contains(name));
+    let mut orphans: Vec<Orphan> = others.filter_map(orphan).collect();
     let names: BTreeSet<AppName> = orphans.iter().map(|orphan| orphan.name.clone()).collect();
     for orphan in &mut orphans {
-        let inputs = orphan.live.spec().inputs.items.iter().filter_map(field::endpoint_name);
-        orphan.uses = inputs.filter(|name| names.contains(name) && *name != orphan.name).collect();
+        let used = endpoints(&orphan.live.0).into_iter();
+        orphan.uses = used.filter(|name| names.contains(name) && *name != orphan.name).collect();
     }
     let stored = live.apps.values().filter(|app| app.owner() == Some(&project.owner));
     let stored = stored.filter_map(|app| Some((app.bundle()?, app.bundle_address()?.to_owned()))).collect();

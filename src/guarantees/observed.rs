@@ -136,7 +136,7 @@ impl Observer {
             let none = serde_json::Value::Object(serde_json::Map::new());
             let there: BTreeSet<String> = walk(&none, &canonical(app)).into_iter().map(|found| found.path).collect();
             let missing = |path: &str| !there.contains(path);
-            news |= seen.guarantees.forget_filled(missing);
+            news |= seen.guarantees.forget_filled(missing, now);
         }
         if news {
             kept::keep(self.notes.as_ref(), &self.name, &mut seen.guarantees, now);

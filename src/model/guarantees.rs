@@ -95,6 +95,9 @@ pub struct Guarantees {
     /// By wire path: `spec.timeouts.request_timeout`.
     #[serde(default)]
     filled: BTreeMap<String, Filled>,
+    /// What was found not to be filled in any more, and when: older notes do not bring it back.
+    #[serde(skip)]
+    ended: BTreeMap<String, Timestamp>,
 }
 
 /// How old what was seen last may be before it is noted as seen again.
@@ -141,6 +144,11 @@ impl Guarantees {
         true
     }
 
+    /// Whether a write was followed, so that what the server fills in is known.
+    pub fn has_seen_writes(&self) -> bool {
+        self.facts.contains_key(&Guarantee::ReadsAreCurrent)
+    }
+
     /// Whether the server fills in this value where none is sent.
     pub fn fills(&self, path: &str, value: &serde_json::Value) -> bool {
         self.filled.get(path).is_some_and(|filled| filled.value == digest(value))
@@ -163,8 +171,10 @@ impl Guarantees {
     }
 
     /// The server no longer fills these in.
-    pub fn forget_filled(&mut self, is: impl Fn(&str) -> bool) -> bool {
+    pub fn forget_filled(&mut self, is: impl Fn(&str) -> bool, now: Timestamp) -> bool {
         let before = self.filled.len();
+        let ended = self.filled.keys().filter(|path| is(path)).map(|path| (path.clone(), now));
+        self.ended.extend(ended.collect::<Vec<_>>());
         self.filled.retain(|path, _| !is(path));
         self.filled.len() != before
     }
@@ -180,6 +190,12 @@ impl Guarantees {
         for (guarantee, fact) in other.facts {
             if self.facts.get(&guarantee).is_none_or(|known| known.seen < fact.seen) {
                 self.facts.insert(guarantee, fact);
+            }
+        }
+        for (path, filled) in other.filled {
+            let known = self.filled.get(&path).map(|known| known.seen);
+            if known.max(self.ended.get(&path).copied()).is_none_or(|known| known < filled.seen) {
+                self.filled.insert(path, filled);
             }
         }
     }
@@ -210,6 +226,27 @@ mod tests {
         assert_eq!(known.holds(Guarantee::KeepsLabels), Some(false));
         known.forget_before(at(27));
         assert!(known.is_empty());
+    }
+
+    #[test]
+    fn what_another_process_saw_later_counts() {
+        let mut known = Guarantees::default();
+        known.note_filled("spec.a", &1.into(), at(0));
+        known.note_filled("spec.b", &1.into(), at(2));
+        let mut other = Guarantees::default();
+        for path in ["spec.a", "spec.b", "spec.c"] {
+            other.note_filled(path, &2.into(), at(1));
+        }
+        other.note(Guarantee::KeepsLabels, true, "a", at(1));
+        known.merge(other);
+        let fills = |path| [1, 2].map(|value| known.fills(path, &value.into()));
+        assert_eq!((fills("spec.a"), fills("spec.b")), ([false, true], [true, false]));
+        assert!(known.fills("spec.c", &2.into()));
+        let before = known.clone();
+        assert!(known.forget_filled(|path| path == "spec.c", at(3)));
+        known.merge(before);
+        assert!(!known.fills("spec.c", &2.into()), "it has ended since");
+        assert_eq!(known.holds(Guarantee::KeepsLabels), Some(true));
     }
 
     #[test]

@@ -68,7 +68,12 @@ async fn answer(
 
 fn questions(project: &Project, released: &ReleaseSet, live: &LiveSet) -> Questions {
     let (mut marked, mut unmarked) = (Vec::new(), Vec::new());
-    for name in project.graph.order().iter().filter(|name| released.apps.contains_key(*name)) {
+    // What is no longer declared is ours by its marks, else by what is on record.
+    let is_orphan = |name: &&AppName| !project.is_narrowed && !project.declared.contains(name);
+    let unowned = live.apps.iter().filter(|(_, app)| app.owner().is_none()).map(|(name, _)| name);
+    let orphans = unowned.filter(is_orphan);
+    let names = project.graph.order().iter().chain(orphans);
+    for name in names.filter(|name| released.apps.contains_key(*name)) {
         let Some(app) = live.apps.get(name) else {
             // Nothing is missed on the embedded control plane.
             if !project.target.is_local() {

@@ -2,24 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::on_record::records;
 use super::recall::recall;
 use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read, way_back};
 use crate::desired::{Desired, DesiredSet};
-use crate::diff::{self, LiveSet, endpoint_name};
+use crate::diff::{self, LiveSet, endpoints};
 use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
 use crate::pins::Pins;
 use crate::plan;
 use crate::port::{Access, ControlPlane, Ports};
 use crate::preflight;
 use crate::records::Records;
-use crate::release::{self, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
+use crate::release::{self, Kind, LogEntry, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
 use crate::resolve::{Graph, Project};
-
-/// How long an app may take to become ready that is no longer declared.
-const READY_WITHIN: Duration = Duration::from_secs(300);
 
 /// What to bring back.
 #[derive(Debug, Clone, Default)]
@@ -59,14 +57,25 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     let live = read(control_plane.as_ref(), &project).await?;
     let name = named(&project, &released, &live, &what.app)?;
 
-    let mut chosen = choose(&project, &released, &live, &name, what)?;
-    let mut found = BTreeMap::new();
-    for (app, digest) in &mut chosen {
-        found.insert(app.clone(), (*digest, readable(&records, app, *digest).await?));
+    let (digest, then) = choose(&released, &live, &name, what.to.as_deref())?;
+    let (mut open, mut found, mut needs) = (vec![(name, digest)], BTreeMap::new(), BTreeMap::new());
+    while let Some((app, digest)) = open.pop() {
+        if found.contains_key(&app) {
+            continue;
+        }
+        let release = readable(&records, &app, digest).await?;
+        let needed = needed_then(&project, &released, &release, then);
+        if what.with_dependencies {
+            for other in &needed {
+                open.push((other.clone(), release_at(&released, other, then)?));
+            }
+        }
+        needs.insert(app.clone(), needed);
+        found.insert(app, (digest, release));
     }
     check_usable(ports, control_plane.as_ref(), &project, found.values().map(|(_, release)| release)).await?;
     let declared = declared(ports, &project, request, &found).await;
-    let mut project = narrowed(project, &found, &live);
+    let mut project = narrowed(project, &found, &needs, &live);
     recall(ports, &mut project, &mut released, &DesiredSet::default(), &live).await;
     let mut desired = DesiredSet::default();
     for (app, (digest, release)) in &found {
@@ -81,6 +90,7 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     code::compare(ports, Some(control_plane.as_ref()), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
+    plan::await_others(&mut plan, &project, &live, &needs);
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);
     let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
@@ -97,26 +107,40 @@ fn named(project: &Project, released: &ReleaseSet, live: &LiveSet, name: &str) -
     }
 }
 
-/// The record of each app that is brought back.
+/// The record of what is brought back, and when that was applied last.
 fn choose(
-    project: &Project,
     released: &ReleaseSet,
     live: &LiveSet,
     name: &AppName,
-    what: &Rollback,
-) -> Result<BTreeMap<AppName, Digest>, RollbackError> {
-    let nothing = |app: &AppName| NoSuchRelease::Nothing { app: app.clone() };
-    let releases = |app: &AppName| released.apps.get(app).ok_or_else(|| nothing(app));
+    to: Option<&str>,
+) -> Result<(Digest, Timestamp), RollbackError> {
+    let nothing = || NoSuchRelease::Nothing { app: name.clone() };
+    let releases = released.apps.get(name).ok_or_else(nothing)?;
     let running = live.apps.get(name).and_then(LiveApp::marks).map(|marks| marks.digest);
-    let entry = releases(name)?.choose(name, what.to.as_deref(), running)?;
-    let mut chosen = BTreeMap::from([(name.clone(), entry.release.ok_or_else(|| nothing(name))?)]);
-    if what.with_dependencies {
-        for app in project.graph.closure([name.clone()]).into_iter().filter(|app| app != name) {
-            let then = releases(&app)?.at(entry.at).and_then(|entry| entry.release);
-            chosen.insert(app.clone(), then.ok_or_else(|| nothing(&app))?);
-        }
-    }
-    Ok(chosen)
+    let entry = releases.choose(name, to, running)?;
+    // A rollback of it alone says nothing of what else there was.
+    let applied =
+        |other: &&LogEntry| other.version == entry.version && matches!(other.kind, Kind::Applied | Kind::Recorded);
+    let then = releases.log.iter().rev().find(applied).map_or(entry.at, |applied| applied.at);
+    Ok((entry.release.ok_or_else(nothing)?, then))
+}
+
+/// What an app depended on when a release of it was applied: what its message refers to, and of what is declared now
+/// whatever was there then.
+fn needed_then(project: &Project, released: &ReleaseSet, release: &Release, then: Timestamp) -> BTreeSet<AppName> {
+    let name = &release.app.name;
+    let was_there = |app: &&AppName| released.apps.get(*app).is_some_and(|releases| releases.at(then).is_some());
+    let mut needed = endpoints(&release.message);
+    needed.extend(project.graph.dependencies(name).filter(was_there).cloned());
+    needed.remove(name);
+    needed
+}
+
+/// The record of what an app was at a time.
+fn release_at(released: &ReleaseSet, app: &AppName, then: Timestamp) -> Result<Digest, RollbackError> {
+    let entry = released.apps.get(app).and_then(|releases| releases.at(then));
+    let release = entry.and_then(|entry| entry.release);
+    Ok(release.ok_or_else(|| NoSuchRelease::Nothing { app: app.clone() })?)
 }
 
 /// A release whose record can be read.
@@ -171,14 +195,15 @@ fn not_restored(release: &Release, why: NotRestored) -> RollbackError {
 }
 
 /// The project of these apps alone: nothing else is compared, and nothing is an orphan.
-fn narrowed(project: Project, found: &BTreeMap<AppName, (Digest, Release)>, live: &LiveSet) -> Project {
-    let edges = found.iter().map(|(app, (_, release))| {
-        let uses = release.message.spec.inputs.items.iter().filter_map(endpoint_name);
-        (app.clone(), project.graph.dependencies(app).cloned().chain(uses).collect::<BTreeSet<_>>())
-    });
+fn narrowed(
+    project: Project,
+    found: &BTreeMap<AppName, (Digest, Release)>,
+    needs: &BTreeMap<AppName, BTreeSet<AppName>>,
+    live: &LiveSet,
+) -> Project {
     let alone = || found.keys().map(|app| (app.clone(), BTreeSet::new())).collect();
     // What depended on each other in a circle over time is brought back in the order of names.
-    let graph = Graph::new(edges.collect()).or_else(|_| Graph::new(alone())).unwrap_or_default();
+    let graph = Graph::new(needs.clone()).or_else(|_| Graph::new(alone())).unwrap_or_default();
     Project { graph, declared: live.apps.keys().chain(found.keys()).cloned().collect(), ..project }
 }
 
@@ -198,7 +223,7 @@ fn asked_for(project: &Project, digest: Digest, release: &Release, mut whole: Ap
         bundle: None,
         restores: Some(digest),
         activation: release.activation,
-        ready_within: app.map_or(READY_WITHIN, |app| app.ready.within),
+        ready_within: app.map_or(plan::READY_WITHIN, |app| app.ready.within),
         depends_on: depends_on.collect(),
         pins: BTreeMap::new(),
         declared_at: span,

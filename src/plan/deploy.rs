@@ -7,10 +7,10 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 
 use super::honoured;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::why::{of_drift, reasons, refusal};
+use super::why::{of_drift, of_others, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
-use crate::diff::{AppChange, ChangeSet, Orphan, Owner};
+use crate::diff::{AppChange, ChangeSet, KnownBy, Orphan, Owner, endpoints};
 use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, State};
 use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
@@ -108,6 +108,7 @@ impl<'a> Planner<'a> {
         }
         app.reasons = reasons(change, app.verb);
         app.notes = of_drift(change);
+        app.notes.extend(of_others(change));
         app.notes.extend(self.notes(change, app.verb, active));
         if !active {
             app.notes.extend(self.runs_for_a_moment(change, app.verb, project));
@@ -229,85 +230,69 @@ impl<'a> Planner<'a> {
             let keys = honoured::not_acted_on(change.desired.spec.spec(), is_written, self.guarantees);
             notes.extend((!keys.is_empty()).then_some(Note::NotActedOn { keys }));
         }
-        if active && matches!(verb, Verb::Create | Verb::Activate) {
+        let restores = change.desired.restores.is_some();
+        if active && (matches!(verb, Verb::Create | Verb::Activate) || restores && verb == Verb::Update) {
             let stopped = change.desired.depends_on.iter().filter(|on| self.stopped.contains(&on.app));
             notes.extend(stopped.map(|on| Note::DependsOnStopped { app: on.app.clone() }));
         }
         notes
     }
 
-    /// Orphans are told in any case, and deleted, users first, when pruning.
+    /// Orphans are told in any case, and deleted, users first, when pruning; but for those that lost their marks.
     fn orphans(&mut self, changes: &ChangeSet, policy: Policy) {
+        let users = if policy.prune { users(changes) } else { BTreeMap::new() };
         let mut open: Vec<&Orphan> = changes.orphans.iter().collect();
         while !open.is_empty() {
             // A cycle among orphans cannot be ordered; then the first by name goes first.
             let used = |orphan: &&Orphan| !open.iter().any(|other| other.uses.contains(&orphan.name));
             let at = open.iter().position(used).unwrap_or(0);
             let orphan = open.remove(at);
-            let verb = if policy.prune { Verb::Delete } else { Verb::Orphan };
-            if policy.prune {
-                let after = self.users_of(changes, orphan);
+            let is_marked = orphan.known_by == KnownBy::Marks;
+            let verb = if policy.prune && is_marked { Verb::Delete } else { Verb::Orphan };
+            if verb == Verb::Delete {
+                // Until they are written.
+                let users = users.get(&orphan.name).into_iter().flatten();
+                let after = users.filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect();
                 let expects = Precondition::Same(fingerprint(&orphan.live.0));
                 let id = self.push(&orphan.name, Action::Delete, after, expects, Gate::Gone { within: STOP_WITHIN });
                 self.last.insert(orphan.name.clone(), id);
             }
-            self.apps.push(AppPlan {
-                name: orphan.name.clone(),
-                verb,
-                reasons: vec![Reason::NotInManifest],
-                fields: Vec::new(),
-                kept: Vec::new(),
-                code: None,
-                notes: if policy.prune { Vec::new() } else { vec![Note::NotPruned] },
-                drifted: false,
-                activation: None,
-                restores: None,
-                bundle: None,
-                version: None,
-                live: Some(summary(&orphan.live)),
-            });
+            let notes = match (verb, is_marked) {
+                (Verb::Delete, _) => Vec::new(),
+                (_, true) => vec![Note::NotPruned],
+                (_, false) => vec![Note::MarksLost],
+            };
+            let app = AppPlan::of(orphan.name.clone(), verb, Some(summary(&orphan.live)));
+            self.apps.push(AppPlan { reasons: vec![Reason::NotInManifest], notes, ..app });
         }
     }
 
-    /// Steps of apps that use the orphan until they are written.
-    fn users_of(&self, changes: &ChangeSet, orphan: &Orphan) -> Vec<After> {
-        let uses = |live: &LiveApp| {
-            live.spec()
-                .inputs
-                .items
-                .iter()
-                .any(|input| crate::diff::endpoint_name(input).as_ref() == Some(&orphan.name))
-        };
-        let declared = changes.apps.iter().filter(|app| app.live.as_ref().is_some_and(uses)).map(AppChange::name);
-        let orphans = changes.orphans.iter().filter(|other| other.uses.contains(&orphan.name)).map(|other| &other.name);
-        declared.chain(orphans).filter_map(|name| Some(After { step: *self.last.get(name)?, gate: true })).collect()
-    }
-
     /// An unchanged app that is to run and is not ready is waited for: before its dependents are written, and also
-    /// where there are none, or a second apply would call a failed deploy done.
+    /// where there are none, or a second apply would call a failed deploy done. It is looked at when what it depends on
+    /// itself is there.
     fn verify(&mut self, changes: &ChangeSet) {
-        let unready = changes.apps.iter().filter(|change| {
+        let by_name: BTreeMap<&AppName, &AppChange> = changes.apps.iter().map(|app| (app.name(), app)).collect();
+        for change in &changes.apps {
             let live = change.live.as_ref();
-            !self.last.contains_key(change.name())
+            let is_unready = !self.last.contains_key(change.name())
                 && change.owner == Owner::Us
                 && live.is_some_and(|live| !live.is_stopped())
-                && !matches!(readiness::judge(live, &Evidence::any()), Verdict::Ready)
-        });
-        for change in unready {
+                && !matches!(readiness::judge(live, &Evidence::any()), Verdict::Ready);
+            if !is_unready {
+                continue;
+            }
+            let needs =
+                |other: &&AppChange| other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name());
             let waits = |step: &Step| {
-                let needs = |other: &&AppChange| {
-                    *other.name() == step.app
-                        && other.desired.depends_on.iter().any(|on| on.wait && on.app == *change.name())
-                };
-                !matches!(step.action, Action::Upload(_) | Action::Record)
-                    && changes.apps.iter().any(|other| needs(&other))
+                !matches!(step.action, Action::Upload(_) | Action::Record) && by_name.get(&step.app).is_some_and(needs)
             };
             let waiting: Vec<StepId> = self.steps.iter().filter(|step| waits(step)).map(|step| step.id).collect();
             let note = if waiting.is_empty() { Note::Awaited } else { Note::AwaitedFirst };
             let gate = Gate::Ready { within: change.desired.ready_within };
             let id = StepId(self.steps.len());
             let app = change.name().clone();
-            let after = Vec::new();
+            let after = self.dependencies(change);
+            self.last.insert(app.clone(), id);
             self.steps.push(Step { id, app, action: Action::Verify, after, expects: Precondition::None, gate });
             for step in waiting {
                 self.steps[step.0].after.push(After { step: id, gate: true });
@@ -317,6 +302,22 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// Who uses each orphan: declared apps as they run, and other orphans.
+fn users(changes: &ChangeSet) -> BTreeMap<AppName, Vec<AppName>> {
+    let mut users: BTreeMap<AppName, Vec<AppName>> = BTreeMap::new();
+    for app in &changes.apps {
+        for used in app.live.iter().flat_map(|live| endpoints(&live.0)) {
+            users.entry(used).or_default().push(app.name().clone());
+        }
+    }
+    for orphan in &changes.orphans {
+        for used in &orphan.uses {
+            users.entry(used.clone()).or_default().push(orphan.name.clone());
+        }
+    }
+    users
 }
 
 /// What a server must guarantee for an app to stay stopped through a write.

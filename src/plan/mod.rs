@@ -4,6 +4,7 @@
 
 mod deploy;
 mod honoured;
+mod needs;
 mod offline;
 mod operate;
 mod step;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use deploy::plan;
+pub use needs::{READY_WITHIN, await_others};
 pub use offline::offline;
 pub use operate::{Operation, operate};
 pub use step::{Action, After, Gate, Precondition, Step, StepId};
@@ -117,7 +119,7 @@ pub enum Verb {
     Deactivate,
     Delete,
     Unchanged,
-    /// Ours, no longer declared, and not to be pruned.
+    /// Ours, no longer declared, and not deleted.
     Orphan,
     /// Would be written, but must not be; nothing of the plan can be applied.
     Refused,
@@ -182,6 +184,10 @@ pub enum Note {
     NoRecord,
     /// These were changed outside to what is declared now.
     Alike { fields: Vec<String> },
+    /// These are not ours. Whether this server fills them in has not been seen; nobody is said to have set them.
+    PerhapsFilled { fields: Vec<String> },
+    /// These were left to others, and are declared again.
+    DeclaredAgain { fields: Vec<String> },
     /// What is on record of it.
     LastApplied { version: String, at: jiff::Timestamp, by: String },
     /// What these refer to is looked up when nothing is offline.
@@ -190,6 +196,10 @@ pub enum Note {
     LabelInUse { label: String, live: String, planned: String },
     /// Written after this app, which will not be running then.
     DependsOnStopped { app: AppName },
+    /// Started by this plan, and this one is not there.
+    DependsOnMissing { app: AppName },
+    /// Stopped or deleted by this plan, and this one depends on it, runs, and is left as it is.
+    LeftRunning { app: AppName },
     /// Unchanged, but it does not run as it should.
     Unhealthy { status: String },
     /// Unchanged and not ready yet; the apps that depend on it wait for it.
@@ -198,8 +208,12 @@ pub enum Note {
     Awaited,
     /// `--prune` deletes it.
     NotPruned,
+    /// It is ours by its label or our records alone, so that `--prune` leaves it.
+    MarksLost,
     /// Asked for with all others, and not there.
     NotDeployed,
+    /// To be deleted, and not there.
+    AlreadyGone,
     /// The embedded control plane runs processes; the image is not used.
     ImageNotUsed,
     /// It is to stay stopped, and this server keeps a spec only as it runs it: it is stopped right afterwards.
@@ -224,6 +238,25 @@ pub struct Counts {
 }
 
 impl AppPlan {
+    /// Nothing is known yet but what happens to it.
+    pub(super) fn of(name: AppName, verb: Verb, live: Option<LiveSummary>) -> Self {
+        Self {
+            name,
+            verb,
+            reasons: Vec::new(),
+            fields: Vec::new(),
+            kept: Vec::new(),
+            code: None,
+            notes: Vec::new(),
+            drifted: false,
+            activation: None,
+            restores: None,
+            bundle: None,
+            version: None,
+            live,
+        }
+    }
+
     /// Whether another bundle would run.
     pub fn changes_code(&self) -> bool {
         self.fields.iter().any(FieldChange::is_code)

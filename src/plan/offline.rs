@@ -75,19 +75,6 @@ fn why(change: &AppChange) -> Vec<Reason> {
 }
 
 fn orphan(orphan: &Orphan) -> AppPlan {
-    AppPlan {
-        name: orphan.name.clone(),
-        verb: Verb::Orphan,
-        reasons: vec![Reason::NotInManifest],
-        fields: Vec::new(),
-        kept: Vec::new(),
-        code: None,
-        notes: vec![Note::NotPruned],
-        drifted: false,
-        activation: None,
-        restores: None,
-        bundle: None,
-        version: None,
-        live: None,
-    }
+    let (reasons, notes) = (vec![Reason::NotInManifest], vec![Note::NotPruned]);
+    AppPlan { reasons, notes, ..AppPlan::of(orphan.name.clone(), Verb::Orphan, None) }
 }

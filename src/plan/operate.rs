@@ -1,13 +1,15 @@
 //! Plans that change no spec: activate, deactivate, delete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::deploy::{STOP_WITHIN, summary};
+use super::needs::{Needs, READY_WITHIN, Standing, standing, waits};
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::{AppPlan, ComparedWith, Note, Plan, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::LiveSet;
-use crate::model::{AppName, LiveApp};
+use crate::model::AppName;
 use crate::resolve::Project;
 
 /// What is asked for by name.
@@ -21,41 +23,26 @@ pub enum Operation {
     Delete,
 }
 
-/// Plans an operation on `names`, which are live or declared. Apps of others are refused.
+/// Plans an operation on `names`. Apps of others are refused. What depends on what is told by the manifest, and by the
+/// endpoints that live apps are given.
 pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Operation, names: &[AppName]) -> Plan {
-    let mut apps = Vec::new();
-    let mut steps: Vec<Step> = Vec::new();
-    let mut last: BTreeMap<AppName, StepId> = BTreeMap::new();
-    for name in ordered(project, operation, names) {
-        let found = live.apps.get(&name);
-        let (verb, notes) = verdict(project, operation, found);
-        if let (Some(found), Some((action, gate))) = (found, action(project, &name, verb)) {
-            let id = StepId(steps.len());
-            let before: Vec<&AppName> = match operation {
-                Operation::Activate => project.graph.dependencies(&name).collect(),
-                Operation::Deactivate | Operation::Delete => project.graph.dependents(&name).collect(),
-            };
-            let after =
-                before.into_iter().filter_map(|other| last.get(other)).map(|step| After { step: *step, gate: true });
-            let (app, expects) = (name.clone(), Precondition::Same(fingerprint(&found.0)));
-            steps.push(Step { id, app, action, after: after.collect(), expects, gate });
-            last.insert(name.clone(), id);
-        }
-        apps.push(AppPlan {
-            verb,
-            reasons: if verb == Verb::Unchanged { Vec::new() } else { vec![Reason::Asked] },
-            fields: Vec::new(),
-            kept: Vec::new(),
-            code: None,
-            notes,
-            drifted: false,
-            activation: None,
-            restores: None,
-            bundle: None,
-            version: None,
-            live: found.map(summary),
-            name,
-        });
+    let names: BTreeSet<AppName> = names.iter().cloned().collect();
+    let needs = Needs::new(project, live, &names);
+    let mut planner = Planner { project, live, operation, needs: &needs, steps: Vec::new(), last: BTreeMap::new() };
+    let awaited = planner.awaited(&names);
+    let mut order = needs.graph.order().to_vec();
+    if operation != Operation::Activate {
+        order.reverse();
+    }
+    let mut apps: Vec<AppPlan> = Vec::new();
+    for name in &order {
+        let is_awaited = awaited.contains(name);
+        let app = match names.contains(name) {
+            true => Some(planner.named(name, &names, is_awaited)),
+            false => is_awaited.then(|| planner.beside(name)),
+        };
+        planner.step(name, app.as_ref().map_or(Verb::Unchanged, |app| app.verb), is_awaited);
+        apps.extend(app);
     }
     Plan {
         owner: project.owner.clone(),
@@ -66,45 +53,155 @@ pub fn operate(project: &Project, live: &LiveSet, endpoint: &str, operation: Ope
         compared_with: ComparedWith::Live,
         commit: None,
         apps,
-        steps,
+        steps: planner.steps,
         stored: BTreeMap::new(),
         diagnostics: project.diagnostics.clone(),
     }
 }
 
-/// Declared apps in the order the operation needs; others before them.
-fn ordered(project: &Project, operation: Operation, names: &[AppName]) -> Vec<AppName> {
-    let position = |name: &AppName| project.graph.order().iter().position(|other| other == name);
-    let mut names = names.to_vec();
-    names.sort_by_key(|name| (position(name), name.clone()));
-    names.dedup();
-    if operation != Operation::Activate {
-        names.reverse();
-    }
-    names
+struct Planner<'a> {
+    project: &'a Project,
+    live: &'a LiveSet,
+    operation: Operation,
+    needs: &'a Needs,
+    steps: Vec<Step>,
+    /// The step of each app; of one that has none, those that it would come after.
+    last: BTreeMap<AppName, BTreeSet<StepId>>,
 }
 
-fn verdict(project: &Project, operation: Operation, live: Option<&LiveApp>) -> (Verb, Vec<Note>) {
-    let Some(live) = live else { return (Verb::Unchanged, vec![Note::NotDeployed]) };
-    let owner = live.owner();
-    if owner != Some(&project.owner) {
-        return (Verb::Refused, vec![Note::NotOurs { owner: owner.map(str::to_owned) }]);
+impl Planner<'_> {
+    /// The apps that are to run, are not ready, and are waited for: those that are named, and those that what is started
+    /// depends on.
+    fn awaited(&self, names: &BTreeSet<AppName>) -> BTreeSet<AppName> {
+        let mut awaited = BTreeSet::new();
+        if self.operation != Operation::Activate {
+            return awaited;
+        }
+        let is_awaited = |name: &AppName| standing(self.live.apps.get(name)) == Standing::Awaited;
+        // Dependents first: what waits is known before what it waits for.
+        for name in self.needs.graph.order().iter().rev() {
+            let is_ours = || self.verdict(name).0 != Verb::Refused;
+            if names.contains(name) && is_awaited(name) && is_ours() {
+                awaited.insert(name.clone());
+            }
+            let starts = names.contains(name) && self.verdict(name).0 == Verb::Activate;
+            if starts || awaited.contains(name) {
+                let needed = self.needs.graph.dependencies(name);
+                let waited = needed.filter(|other| waits(self.project, name, other) && is_awaited(other));
+                awaited.extend(waited.cloned());
+            }
+        }
+        awaited
     }
-    let verb = match operation {
-        Operation::Activate if live.is_stopped() => Verb::Activate,
-        Operation::Deactivate if !live.is_stopped() => Verb::Deactivate,
-        Operation::Delete => Verb::Delete,
-        Operation::Activate | Operation::Deactivate => Verb::Unchanged,
-    };
-    (verb, Vec::new())
+
+    fn named(&self, name: &AppName, names: &BTreeSet<AppName>, is_awaited: bool) -> AppPlan {
+        let (verb, mut notes) = self.verdict(name);
+        if is_awaited {
+            notes.push(self.note_of_awaited(name));
+        }
+        if verb == Verb::Activate {
+            notes.extend(self.lacking(name, names));
+        }
+        if matches!(verb, Verb::Deactivate | Verb::Delete) {
+            notes.extend(self.left_running(name, names));
+        }
+        let reasons = if verb == Verb::Unchanged { Vec::new() } else { vec![Reason::Asked] };
+        AppPlan { reasons, notes, ..self.bare(name, verb) }
+    }
+
+    /// One that is waited for and not named.
+    fn beside(&self, name: &AppName) -> AppPlan {
+        AppPlan { notes: vec![self.note_of_awaited(name)], ..self.bare(name, Verb::Unchanged) }
+    }
+
+    fn bare(&self, name: &AppName, verb: Verb) -> AppPlan {
+        AppPlan::of(name.clone(), verb, self.live.apps.get(name).map(summary))
+    }
+
+    fn note_of_awaited(&self, name: &AppName) -> Note {
+        let starts = |other: &AppName| self.verdict(other).0 == Verb::Activate;
+        match self.needs.graph.dependents(name).any(starts) {
+            true => Note::AwaitedFirst,
+            false => Note::Awaited,
+        }
+    }
+
+    fn verdict(&self, name: &AppName) -> (Verb, Vec<Note>) {
+        let Some(live) = self.live.apps.get(name) else {
+            let note = if self.operation == Operation::Delete { Note::AlreadyGone } else { Note::NotDeployed };
+            return (Verb::Unchanged, vec![note]);
+        };
+        let owner = live.owner();
+        if owner != Some(&self.project.owner) {
+            return (Verb::Refused, vec![Note::NotOurs { owner: owner.map(str::to_owned) }]);
+        }
+        let verb = match self.operation {
+            Operation::Activate if live.is_stopped() => Verb::Activate,
+            Operation::Deactivate if !live.is_stopped() => Verb::Deactivate,
+            Operation::Delete => Verb::Delete,
+            Operation::Activate | Operation::Deactivate => Verb::Unchanged,
+        };
+        (verb, Vec::new())
+    }
+
+    /// What an app that is started depends on and will not find.
+    fn lacking(&self, name: &AppName, names: &BTreeSet<AppName>) -> Vec<Note> {
+        let lacking = |other: &AppName| match standing(self.live.apps.get(other)) {
+            Standing::Missing => Some(Note::DependsOnMissing { app: other.clone() }),
+            Standing::Stopped if !names.contains(other) => Some(Note::DependsOnStopped { app: other.clone() }),
+            _ => None,
+        };
+        self.needs.of(name).filter_map(lacking).collect()
+    }
+
+    /// What depends on an app that goes, runs, and is left as it is.
+    fn left_running(&self, name: &AppName, names: &BTreeSet<AppName>) -> Vec<Note> {
+        let runs = |other: &&AppName| self.live.apps.get(*other).is_some_and(|live| !live.is_stopped());
+        let users = self.needs.graph.dependents(name).filter(|other| !names.contains(*other)).filter(runs);
+        users.map(|app| Note::LeftRunning { app: app.clone() }).collect()
+    }
+
+    /// Adds the step of an app, after those of the apps that go before it. An app without one hands on what it would come
+    /// after, so that the order holds across it.
+    fn step(&mut self, name: &AppName, verb: Verb, is_awaited: bool) {
+        let before: Vec<&AppName> = match self.operation {
+            Operation::Activate => self.needs.graph.dependencies(name).collect(),
+            Operation::Deactivate | Operation::Delete => self.needs.graph.dependents(name).collect(),
+        };
+        let mut after: BTreeMap<StepId, bool> = BTreeMap::new();
+        for other in before {
+            let gate = self.operation != Operation::Activate || waits(self.project, name, other);
+            for step in self.last.get(other).into_iter().flatten() {
+                *after.entry(*step).or_default() |= gate;
+            }
+        }
+        let action = action(self.ready_within(name), verb, is_awaited);
+        let (Some(found), Some((action, gate))) = (self.live.apps.get(name), action) else {
+            if !after.is_empty() {
+                self.last.insert(name.clone(), after.into_keys().collect());
+            }
+            return;
+        };
+        let expects = match action {
+            Action::Verify => Precondition::None,
+            _ => Precondition::Same(fingerprint(&found.0)),
+        };
+        let id = StepId(self.steps.len());
+        let after = after.into_iter().map(|(step, gate)| After { step, gate }).collect();
+        self.steps.push(Step { id, app: name.clone(), action, after, expects, gate });
+        self.last.insert(name.clone(), BTreeSet::from([id]));
+    }
+
+    fn ready_within(&self, name: &AppName) -> Duration {
+        self.project.apps.get(name).map_or(READY_WITHIN, |app| app.ready.within)
+    }
 }
 
-fn action(project: &Project, name: &AppName, verb: Verb) -> Option<(Action, Gate)> {
-    let ready = project.apps.get(name).map_or(std::time::Duration::from_secs(300), |app| app.ready.within);
+fn action(ready_within: Duration, verb: Verb, is_awaited: bool) -> Option<(Action, Gate)> {
     match verb {
-        Verb::Activate => Some((Action::Activate, Gate::Ready { within: ready })),
+        Verb::Activate => Some((Action::Activate, Gate::Ready { within: ready_within })),
         Verb::Deactivate => Some((Action::Deactivate, Gate::Stopped { within: STOP_WITHIN })),
         Verb::Delete => Some((Action::Delete, Gate::Gone { within: STOP_WITHIN })),
-        _ => None,
+        _ => is_awaited.then_some((Action::Verify, Gate::Ready { within: ready_within })),
     }
 }

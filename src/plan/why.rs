@@ -85,6 +85,14 @@ fn drift(change: &AppChange) -> Reason {
     }
 }
 
+/// What a reader should know of what was left to others, and of what is perhaps nobody's doing.
+pub(super) fn of_others(change: &AppChange) -> Vec<Note> {
+    let again = (!change.again.is_empty()).then(|| Note::DeclaredAgain { fields: change.again.clone() });
+    let filled = &change.perhaps_filled;
+    let filled = (!filled.is_empty()).then(|| Note::PerhapsFilled { fields: filled.clone() });
+    again.into_iter().chain(filled).collect()
+}
+
 /// What a reader should know of changes made outside.
 pub(super) fn of_drift(change: &AppChange) -> Vec<Note> {
     if !change.drifted || change.owner != Owner::Us || change.live.is_none() {

@@ -7,8 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Subject, unseen};
 use crate::diagnostic::{Diagnostic, Span, codes};
-use crate::model::{Scope, SecretTarget};
+use crate::model::Scope;
 use crate::port::RpcError;
+
+/// Who asks for a secret.
+#[derive(Default)]
+struct Asked {
+    /// In the manifest.
+    places: BTreeSet<Span>,
+    /// Releases on record that are brought back: what is declared now is another matter.
+    releases: BTreeSet<String>,
+}
 
 pub async fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let named = named(subject);
@@ -18,18 +27,20 @@ pub async fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     }
 }
 
-/// Where each secret is asked for.
-fn named(subject: &Subject<'_>) -> BTreeMap<String, BTreeSet<Span>> {
-    let mut named: BTreeMap<String, BTreeSet<Span>> = BTreeMap::new();
+/// Who asks for each secret, as it would be written.
+fn named(subject: &Subject<'_>) -> BTreeMap<String, Asked> {
+    let mut named: BTreeMap<String, Asked> = BTreeMap::new();
     for (desired, _) in &subject.written {
-        let Some(app) = subject.project.apps.get(&desired.id.name) else { continue };
-        for secret in app.secrets.iter().flatten() {
-            let entry = match &secret.target {
-                SecretTarget::Variable(variable) => variable,
-                SecretTarget::File => &secret.key,
-            };
-            let span = app.spans.get(&format!("secrets.{entry}")).or_else(|| app.spans.get("secrets"));
-            named.entry(secret.key.clone()).or_default().insert(*span.unwrap_or(&app.declared_at));
+        for secret in &desired.spec.spec().security_context.secrets {
+            let asked = named.entry(secret.key.clone()).or_default();
+            if desired.restores.is_some() {
+                asked.releases.insert(format!("`{}` {}", desired.id.name, desired.version.mark()));
+                continue;
+            }
+            let entry = if secret.env_var.is_empty() { &secret.key } else { &secret.env_var };
+            let spans = &desired.spans;
+            let span = spans.get(&format!("secrets.{entry}")).or_else(|| spans.get("secrets"));
+            asked.places.insert(*span.unwrap_or(&desired.declared_at));
         }
     }
     named
@@ -50,16 +61,20 @@ async fn missing(subject: &Subject<'_>, mut names: BTreeSet<String>) -> Result<B
     Ok(names)
 }
 
-fn finding(subject: &Subject<'_>, name: &str, places: &BTreeSet<Span>) -> Diagnostic {
+fn finding(subject: &Subject<'_>, name: &str, asked: &Asked) -> Diagnostic {
     let scope = &subject.project.scope;
     let command = match subject.project.target.is_local() {
         true => format!("flyte local secret set {name} --project {} --domain {}", scope.project, scope.domain),
         false => format!("flyte create secret {name} --project {} --domain {}", scope.project, scope.domain),
     };
     let by = if subject.project.target.is_local() { "" } else { " of the Flyte SDK" };
-    let message = format!("there is no secret `{name}` for {scope}, nor for its domain or its organisation");
+    let mut message = format!("there is no secret `{name}` for {scope}, nor for its domain or its organisation");
+    if !asked.releases.is_empty() {
+        let releases: Vec<&str> = asked.releases.iter().map(String::as_str).collect();
+        message.push_str(&format!("; {} asks for it", releases.join(", ")));
+    }
     let mut finding = Diagnostic::error(codes::MISSING_SECRET, message).help(format!("`{command}`{by} makes it"));
-    for place in places {
+    for place in &asked.places {
         finding = finding.label(*place, "asked for here");
     }
     finding

@@ -20,12 +20,29 @@ pub struct Evidence {
     pub before: Option<Condition>,
     /// It was stopped before the write, and said so: then it says the same again.
     pub was_stopped: bool,
+    /// What it depends on became ready only now: a failure that it shows at first may be from before, and it starts again
+    /// by itself.
+    pub waits_out: bool,
+    /// That failure.
+    pub outlived: Option<Condition>,
 }
 
 impl Evidence {
     /// For an app we did not write: whatever it shows counts.
     pub fn any() -> Self {
         Self::default()
+    }
+
+    /// For an app we did not write, once what it depends on has become ready.
+    pub fn after_dependencies() -> Self {
+        Self { waits_out: true, ..Self::default() }
+    }
+
+    /// Takes note of an app as it shows at first.
+    pub fn look(&mut self, now: &LiveApp) {
+        if self.waits_out && self.outlived.is_none() && now.state() == State::Failed {
+            self.outlived = now.condition().cloned();
+        }
     }
 
     /// For a write answered with `written`, of an app that looked like `before` and like `now` when it was read back. An
@@ -37,6 +54,7 @@ impl Evidence {
             revision: if repeats { now.revision() } else { answered },
             before: before.and_then(LiveApp::condition).cloned(),
             was_stopped: before.is_some_and(says_stopped),
+            ..Self::default()
         }
     }
 
@@ -113,6 +131,9 @@ pub fn judge(live: Option<&LiveApp>, evidence: &Evidence) -> Verdict {
         State::Stopped if live.is_stopped() => Verdict::Stopped,
         // It was asked to run since, or no cluster has it yet.
         State::Stopped => Verdict::Pending { status: describe(condition) },
+        State::Failed if evidence.outlived.as_ref() == Some(condition) => {
+            Verdict::Pending { status: format!("{} (it may start again)", describe(condition)) }
+        }
         State::Failed => Verdict::Failed { reason: failure(condition) },
         State::Deploying | State::Pending | State::Unknown => Verdict::Pending { status: describe(condition) },
     }
@@ -193,6 +214,17 @@ mod tests {
         let mut asked_to_stop = app(0, vec![stopped]);
         asked_to_stop.0.spec.get_or_insert_default().desired_state = DesiredState::DESIRED_STATE_STOPPED.into();
         check(&asked_to_stop, &evidence, "stopped");
+    }
+
+    #[test]
+    fn a_failure_from_before_its_dependencies_is_waited_out() {
+        let old = app(3, vec![condition(D::DEPLOYMENT_STATUS_FAILED, 3, 5)]);
+        let mut evidence = Evidence::after_dependencies();
+        evidence.look(&old);
+        check(&old, &Evidence::any(), "failed");
+        check(&old, &evidence, "pending");
+        check(&app(3, vec![condition(D::DEPLOYMENT_STATUS_FAILED, 3, 9)]), &evidence, "failed");
+        check(&app(3, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 3, 9)]), &evidence, "ready");
     }
 
     #[test]

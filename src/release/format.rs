@@ -1,5 +1,7 @@
 //! Records, file lists and events as the text they are stored as.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use buffa::Message as _;
@@ -46,6 +48,8 @@ struct Stored {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     commit: Option<Commit>,
     written: Written,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    filled: Option<BTreeMap<String, Value>>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     concealed: Vec<String>,
     message: Value,
@@ -70,6 +74,7 @@ pub fn encode(release: &Release) -> Vec<u8> {
         code: release.code.clone(),
         commit: release.commit.clone(),
         written: release.written.clone(),
+        filled: release.filled.clone(),
         concealed: release.concealed.clone(),
         message,
         bytes: (!whole).then(|| STANDARD.encode(release.message.encode_to_vec())),
@@ -95,6 +100,7 @@ pub fn decode(content: &[u8]) -> Result<Release, Unreadable> {
         code: stored.code,
         commit: stored.commit,
         written: stored.written,
+        filled: stored.filled,
         concealed: stored.concealed,
         message,
     })

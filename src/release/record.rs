@@ -1,7 +1,10 @@
 //! One release: everything that an app was asked to be.
 
+use std::collections::BTreeMap;
+
 use flyte_schema::flyteidl2::app::App;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::conceal::conceal;
 use crate::model::{Activation, AppId, BundleRef, Commit, Mask, Version, spec};
@@ -20,6 +23,8 @@ pub struct Release {
     /// Of the manifest and the sources, where they lie in a git work tree.
     pub commit: Option<Commit>,
     pub written: Written,
+    /// What the control plane filled in, by path, as far as it may be seen. `None`: that was not looked at.
+    pub filled: Option<BTreeMap<String, Value>>,
     /// The places in the message whose values are placeholders: what may be a credential is not stored.
     pub concealed: Vec<String>,
     /// Identity, labels, code and spec as they were sent, the bundle's address and fields that this program does not
@@ -81,6 +86,7 @@ impl Release {
             code,
             commit: None,
             written,
+            filled: None,
             concealed,
             message,
         }

@@ -152,8 +152,10 @@ impl AppReleases {
         set[..began].iter().rev().find(|entry| !is_running(entry)).copied()
     }
 
-    /// The release that was in force at the time of an event.
+    /// The release that was in force at a time. `None`: it was not there then.
     pub fn at(&self, time: jiff::Timestamp) -> Option<&LogEntry> {
-        self.log.iter().rev().find(|entry| entry.at <= time && entry.kind.sets_release() && entry.release.is_some())
+        let is_there = |entry: &LogEntry| entry.kind.sets_release() && entry.release.is_some();
+        let decides = |entry: &&LogEntry| is_there(entry) || entry.kind == super::Kind::Deleted;
+        self.log.iter().rev().filter(|entry| entry.at <= time).find(decides).filter(|entry| is_there(entry))
     }
 }

@@ -73,6 +73,8 @@ pub fn note(note: &Note) -> String {
         Note::KnownBy { .. } => "somebody replaced the whole spec; by its label it is ours".into(),
         Note::NoRecord => "what we last applied is not on record: whose each change is cannot be told".into(),
         Note::Alike { fields } => format!("changed outside to what is declared now: {}", fields.join(", ")),
+        Note::PerhapsFilled { fields } => format!("perhaps filled in by the server: {}", fields.join(", ")),
+        Note::DeclaredAgain { fields } => format!("was left to others; declared again: {}", fields.join(", ")),
         Note::LastApplied { version, at, by } => {
             format!("{version} was applied on {} by {by}", at.strftime("%F %T UTC"))
         }
@@ -83,11 +85,17 @@ pub fn note(note: &Note) -> String {
             format!("version conflict: the label {label} stands for {live}, not for {planned}; choose another label")
         }
         Note::DependsOnStopped { app } => format!("`{app}`, which it depends on, is stopped: `flyte activate {app}`"),
+        Note::DependsOnMissing { app } => {
+            format!("`{app}`, which it depends on, is not there")
+        }
+        Note::LeftRunning { app } => format!("`{app}`, which depends on it, is left running"),
         Note::Unhealthy { status } => format!("does not run: {status}"),
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
         Note::Awaited => "not ready yet: apply waits until it is".into(),
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
+        Note::MarksLost => "kept: it lost its marks; `--prune` does not touch it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
+        Note::AlreadyGone => "it is gone already".into(),
         Note::RunsForAMoment => {
             "runs for a moment before it is stopped again: this server keeps only a spec that it runs".into()
         }

@@ -103,6 +103,7 @@ fn project(
         root: manifest.root.clone(),
         apps,
         declared,
+        is_narrowed: !selection.apps.is_empty(),
         graph: graph.clone(),
         diagnostics,
     }

@@ -86,6 +86,8 @@ pub struct Project {
     pub apps: BTreeMap<AppName, App>,
     /// Every declared name, selected or not: an app outside the selection is not an orphan.
     pub declared: Vec<AppName>,
+    /// Some apps were selected by name. Then nothing else is looked at, orphans neither.
+    pub is_narrowed: bool,
     /// Over `apps`.
     pub graph: Graph,
     /// The texts read, and warnings about them.

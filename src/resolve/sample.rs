@@ -65,6 +65,7 @@ pub fn project(apps: impl IntoIterator<Item = App>) -> Project {
         releases: super::ReleaseStore::Directory(PathBuf::from("/w/.flyte/releases")),
         root: PathBuf::from("/w"),
         declared: apps.keys().cloned().collect(),
+        is_narrowed: false,
         graph: Graph::new(edges.collect()).unwrap(),
         diagnostics: Diagnostics::new(sources, Vec::new()),
         settings: Vec::new(),

@@ -55,6 +55,9 @@ fn of(key: &str, value: u8) -> Option<u8> {
     (key != OPTIONAL || value > 0).then_some(value)
 }
 
+/// What we wrote, without what was left to others, and what that was.
+type Written = (Content, Option<&'static str>);
+
 /// What is true.
 struct Truth {
     keeps_labels: bool,
@@ -65,8 +68,9 @@ struct Truth {
     kept: Option<&'static str>,
     /// Our marks were taken away since.
     stripped: bool,
-    /// What of our writes is on record, oldest first; without what was left to others, by which it is not told apart.
-    recorded: Vec<(Content, Option<&'static str>)>,
+    /// What of our writes is on record, oldest first: without what was left to others, by which it is not told apart, and
+    /// whole.
+    recorded: Vec<(Written, Content)>,
 }
 
 /// How much a plan can know.
@@ -81,7 +85,7 @@ enum Knowledge {
 }
 
 impl Truth {
-    fn written(&self) -> (Content, Option<&'static str>) {
+    fn written(&self) -> Written {
         let mut content = self.applied.clone();
         if let Some(kept) = self.kept {
             content.remove(kept);
@@ -101,9 +105,9 @@ impl Truth {
     fn knowledge(&self) -> Knowledge {
         match () {
             () if !self.is_edited() => Knowledge::Whole,
-            () if !self.stripped || self.keeps_labels => match self.recorded.contains(&self.written()) {
-                true => Knowledge::Whole,
-                false => Knowledge::Drift,
+            () if !self.stripped || self.keeps_labels => match self.on_record() {
+                Some(_) => Knowledge::Whole,
+                None => Knowledge::Drift,
             },
             () if self.recorded.is_empty() => Knowledge::Nothing,
             // Nothing tells which release it was: the last one on record may be older than what we wrote.
@@ -111,10 +115,22 @@ impl Truth {
         }
     }
 
-    /// Who made a field differ from what is declared.
+    /// What is on record of what we wrote, whole: the newest, where it was left to others in more ways than one.
+    fn on_record(&self) -> Option<&Content> {
+        let written = self.written();
+        self.recorded.iter().rev().find(|(recorded, _)| *recorded == written).map(|(_, whole)| whole)
+    }
+
+    fn is_last(&self) -> bool {
+        self.recorded.last().is_some_and(|(recorded, _)| *recorded == self.written())
+    }
+
+    /// Who made a field differ from what is declared. What was left to others is declared again, unless somebody is known
+    /// to have changed it since.
     fn author(&self, key: &str) -> ChangedBy {
         if self.kept == Some(key) {
-            return ChangedBy::Them;
+            let changed = self.on_record().is_some_and(|recorded| recorded[key] != self.live[key]);
+            return if changed { ChangedBy::Them } else { ChangedBy::Us };
         }
         match (self.declared[key] != self.applied[key], self.live[key] != self.applied[key]) {
             (true, true) => ChangedBy::Both,
@@ -125,7 +141,7 @@ impl Truth {
     }
 
     fn is_drifted(&self) -> bool {
-        let is_theirs = |key: &str| self.live[key] != self.declared[key];
+        let is_theirs = |key: &str| self.live[key] != self.declared[key] && self.author(key) == ChangedBy::Them;
         self.is_edited() || self.kept.is_some_and(is_theirs)
     }
 
@@ -144,7 +160,7 @@ impl Truth {
             match knowledge {
                 Knowledge::Whole => assert_eq!(field.changed_by, truth, "{} {told}", field.key),
                 Knowledge::Drift if self.kept == Some(field.key.as_str()) && !self.stripped => {
-                    assert_eq!(field.changed_by, ChangedBy::Them, "{} {told}", field.key);
+                    assert_eq!(field.changed_by, truth, "{} {told}", field.key);
                 }
                 Knowledge::Drift | Knowledge::Nothing => {
                     assert_eq!(field.changed_by, ChangedBy::Unknown, "{} {told}", field.key);
@@ -204,7 +220,7 @@ async fn relive(profile: Profile, history: &[Happening]) {
         applied: first.clone(),
         kept: None,
         stripped: false,
-        recorded: vec![(first.clone(), None)],
+        recorded: vec![((first.clone(), None), first.clone())],
     };
     world.write(&manifest(&first));
     assert!(world.apply(&request(Policy::default()), &Options::default()).await.unwrap().outcome.is_success());
@@ -254,9 +270,8 @@ async fn apply(world: &World, truth: &mut Truth, lost: bool, keep: Option<usize>
     };
     let changes = truth.stripped || truth.kept != keep || truth.live != written || truth.is_edited();
     (truth.applied, truth.live, truth.kept, truth.stripped) = (written.clone(), written, keep, false);
-    let is_last = truth.recorded.last() == Some(&truth.written());
-    if !lost && (changes || !is_last) {
-        truth.recorded.push(truth.written());
+    if !lost && (changes || !truth.is_last()) {
+        truth.recorded.push((truth.written(), truth.applied.clone()));
     }
     let plan = world.plan(&asked).await.unwrap().plan;
     let text = flyte::report::plan_text(&plan, flyte::report::Paint { color: false });

@@ -69,7 +69,8 @@ struct Run {
     /// Seconds until the first Ctrl-C.
     interrupt_after: Option<f64>,
     faults: Vec<Fault>,
-    /// App name to `ready`, `never` or `crash_loop`.
+    /// App name to `ready`, `slow` (after a minute), `never`, `crash_loop`, or `recovers` (the same, and ready after a
+    /// minute).
     behaviour: BTreeMap<String, String>,
     logs: BTreeMap<String, Vec<String>>,
     /// What has run on the control plane since.
@@ -425,8 +426,9 @@ async fn operate(
     let mut request = request.clone();
     request.selection.apps.clear();
     let planned = pipeline::operate(&ports, &request, operation, &step.app).await?;
-    let approved = planned.approve(Consent::given())?;
-    Ok(outcome_text(&pipeline::apply(&ports, &approved, options).await?, Paint { color: false }))
+    let plan = plan_text(&planned.plan, Paint { color: false });
+    let report = pipeline::apply(&ports, &planned.approve(Consent::given())?, options).await?;
+    Ok(format!("{plan}\n{}", outcome_text(&report, Paint { color: false })))
 }
 
 fn is_of_preflight(code: Code) -> bool {
@@ -500,6 +502,11 @@ fn behaviour_of(name: &str) -> Result<Behaviour> {
         "slow" => Behaviour::ready_after(Duration::from_secs(60)),
         "never" => Behaviour::never_ready(),
         "crash_loop" => Behaviour::crash_loop_after(Duration::from_secs(3)),
+        "recovers" => {
+            let mut behaviour = Behaviour::crash_loop_after(Duration::from_secs(3));
+            behaviour.steps.extend(Behaviour::ready_after(Duration::from_secs(60)).steps.pop());
+            behaviour
+        }
         other => return Err(format!("no such behaviour: {other}").into()),
     })
 }

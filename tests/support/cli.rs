@@ -24,6 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Requests that are not told.
 const LOOKS: [&str; 2] = ["AppService/Get ", "AppService/Watch "];
+/// Requests that change nothing: how often one of them is repeated says nothing.
+const READS: [&str; 7] = ["Get", "List", "Watch", "Tail", "Select", "UserInfo", "CreateDownloadLink"];
+/// Commands that only read, and those beside which a line may write.
+const READING: [&str; 2] = ["plan", "status"];
+const WRITING: [&str; 7] = ["apply", "deploy", "activate", "deactivate", "delete", "rollback", "rm"];
 /// States on the way of an app that may pass unseen.
 const PROGRESS: [&str; 6] = ["deploying", "pending", "initializing", "scaling up", "scaling down", "deleting"];
 
@@ -40,7 +45,11 @@ pub fn check(cmd: &Path) -> Result<()> {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
+        let on_record = desk.records()?;
         let ran = desk.run(line)?;
+        if only_reads(line) && desk.records()? != on_record {
+            return Err(format!("`{line}` changed what is on record").into());
+        }
         section(&mut stdout, line, &redactor.redact(&ran.stdout));
         if ran.exit != 0 {
             stdout.push_str(&format!("[exit {}]\n", ran.exit));
@@ -99,13 +108,21 @@ fn told(path: &Path, text: &str) -> Result<Option<String>> {
     Ok(compare(path, text).err().map(|differs| differs.to_string()))
 }
 
-/// How often the program looks at an app is a matter of time, and so is which of two uploads at once asks first.
+/// Whether a line runs nothing but commands that read.
+fn only_reads(line: &str) -> bool {
+    let words: BTreeSet<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '.').collect();
+    READING.iter().any(|command| words.contains(command)) && !WRITING.iter().any(|command| words.contains(command))
+}
+
+/// How often the program looks at an app is a matter of time, and so is how often it reads anything else. A write counts
+/// each time.
 fn requests(rpcs: &str, redactor: &Redactor) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in rpcs.lines().filter(|line| !LOOKS.iter().any(|look| line.starts_with(look))) {
-        let is_upload = line.starts_with("DataProxyService/CreateUploadLocation");
+        let method = line.split([' ', '/']).nth(1).unwrap_or_default();
+        let is_read = READS.iter().any(|read| method.starts_with(read));
         let line = redactor.redact_request(line);
-        if is_upload || !lines.contains(&line) {
+        if !is_read || !lines.contains(&line) {
             lines.push(line);
         }
     }
@@ -217,6 +234,13 @@ impl Desk {
             stderr: String::from_utf8_lossy(&fs::read(err)?).into_owned(),
             rpcs: self.rpcs()[noted..].to_owned(),
         })
+    }
+
+    /// What is on record in the tree, by the names of the objects.
+    fn records(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut found = files(&self.tree)?;
+        found.retain(|name, _| name.contains(".flyte/releases/"));
+        Ok(found)
     }
 
     fn rpcs(&self) -> String {

@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
         return saved(context, file, &args.manner);
     }
     let mut request = context.request(&args.scope.apps)?;
-    args.scope.policy.put_into(&mut request);
+    args.scope.policy.put_into(&mut request)?;
     deploy(context, &request, &args.manner)
 }
 
@@ -163,8 +163,8 @@ fn exit(report: &Report) -> Exit {
         () if outcome.was_interrupted() => Exit::Interrupted,
         () if outcome.is_stale() => Exit::StalePlan,
         () if outcome.only_gates_failed() => Exit::NotReady,
-        () if outcome.wrote_nothing() && outcome.has_failed_gate() => Exit::NotReady,
-        () if outcome.wrote_nothing() => Exit::Error,
+        // Somebody waited in vain for an app that was written before, and did not get further.
+        () if outcome.wrote_nothing() && !outcome.has_failed_gate() => Exit::Error,
         () => Exit::PartlyApplied,
     }
 }

@@ -46,7 +46,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
             .help("`flyte apply --manifest FILE` is the same"));
     }
     let mut request = context.request_for(&args.path, &args.apps)?;
-    args.policy.put_into(&mut request);
+    args.policy.put_into(&mut request)?;
     apply::deploy(context, &request, &args.manner)
 }
 
@@ -64,7 +64,7 @@ fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
         let apps: Vec<String> = args.apps.iter().map(named).collect();
         let mut request = context.request_for(&args.path, &apps)?;
         request.manifest.clone_from(&declared.path);
-        args.policy.put_into(&mut request);
+        args.policy.put_into(&mut request)?;
         // The text says these.
         request.selection.target = None;
         ports.files = Arc::new(Overlay::new(ports.files.clone(), declared.path, declared.imported.text));

@@ -6,7 +6,7 @@ use crate::cli::answer::Answer;
 use crate::cli::args::FormatFlag;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::failure::Result;
+use crate::cli::failure::{Failure, Result};
 use crate::cli::github;
 use crate::cli::plan_file;
 use crate::pipeline::{self, Request};
@@ -59,7 +59,7 @@ pub struct PolicyFlags {
     #[arg(long)]
     activate: bool,
 
-    /// Delete our apps that are no longer declared
+    /// Delete our apps that are no longer declared; not where only some apps are named
     #[arg(long)]
     prune: bool,
 
@@ -78,10 +78,19 @@ pub struct PolicyFlags {
 
 impl PolicyFlags {
     /// What of them a request says.
-    pub fn put_into(&self, request: &mut Request) {
+    ///
+    /// # Errors
+    /// What is no longer declared cannot be among the apps that are named.
+    pub fn put_into(&self, request: &mut Request) -> Result<()> {
+        if self.prune && !request.selection.apps.is_empty() {
+            let message = "`--prune` deletes whatever is no longer declared, and only some apps are named";
+            let help = "`--prune` without names, or `flyte delete APP` for one of them";
+            return Err(Failure::new(message).help(help));
+        }
         request.policy = Policy { adopt: self.adopt, prune: self.prune, activate: self.activate };
         request.label.clone_from(&self.version);
         request.keep_drift.clone_from(&self.keep_drift);
+        Ok(())
     }
 }
 
@@ -89,7 +98,7 @@ impl PolicyFlags {
 /// Whatever stops the pipeline before a plan is there, and a plan that apply would refuse.
 pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     let mut request = context.request(&args.scope.apps)?;
-    args.scope.policy.put_into(&mut request);
+    args.scope.policy.put_into(&mut request)?;
     request.code_text = args.diff;
     let ports = context.ports()?;
     if args.offline {
