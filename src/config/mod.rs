@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use find::{Outcome, Searched};
-pub use finding::Finding;
+pub use finding::{Finding, beside};
 pub use parts::{Part, Parts, Sourced};
 
 use crate::port::Files;
