@@ -295,8 +295,7 @@ impl<'a> Writer<'a> {
         if stopped && before.is_none() {
             now = gate::first_status(self, id, now).await;
         }
-        let ran = before.as_ref().is_some_and(|before| !before.is_stopped());
-        if stopped && (!now.is_stopped() || !ran && was_started(&now)) {
+        if stopped && (!now.is_stopped() || was_started(&now)) {
             let stop = with_state(&app, &now, DesiredState::DESIRED_STATE_STOPPED);
             written = self.send(&stop, Some(&now)).await?;
             let running = now;
@@ -455,7 +454,7 @@ fn was_ignored(written: &App, before: Option<&LiveApp>, now: &LiveApp) -> bool {
     })
 }
 
-/// Whether an app that did not run before may, though it was written as stopped: it does not say that it is.
+/// Whether an app may run, though it was written as stopped: it does not say that it is stopped.
 fn was_started(now: &LiveApp) -> bool {
     now.condition().is_none() || !matches!(now.state(), State::Stopped | State::Unknown)
 }

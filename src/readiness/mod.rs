@@ -200,6 +200,23 @@ mod tests {
         check(&app(2, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 1, 5)]), &after(2), "pending");
         check(&app(2, vec![condition(D::DEPLOYMENT_STATUS_FAILED, 1, 5)]), &after(2), "pending");
         check(&app(2, vec![condition(D::DEPLOYMENT_STATUS_FAILED, 2, 5)]), &after(2), "failed");
+        // A server may tell the revision of an app, and none of its conditions.
+        check(&app(1, vec![condition(D::DEPLOYMENT_STATUS_ACTIVE, 0, 5)]), &after(2), "pending");
+    }
+
+    #[test]
+    fn an_app_that_was_stopped_and_stays_so_may_say_the_same_again() {
+        let asked_to_stop = |revision, conditions| {
+            let mut live = app(revision, conditions);
+            live.0.spec.get_or_insert_default().desired_state = DesiredState::DESIRED_STATE_STOPPED.into();
+            live
+        };
+        let stopped = asked_to_stop(0, vec![condition(D::DEPLOYMENT_STATUS_STOPPED, 0, 5)]);
+        let evidence = Evidence::of(Some(&stopped), &stopped.0, &stopped);
+        check(&stopped, &evidence, "stopped");
+        // Or nothing at all.
+        check(&asked_to_stop(2, vec![]), &Evidence { revision: Revision(2), ..Evidence::default() }, "stopped");
+        check(&asked_to_stop(1, vec![]), &Evidence { revision: Revision(2), ..Evidence::default() }, "pending");
     }
 
     #[test]

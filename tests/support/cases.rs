@@ -8,13 +8,13 @@ use std::time::Duration;
 use buffa::Enumeration as _;
 use flyte::apply::Options;
 use flyte::diagnostic::{Code, Diagnostics, Style, codes, render};
-use flyte::model::{LiveApp, Scope};
+use flyte::model::{AppName, LiveApp, Scope};
 use flyte::pipeline::{self, Error, Places, Request};
 use flyte::plan::{Consent, Policy};
 use flyte::port::{Event, Releases as _, Resolves};
 use flyte::report::{Paint, outcome_text, plan_text};
 use flyte::server::simulator::{Behaviour, Fault, Simulator};
-use flyte::server::state::Profile;
+use flyte::server::state::{Profile, Quirks};
 use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::common::ActionPhase;
@@ -32,9 +32,9 @@ type Result<T> = datatest_stable::Result<T>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// Switches on, over those of the profile: `fills_timeout`.
+    /// Switches of the control plane that are not as the profile has them: `fills_timeout = true`.
     #[serde(default)]
-    switches: Vec<String>,
+    switches: BTreeMap<String, bool>,
     /// `full` or `oss`; both are run, and must tell the same, where none is given.
     profile: Option<String>,
     /// Targets that are control planes of their own; all others are one.
@@ -69,8 +69,8 @@ struct Run {
     /// Seconds until the first Ctrl-C.
     interrupt_after: Option<f64>,
     faults: Vec<Fault>,
-    /// App name to `ready`, `slow` (after a minute), `never`, `crash_loop`, or `recovers` (the same, and ready after a
-    /// minute).
+    /// App name to `ready`, `slow` (after a minute), `late` (nothing is seen of it for a while), `never`, `crash_loop`, or
+    /// `recovers` (the same, and ready after a minute).
     behaviour: BTreeMap<String, String>,
     logs: BTreeMap<String, Vec<String>>,
     /// What has run on the control plane since.
@@ -94,7 +94,7 @@ struct Run {
     secrets: Option<Vec<String>>,
     /// The projects there are from now on, with their domains. Left out: all there could be.
     projects: Option<BTreeMap<String, Vec<String>>>,
-    /// Apps that somebody else has in other places: `project/domain/name`.
+    /// Apps that somebody else has, also under names that we give none: `project/domain/name`.
     elsewhere: Vec<String>,
     /// On another machine: what was seen of the control plane before is not known there.
     fresh: bool,
@@ -158,11 +158,8 @@ fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
     run(async {
         let mut text = String::new();
         let mut quirks = profile.quirks();
-        for switch in &case.switches {
-            match switch.as_str() {
-                "fills_timeout" => quirks.fills_timeout = true,
-                other => return Err(format!("no such switch: {other}").into()),
-            }
+        for (name, on) in &case.switches {
+            *switch(&mut quirks, name).ok_or_else(|| format!("no such switch: {name}"))? = *on;
         }
         let mut world = World::with(quirks.clone());
         let simulator = |target: &String| (target.clone(), Simulator::new(quirks.clone(), world.clock.clone()));
@@ -178,6 +175,20 @@ fn tell(directory: &Path, case: &Case, profile: Profile) -> Result<String> {
             perform(&world, step, &mut text).await?;
         }
         Ok(text)
+    })
+}
+
+fn switch<'a>(quirks: &'a mut Quirks, name: &str) -> Option<&'a mut bool> {
+    Some(match name {
+        "answers_echo_request" => &mut quirks.answers_echo_request,
+        "create_starts" => &mut quirks.create_starts,
+        "fills_substates" => &mut quirks.fills_substates,
+        "fills_timeout" => &mut quirks.fills_timeout,
+        "keeps_labels" => &mut quirks.keeps_labels,
+        "stale_active_after_write" => &mut quirks.stale_active_after_write,
+        "stopped_update_discards_spec" => &mut quirks.stopped_update_discards_spec,
+        "watch_drops_events" => &mut quirks.watch_drops_events,
+        _ => return None,
     })
 }
 
@@ -269,7 +280,11 @@ async fn perform(world: &World, step: &Run, text: &mut String) -> Result<()> {
         }));
     }
     for place in &step.elsewhere {
-        simulator.put(somebodys(place)?)?;
+        let app = somebodys(place)?;
+        match AppName::new(app.metadata.id.name.as_str()) {
+            Ok(_) => drop(simulator.put(app)?),
+            Err(_) => simulator.add_stranger(app),
+        }
     }
     for fault in &step.faults {
         simulator.inject(fault.clone());
@@ -500,6 +515,11 @@ fn behaviour_of(name: &str) -> Result<Behaviour> {
     Ok(match name {
         "ready" => Behaviour::default(),
         "slow" => Behaviour::ready_after(Duration::from_secs(60)),
+        "late" => {
+            let mut behaviour = Behaviour::default();
+            behaviour.steps.iter_mut().for_each(|(delay, _)| *delay += Duration::from_secs(20));
+            behaviour
+        }
         "never" => Behaviour::never_ready(),
         "crash_loop" => Behaviour::crash_loop_after(Duration::from_secs(3)),
         "recovers" => {

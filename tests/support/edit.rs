@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flyte::model::LiveApp;
 use flyte::server::simulator::Simulator;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +23,8 @@ pub struct Edit {
     set: BTreeMap<String, String>,
     /// Creates the app under this name as a copy.
     copy_to: Option<String>,
+    /// Deletes it.
+    vanish: bool,
 }
 
 impl Edit {
@@ -29,6 +32,10 @@ impl Edit {
     pub fn make(&self, simulator: &Simulator) -> Result<()> {
         let found = simulator.apps().into_iter().find(|app| app.metadata.id.name == self.app);
         let mut app = found.ok_or_else(|| format!("no such app: {}", self.app))?;
+        if self.vanish {
+            simulator.remove(&LiveApp(app).id().ok_or("no name of ours")?)?;
+            return Ok(());
+        }
         app.status = Default::default();
         let mut json = flyte_schema::to_json(&app)?;
         if !self.pointer.is_empty() {

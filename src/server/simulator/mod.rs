@@ -161,6 +161,11 @@ impl Simulator {
         Ok(written.answer)
     }
 
+    /// An app that lists tell of, whose name is none that we would give. Nothing else knows it.
+    pub fn add_stranger(&self, app: App) {
+        self.world().strangers.push(app);
+    }
+
     /// Deletes an app as somebody else would.
     ///
     /// # Errors
@@ -280,6 +285,7 @@ impl ControlPlane for Simulator {
             let page = self.call("AppService/List", None, call, move |world, _| world.state.list(&asked)).await?;
             apps.extend(page.apps);
             if page.token.is_empty() {
+                apps.extend(self.world().strangers_in(scope));
                 return Ok(apps);
             }
             request.request = common::ListRequest { limit: PAGE, token: page.token, ..Default::default() }.into();

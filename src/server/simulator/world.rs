@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use flyte_schema::flyteidl2::app::App;
 use flyte_schema::flyteidl2::artifact::Artifact;
 use flyte_schema::flyteidl2::project::Project;
 use jiff::Timestamp;
@@ -39,6 +40,8 @@ pub struct World {
     pub secrets: Option<BTreeSet<(Scope, String)>>,
     /// `None`: every project is there.
     pub projects: Option<Vec<Project>>,
+    /// Apps with names that the state does not take.
+    pub strangers: Vec<App>,
 }
 
 /// A run, and of what.
@@ -72,6 +75,7 @@ impl World {
             artifacts: Vec::new(),
             secrets: None,
             projects: None,
+            strangers: Vec::new(),
         }
     }
 
@@ -98,6 +102,14 @@ impl World {
             Some(projects) => projects.iter().find(|project| project.id == id).cloned(),
             None => Some(Project { id: id.to_owned(), ..Default::default() }),
         }
+    }
+
+    pub fn strangers_in(&self, scope: &Scope) -> Vec<App> {
+        let is_there = |app: &&App| {
+            let id = &app.metadata.id;
+            (&id.project, &id.domain) == (&scope.project, &scope.domain)
+        };
+        self.strangers.iter().filter(is_there).cloned().collect()
     }
 
     /// Those of exactly this scope. Organisations are not kept apart here.

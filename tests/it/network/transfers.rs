@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use flyte::model::target::Connection;
 use flyte::port::{Content, ControlPlane as _, Parcel, RpcCode, RpcError};
 use flyte_schema::flyteidl2::cluster::SelectClusterResponse;
 use flyte_schema::flyteidl2::dataproxy::CreateUploadLocationResponse;
 use md5::{Digest as _, Md5};
 
-use super::server::{Request, Server, answer, keep_silent, page, proto};
-use super::{client, scope};
+use super::server::{Certificate, Request, Server, answer, keep_silent, page, proto};
+use super::{client, client_of, scope};
 
 /// What opens the store; nobody may see it.
 const SIGNED: &str = "X-Amz-Signature=canary&X-Amz-Security-Token=canary";
@@ -112,6 +113,22 @@ async fn each_kind_of_store_gets_the_headers_it_wants_and_no_other() {
     assert_eq!(azure.header("x-ms-blob-type"), Some("BlockBlob"));
     let told = sent("abfs://c@a/0123.tar.gz", &[("X-Ms-Blob-Type", "AppendBlob"), ("Content-Length", "5")]).await;
     assert_eq!(told.header("x-ms-blob-type"), Some("AppendBlob"));
+}
+
+#[tokio::test]
+async fn a_server_behind_tls_may_name_itself_with_the_wrong_scheme() {
+    let store = store(vec![ok()]);
+    let address = store.url("http");
+    let server = Server::https(&Certificate::new("127.0.0.1", |_| {}), move |request| {
+        if request.asks("SelectCluster") {
+            let itself = format!("http://{}", request.header("host").unwrap());
+            return proto(&SelectClusterResponse { cluster_endpoint: itself, ..Default::default() });
+        }
+        let signed_url = format!("{address}/bucket/0123.tar.gz");
+        proto(&CreateUploadLocationResponse { signed_url, native_url: "s3://b/0".into(), ..Default::default() })
+    });
+    let trusting = Connection { insecure_skip_verify: true, ..Connection::open(server.url("https"), false) };
+    assert_eq!(client_of(&trusting).upload(&scope(), &parcel(10).0).await.unwrap(), "s3://b/0");
 }
 
 #[tokio::test]
