@@ -116,20 +116,20 @@ impl<'a> Writer<'a> {
         }
         outcome.live = outcome.live.or(written.live);
         if step.gate != Gate::Open {
-            self.after_gate(&id, &mut outcome).await;
+            self.after_gate(&id, step.gate, &mut outcome).await;
         }
         outcome
     }
 
-    async fn after_gate(&self, id: &AppId, outcome: &mut StepOutcome) {
+    async fn after_gate(&self, id: &AppId, gate: Gate, outcome: &mut StepOutcome) {
         let app = id.name.clone();
         let reason = match &outcome.gate {
             GateResult::Passed { waited } => {
-                self.ports.events.tell(Event::Passed { app, waited: *waited });
+                self.ports.events.tell(Event::Passed { app, goal: gate.goal(), waited: *waited });
                 return;
             }
             GateResult::NotReached | GateResult::Interrupted { .. } => return,
-            GateResult::TimedOut { last } => format!("not ready in time; last seen: {last}"),
+            GateResult::TimedOut { last } => format!("not {} in time; last seen: {last}", gate.goal()),
             GateResult::Failed { last } => last.to_string(),
             GateResult::Overtaken { state } => format!("{state} meanwhile, by somebody else"),
             GateResult::Unreachable { error } => {
