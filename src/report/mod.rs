@@ -1,6 +1,7 @@
 //! Plan and outcome as text, as JSON, and as GitHub shows them.
 
 mod code;
+mod field;
 pub mod github;
 mod json;
 mod outcome;

@@ -8,7 +8,8 @@ use crate::diff::{ChangedFile, FieldChange};
 use crate::plan::{AppPlan, Plan, Verb};
 use crate::report::Paint;
 use crate::report::code::{file_text, headline};
-use crate::report::plan::{action_word, changed_elements, kept_words, shown_at, shown_fields, value, whose};
+use crate::report::field::{changed_elements, kept_words, shown_fields, value, whose};
+use crate::report::plan::{action_word, shown_at};
 use crate::report::words::{bytes, count, note};
 
 /// What the details of one app may take, its code with it.
