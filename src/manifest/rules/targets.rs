@@ -121,11 +121,16 @@ fn in_the_clear(table: &Table, kind: &str) -> Option<Diagnostic> {
         return None;
     }
     let place = insecure.map_or(endpoint.span, |entry| entry.key_span);
+    let encrypt = match (address.starts_with("http://"), insecure) {
+        (true, None) => "use `https://`",
+        (true, Some(_)) => "use `https://` and remove `insecure = true`",
+        (false, _) => "remove `insecure = true`",
+    };
     Some(
         Diagnostic::warning(codes::PLAIN_CREDENTIALS, format!("credentials travel to `{host}` without encryption"))
             .label(place, "plain HTTP")
             .label(table.table("auth").get("kind")?.span, "sends credentials")
-            .help("use `https://`, or write `kind = \"none\"` for a control plane that asks for none"),
+            .help(format!("{encrypt}, or write `kind = \"none\"` for a control plane that asks for none")),
     )
 }
 
