@@ -54,10 +54,15 @@ pub fn file_text(changed: &ChangedFile, paint: Paint) -> String {
     let lines = known(changed.content);
     match file.kind {
         FileChangeKind::Added => paint.good(format!("+ {}  {}{lines}", file.path, size(file.new_size))),
+    let mode = match file.executable {
+        None => "",
+        Some(true) => "  executable bit set",
+        Some(false) => "  executable bit cleared",
+    };
         FileChangeKind::Removed => paint.bad(format!("- {}{lines}", file.path)),
-        FileChangeKind::Mode => paint.change(format!("~ {}  executable bit", file.path)),
+        FileChangeKind::Mode => paint.change(format!("~ {}{mode}", file.path)),
         FileChangeKind::Changed => {
-            paint.change(format!("~ {}  {} → {}{lines}", file.path, size(file.old_size), size(file.new_size)))
+            paint.change(format!("~ {}  {} → {}{lines}{mode}", file.path, size(file.old_size), size(file.new_size)))
         }
     }
 }
