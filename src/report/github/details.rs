@@ -111,7 +111,7 @@ fn code_lines(plan: &Plan, app: &AppPlan, block: &mut Block) {
         }
         return;
     };
-    block.push("line", &[format!("! code: {}", headline(change))]);
+    block.push("line", &[format!("! code: {}", headline(app, change))]);
     for file in &change.files {
         block.push("file", &[clip(&file_text(file, Paint { color: false }), LINE)]);
     }
