@@ -53,6 +53,7 @@ const CODE: &str = "spec.code_bundle";
 const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
 const SECRETS: &str = "spec.security_context.secrets[";
+const CONTAINER: &str = "spec.container.";
 const COMMAND: &str = "spec.container.command";
 const ARGS: &str = "spec.container.args";
 
@@ -173,7 +174,7 @@ pub fn describe(
             let key = key(&path, [&old, &new].into_iter().flatten(), schema);
             let show = |value: Value| conceal(&path, as_written(&path, value), context.salt);
             let pin = parameter.and_then(|name| context.pins.get(&name)).filter(|_| new.is_some()).cloned();
-            let span = nearest(context.spans, &key);
+            let span = written_at(context.spans, &key, &path, new.is_some());
             let [old, new, released] = [old, new, released].map(|value| value.map(show));
             FieldChange { key, path, old, new, changed_by, released, pin, span }
         })
@@ -278,6 +279,23 @@ fn key_of(member: &str) -> String {
     }
     .to_owned()
 }
+/// The span of what sets a key. What a container has and the manifest does not say, the pod template does.
+fn written_at(spans: &BTreeMap<String, Span>, key: &str, path: &str, is_set: bool) -> Option<Span> {
+    let is_said = || {
+        let around = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(outer, _)| outer));
+        let said = around.into_iter().find(|key| spans.contains_key(*key));
+        // A table that is said key by key says nothing of others.
+        said.is_some_and(|said| {
+            let below = format!("{said}.");
+            said == key || !spans.range(below.clone()..).next().is_some_and(|(inner, _)| inner.starts_with(&below))
+        })
+    };
+    match spans.get("pod_template") {
+        Some(template) if is_set && path.starts_with(CONTAINER) && !is_said() => Some(*template),
+        _ => nearest(spans, key),
+    }
+}
+
 
 /// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
 /// a pod's containers.
