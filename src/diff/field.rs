@@ -230,10 +230,8 @@ fn as_written(path: &str, value: Value) -> Value {
         }
         return written;
     }
-    if let (Some(_), Value::Object(parameter)) = (entry(PARAMETERS, path), &value) {
-        return Value::Object(parameter.iter().map(|(member, value)| (key_of(member), value.clone())).collect());
-    }
     match (path, value) {
+        (_, Value::Object(parameter)) if entry(PARAMETERS, path).is_some() => parameter_as_written(parameter),
         ("spec.container.ports", Value::Array(ports)) if ports.len() == 1 => match &ports[0] {
             Value::Object(port) if port.len() == 1 => port.get("container_port").cloned().unwrap_or(Value::Null),
             Value::Object(port) => json!({ "number": port.get("container_port"), "name": port.get("name") }),
@@ -250,6 +248,28 @@ fn as_written(path: &str, value: Value) -> Value {
     }
 }
 
+/// A parameter under the name that its kind has in a manifest, without what goes without saying.
+fn parameter_as_written(mut members: Map<String, Value>) -> Value {
+    let kind = members.get("type").and_then(Value::as_str).unwrap_or_default();
+    let (name, is_fetched) = match kind {
+        "string" => ("value", false),
+        "file" => ("file", true),
+        "directory" => ("directory", true),
+        _ => return Value::Object(members.into_iter().map(|(member, value)| (key_of(&member), value)).collect()),
+    };
+    members.shift_remove("type");
+    let mut written = Map::new();
+    written.extend(members.shift_remove("value").map(|value| (name.to_owned(), value)));
+    if members.shift_remove("download").is_none() && is_fetched {
+        written.insert("download".to_owned(), false.into());
+    }
+    written.extend(members.into_iter().map(|(member, value)| (key_of(&member), value)));
+    match written.get("value") {
+        Some(value) if written.len() == 1 => value.clone(),
+        _ => Value::Object(written),
+    }
+}
+
 /// A word without the quotes that keep it one word on its way through `fserve`.
 fn unquoted(word: Value) -> Value {
     let plain = word.as_str().and_then(|quoted| {
@@ -257,6 +277,23 @@ fn unquoted(word: Value) -> Value {
         (shlex::try_quote(&plain).ok()? == quoted).then_some(plain)
     });
     plain.map_or(word, Value::from)
+}
+
+/// The span of what sets a key. What a container has and the manifest does not say, the pod template does.
+fn written_at(spans: &BTreeMap<String, Span>, key: &str, path: &str, is_set: bool) -> Option<Span> {
+    let is_said = || {
+        let around = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(outer, _)| outer));
+        let said = around.into_iter().find(|key| spans.contains_key(*key));
+        // A table that is said key by key says nothing of others.
+        said.is_some_and(|said| {
+            let below = format!("{said}.");
+            said == key || !spans.range(below.clone()..).next().is_some_and(|(inner, _)| inner.starts_with(&below))
+        })
+    };
+    match spans.get("pod_template") {
+        Some(template) if is_set && path.starts_with(CONTAINER) && !is_said() => Some(*template),
+        _ => nearest(spans, key),
+    }
 }
 
 /// The span of a key, or of the closest table around it.
@@ -279,23 +316,6 @@ fn key_of(member: &str) -> String {
     }
     .to_owned()
 }
-/// The span of what sets a key. What a container has and the manifest does not say, the pod template does.
-fn written_at(spans: &BTreeMap<String, Span>, key: &str, path: &str, is_set: bool) -> Option<Span> {
-    let is_said = || {
-        let around = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(outer, _)| outer));
-        let said = around.into_iter().find(|key| spans.contains_key(*key));
-        // A table that is said key by key says nothing of others.
-        said.is_some_and(|said| {
-            let below = format!("{said}.");
-            said == key || !spans.range(below.clone()..).next().is_some_and(|(inner, _)| inner.starts_with(&below))
-        })
-    };
-    match spans.get("pod_template") {
-        Some(template) if is_set && path.starts_with(CONTAINER) && !is_said() => Some(*template),
-        _ => nearest(spans, key),
-    }
-}
-
 
 /// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
 /// a pod's containers.
@@ -326,7 +346,7 @@ pub fn conceal(path: &str, value: Value, salt: &str) -> Value {
             let inner = |(key, item): (String, Value)| {
                 // A parameter is as secret as the variable that it goes to.
                 let at = match &receiver {
-                    Some(receiver) if key == "value" => receiver.clone(),
+                    Some(receiver) if matches!(key.as_str(), "value" | "file" | "directory") => receiver.clone(),
                     _ => format!("{path}[{key}]"),
                 };
                 (key, conceal(&at, item, salt))
@@ -403,6 +423,7 @@ mod tests {
             ("spec.parameters[api_token]", json!({ "value": "hunter2" })),
             ("spec.parameters[token-of-api]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
             ("spec.parameters[a]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
+            ("spec.parameters[a]", json!({ "file": "hunter2", "env": "API_TOKEN" })),
             ("spec.inputs[api_token]", json!({ "string_value": "hunter2" })),
         ] {
             assert!(!conceal(path, value, "shop").to_string().contains("hunter2"), "{path}");

@@ -1,5 +1,7 @@
 //! One field of an app as people read it: its key, its values, whose change it is, and where it is written.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::paint::Paint;
@@ -7,12 +9,38 @@ use crate::diff::{ChangedBy, FieldChange};
 use crate::plan::{AppPlan, Plan, Verb};
 
 /// The fields that are told one by one: not what nobody wrote, and not the code where it is told by file.
-pub(super) fn shown_fields(app: &AppPlan) -> Vec<&FieldChange> {
+pub(super) fn shown_fields(app: &AppPlan) -> Vec<Cow<'_, FieldChange>> {
     if !matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
         return Vec::new();
     }
     let by_file = app.code.is_some() || app.bundle.is_some();
-    app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect()
+    let told = app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code()));
+    told.flat_map(by_member).collect()
+}
+
+/// A field, or where it was and becomes a table, the members that differ.
+fn by_member(field: &FieldChange) -> Vec<Cow<'_, FieldChange>> {
+    let (Some(Value::Object(old)), Some(Value::Object(new))) = (&field.old, &field.new) else {
+        return vec![Cow::Borrowed(field)];
+    };
+    let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+    let differing: Vec<_> = names
+        .filter(|name| old.get(*name) != new.get(*name))
+        .map(|name| {
+            let [old, new] = [old, new].map(|side| side.get(name).cloned());
+            let released = field.released.as_ref().and_then(|released| released.get(name)).cloned();
+            let changed_by = match field.changed_by {
+                ChangedBy::Both if released == old => ChangedBy::Us,
+                ChangedBy::Both if released == new => ChangedBy::Them,
+                by => by,
+            };
+            let pin = field.pin.clone().filter(|_| ["value", "file", "directory"].contains(&name.as_str()));
+            let key = format!("{}.{name}", field.key);
+            Cow::Owned(FieldChange { key, old, new, changed_by, released, pin, ..field.clone() })
+        })
+        .collect();
+    // Other values may have the same placeholders.
+    if differing.is_empty() { vec![Cow::Borrowed(field)] } else { differing }
 }
 
 /// `key  old → new  place`

@@ -48,7 +48,7 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
         let fields = shown_fields(app);
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
-        for field in fields {
+        for field in &fields {
             line(field.changed_by, field_text(plan, app, field, key_width, paint));
         }
         let mut by = app.fields.iter().find(|field| field.is_code()).map_or(ChangedBy::Us, |field| field.changed_by);

@@ -25,7 +25,7 @@ const LAST: usize = 200;
 pub fn of(plan: &Plan, app: &AppPlan) -> String {
     let mut block = Block::default();
     for field in shown_fields(app) {
-        block.push("field", &field_lines(plan, app, field));
+        block.push("field", &field_lines(plan, app, &field));
     }
     for field in &app.kept {
         block.push("field", &[format!("# {}", clip(&kept_words(field), VALUE))]);
