@@ -16,7 +16,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 pub use interrupt::Interrupt;
-pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, StepOutcome, Write};
+pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
 
 use crate::model::AppName;
 use crate::plan::{Action, ApprovedPlan, Plan, Precondition, Step, StepId};

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::paint::Paint;
 use super::table::Table;
 use super::words::{count, duration};
-use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, StepOutcome, Write};
+use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
+use crate::canonical::{canonical, version_of};
 use crate::model::{AppName, LiveApp, Revision, State};
 use crate::plan::{ApprovedPlan, Plan, Verb};
 use crate::port::LogLine;
@@ -126,16 +127,20 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
     }
-    let before = app.live.as_ref();
-    let gone = status == Status::Deleted;
+    let others = decisive.is_some_and(is_of_others);
+    let gone = status == Status::Deleted || decisive.is_some_and(was_deleted);
+    let live = live.filter(|_| !gone);
+    // What was planned on is there no more.
+    let before = app.live.as_ref().filter(|_| !others);
     AppResult {
         name: app.name.clone(),
         status,
         reason,
         not_recorded: not_recorded(&steps),
         version: live
-            .and_then(LiveApp::marks)
-            .map(|marks| marks.version)
+            .and_then(|live| Some((live, live.marks()?)))
+            .filter(|(live, marks)| !others || marks.digest == version_of(&canonical(&live.0), &marks.kept))
+            .map(|(_, marks)| marks.version)
             .or_else(|| before.filter(|_| !gone).and_then(|live| live.version.clone())),
         revision: live.map(LiveApp::revision).or(before.map(|live| live.revision)).unwrap_or_default(),
         state: live.map(LiveApp::state).or(before.map(|live| live.state)).filter(|_| !gone),
@@ -149,6 +154,17 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
 }
 
 fn not_recorded(steps: &[&StepOutcome]) -> Option<String> {
+/// Whether somebody else wrote the app since the plan was made, or since our write.
+fn is_of_others(step: &StepOutcome) -> bool {
+    matches!(step.write, Write::Failed { error: ApplyError::Stale(_) })
+        || matches!(step.gate, GateResult::Overtaken { .. })
+}
+
+fn was_deleted(step: &StepOutcome) -> bool {
+    matches!(step.write, Write::Failed { error: ApplyError::Stale(Stale::Vanished) })
+        || matches!(&step.gate, GateResult::Overtaken { state } if state == "deleted")
+}
+
     steps.iter().find_map(|step| match &step.recording {
         Recording::Failed { error, help: Some(help) } => Some(format!("{error} ({help})")),
         Recording::Failed { error, help: None } => Some(error.clone()),
@@ -193,7 +209,9 @@ fn gate(step: &StepOutcome) -> (Status, Option<String>) {
         GateResult::NotReached | GateResult::Passed { .. } => (done, None),
         GateResult::TimedOut { last } => (Status::NotReady, Some(format!("gave up waiting; last seen: {last}"))),
         GateResult::Failed { last } => (Status::NotReady, Some(last.to_string())),
-        GateResult::Overtaken { state } => (Status::NotReady, Some(format!("{state} meanwhile, by somebody else"))),
+        GateResult::Overtaken { state } => {
+            (Status::NotReady, Some(format!("{state} meanwhile, by somebody else; plan again")))
+        }
         GateResult::Unreachable { error } => {
             (Status::NotReady, Some(format!("the control plane no longer answers ({error}); apply again")))
         }
