@@ -17,4 +17,4 @@ pub use paint::Paint;
 pub use plan::plan_text;
 pub use server::{server_json, server_text};
 pub use table::Table;
-pub use words::{bytes, count, duration, note, reason};
+pub use words::{bytes, count, duration, note, reason, wrap};

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::paint::Paint;
+use super::plan::WIDTH;
 use super::table::Table;
-use super::words::{count, duration};
+use super::words::{count, duration, unbroken, wrap};
 use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
 use crate::canonical::{canonical, version_of};
 use crate::model::{AppName, LiveApp, Revision, State};
@@ -153,7 +154,6 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     }
 }
 
-fn not_recorded(steps: &[&StepOutcome]) -> Option<String> {
 /// Whether somebody else wrote the app since the plan was made, or since our write.
 fn is_of_others(step: &StepOutcome) -> bool {
     matches!(step.write, Write::Failed { error: ApplyError::Stale(_) })
@@ -165,6 +165,7 @@ fn was_deleted(step: &StepOutcome) -> bool {
         || matches!(&step.gate, GateResult::Overtaken { state } if state == "deleted")
 }
 
+fn not_recorded(steps: &[&StepOutcome]) -> Option<String> {
     steps.iter().find_map(|step| match &step.recording {
         Recording::Failed { error, help: Some(help) } => Some(format!("{error} ({help})")),
         Recording::Failed { error, help: None } => Some(error.clone()),
@@ -235,10 +236,12 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
     let mut text = table.render();
     for app in report.apps.iter().filter(|app| !app.status.is_success()) {
         let Some(reason) = &app.reason else { continue };
+        let used = app.status.as_str().len() + app.name.as_str().len() + " : ".len();
         text.push_str(&format!(
-            "\n{} {} {reason}\n",
+            "\n{} {} {}\n",
             paint.bad(app.status.as_str()),
-            paint.bold(format!("{}:", app.name))
+            paint.bold(format!("{}:", app.name)),
+            set_in(reason, used)
         ));
         for line in &app.logs {
             text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));
@@ -260,14 +263,12 @@ fn warnings(report: &Report, paint: Paint) -> String {
     let mut text = String::new();
     for (reason, apps) in by_reason {
         let (is, them) = if apps.len() == 1 { ("is", "it") } else { ("are", "them") };
-        text.push_str(&format!(
-            "\n{} {} {is} not on record: {reason}; the next apply adds {them}\n",
-            paint.change("warning:"),
-            apps.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(", ")
-        ));
+        let apps = apps.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(", ");
+        let told = format!("{apps} {is} not on record: {reason}; the next apply adds {them}");
+        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(&told, "warning: ".len())));
     }
     for warning in &report.no_way_back {
-        text.push_str(&format!("\n{} {warning}\n", paint.change("warning:")));
+        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(warning, "warning: ".len())));
     }
     text
 }
@@ -289,14 +290,21 @@ fn counts(report: &Report, paint: Paint) -> String {
     let longest = waited
         .max()
         .filter(|longest| *longest >= Duration::from_millis(100))
-        .map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
+        .map_or(String::new(), |longest| format!(" The longest wait was {}.", unbroken(&duration(longest))));
     let told = format!("{}.{longest}", sentence(report));
-    if report.outcome.is_success() {
-        format!("{} {told}", paint.good("Applied:"))
+    let (head, painted) = if report.outcome.is_success() {
+        ("Applied:".to_owned(), paint.good("Applied:"))
     } else {
-        format!(
-            "{} {told}",
-            paint.bad(format!("Not everything was applied ({}):", count(report.outcome.written(), "write")))
-        )
-    }
+        let head = format!("Not everything was applied ({}):", count(report.outcome.written(), "write"));
+        let painted = paint.bad(&head);
+        (head, painted)
+    };
+    format!("{painted} {}", set_in(&told, head.len() + 1))
+}
+
+/// A text behind so many columns; what does not fit there goes below, set in by two.
+fn set_in(text: &str, used: usize) -> String {
+    let used = |at: usize| if at == 0 { used.saturating_sub(2) } else { 0 };
+    let lines = text.lines().enumerate().flat_map(|(at, line)| wrap(line, WIDTH - 2, used(at)));
+    lines.collect::<Vec<_>>().join("\n  ")
 }

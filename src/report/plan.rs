@@ -3,10 +3,15 @@
 use super::code;
 use super::field::{field_text, kept_text, shown_fields};
 use super::paint::Paint;
-use super::words::{count, note, reason};
+use super::words::{count, note, reason, unbroken, wrap};
 use crate::diff::ChangedBy;
 use crate::model::AppName;
 use crate::plan::{AppPlan, ComparedWith, Counts, Note, Plan, Reason, Verb};
+
+/// Columns of a line, but for values, which are told whole.
+pub(super) const WIDTH: usize = 100;
+/// Columns before the text of a line below an app.
+const MARGIN: usize = 6;
 
 /// The whole plan. Empty plans are one line.
 pub fn plan_text(plan: &Plan, paint: Paint) -> String {
@@ -32,15 +37,15 @@ fn headline_of_plan(plan: &Plan, paint: Paint) -> String {
             format!("{} {owner} in {scope} on {target} {endpoint}\n\n", paint.bold("plan of"))
         }
         ComparedWith::Records => {
-            let since = paint.dim("(by the records; what runs is not known)");
+            let since = paint.dim("(by the records alone)");
             format!("{} {owner} in {scope} since the last apply to {target} {since}\n\n", paint.bold("changes of"))
         }
     }
 }
 
 fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
-    let mut text =
-        format!("{} {}  {}\n", symbol(app, paint), paint.bold(format!("{:<width$}", app.name)), headline(app, paint));
+    let name = paint.bold(format!("{:<width$}", app.name));
+    let mut text = format!("{} {name}  {}\n", symbol(app, paint), headline(app, MARGIN + width, paint));
     let mut line = |by: ChangedBy, content: String| {
         let mark = if by.is_drift() { paint.bad("!") } else { " ".to_owned() };
         text.push_str(&format!("    {mark} {content}\n"));
@@ -61,8 +66,10 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         line(ChangedBy::Us, kept_text(plan, field, paint));
     }
     for remark in &app.notes {
-        let told = note(remark);
-        line(ChangedBy::Us, if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) });
+        let painted = |told: String| if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) };
+        // What is broken is set in by two more columns.
+        let lines: Vec<String> = wrap(&note(remark), WIDTH - MARGIN - 2, 0).into_iter().map(painted).collect();
+        line(ChangedBy::Us, lines.join(&format!("\n{:1$}", "", MARGIN + 2)));
     }
     text
 }
@@ -134,15 +141,38 @@ pub(super) fn version_words(app: &AppPlan) -> Option<String> {
     }
 }
 
-fn headline(app: &AppPlan, paint: Paint) -> String {
+/// The first line of an app, behind so many columns.
+fn headline(app: &AppPlan, behind: usize, paint: Paint) -> String {
+    let what = action_word(app);
     let versions = version_words(app).map_or(String::new(), |versions| format!(" {versions}"));
-    let reasons: Vec<String> = app.reasons.iter().map(reason).collect();
-    let why = if reasons.is_empty() || app.verb == Verb::Orphan {
-        String::new()
-    } else {
-        format!(": {}", reasons.join(", "))
+    let reasons: Vec<String> = match compared_with(app) {
+        Some(other) => vec![other],
+        None if app.verb == Verb::Orphan => Vec::new(),
+        None => app.reasons.iter().map(|told| unbroken(&reason(told))).collect(),
     };
-    format!("{}{}{why}", action_word(app), paint.dim(versions))
+    let used = behind + what.len() + versions.chars().count() + ": ".len();
+    let versions = paint.dim(versions);
+    if reasons.is_empty() {
+        return format!("{what}{versions}");
+    }
+    let why = wrap(&reasons.join(", "), WIDTH - MARGIN, used - MARGIN).join(&format!("\n{:MARGIN$}", ""));
+    format!("{what}{versions}: {why}").replace(": \n", ":\n")
+}
+
+/// What the fields are compared with, where that is not what runs.
+pub(super) fn compared_with(app: &AppPlan) -> Option<String> {
+    app.notes.iter().find_map(|note| match note {
+        Note::LabelInUse { label, on_record: true, .. } => Some(format!("compared with {label} on record")),
+        _ => None,
+    })
+}
+
+/// Why something is done, or must not be.
+pub(super) fn why(app: &AppPlan) -> Vec<String> {
+    match app.verb {
+        Verb::Refused => app.notes.iter().map(note).collect(),
+        _ => app.reasons.iter().map(reason).collect(),
+    }
 }
 
 /// The version on record, where that is all that is known.

@@ -9,7 +9,7 @@ use crate::plan::{AppPlan, Plan, Verb};
 use crate::report::Paint;
 use crate::report::code::{file_text, headline};
 use crate::report::field::{changed_elements, kept_words, shown_fields, value, whose};
-use crate::report::plan::{action_word, shown_at};
+use crate::report::plan::{action_word, compared_with, shown_at};
 use crate::report::words::{bytes, count, note};
 
 /// What the details of one app may take, its code with it.
@@ -24,6 +24,9 @@ const LAST: usize = 200;
 /// The details of an app; empty where there are none.
 pub fn of(plan: &Plan, app: &AppPlan) -> String {
     let mut block = Block::default();
+    if let Some(other) = compared_with(app) {
+        block.push("note", &[format!("# {}", clip(&other, VALUE))]);
+    }
     for field in shown_fields(app) {
         block.push("field", &field_lines(plan, app, &field));
     }
