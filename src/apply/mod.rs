@@ -9,17 +9,18 @@ mod outcome;
 mod record;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc;
 
 pub use interrupt::Interrupt;
 pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
 
 use crate::model::AppName;
-use crate::plan::{Action, ApprovedPlan, Plan, Precondition, Step, StepId};
+use crate::plan::{Action, After, ApprovedPlan, Plan, Precondition, Step, StepId};
 use crate::port::{ControlPlane, Event, Ports, StoreError};
 use crate::records::Records;
 use crate::release::ReleaseSet;
@@ -63,7 +64,8 @@ pub async fn apply(
     let endpoint = control_plane.endpoint();
     let OnRecord { records, released } = on_record;
     let recorder = Recorder { plan, records, released, clock: ports.clock.as_ref(), endpoint, by: &options.by };
-    let writer = Writer::new(ports, control_plane.as_ref(), plan, &options.interrupt, recorder);
+    let (taken, mut writes) = mpsc::unbounded_channel();
+    let writer = Writer::new(ports, control_plane.as_ref(), plan, &options.interrupt, recorder, taken);
     let mut board = Board::new(plan);
     let mut running = FuturesUnordered::new();
     loop {
@@ -76,9 +78,17 @@ pub async fn apply(
             let writer = &writer;
             running.push(async move { writer.run(step).await });
         }
-        let Some(outcome) = running.next().await else { break };
-        for skipped in board.finish(outcome) {
-            ports.events.tell(Event::Skipped { app: skipped.0, reason: skipped.1.to_string() });
+        let outcome = tokio::select! {
+            biased;
+            Some(written) = writes.recv() => {
+                board.written.insert(written);
+                continue;
+            }
+            outcome = running.next() => outcome,
+        };
+        let Some(outcome) = outcome else { break };
+        for (app, reason) in board.finish(outcome) {
+            ports.events.tell(Event::Skipped { app, reason: reason.to_string() });
         }
     }
     board.into_outcome()
@@ -88,27 +98,32 @@ pub async fn apply(
 struct Board<'a> {
     plan: &'a Plan,
     started: Vec<bool>,
+    /// Steps whose write was taken, at their gates or past them.
+    written: BTreeSet<StepId>,
     done: BTreeMap<StepId, StepOutcome>,
 }
 
 impl<'a> Board<'a> {
     fn new(plan: &'a Plan) -> Self {
-        Self { plan, started: vec![false; plan.steps.len()], done: BTreeMap::new() }
+        Self { plan, started: vec![false; plan.steps.len()], written: BTreeSet::new(), done: BTreeMap::new() }
     }
 
     /// The first step that nothing holds back. After an interrupt only what completes a write that was begun.
     fn next(&mut self, is_interrupted: bool) -> Option<StepId> {
+        let past =
+            |after: &After| self.done.contains_key(&after.step) || !after.gate && self.written.contains(&after.step);
         let free = |step: &&Step| {
             !self.started[step.id.0]
                 && (!is_interrupted || step.expects == Precondition::AsLeft)
-                && step.after.iter().all(|after| self.done.contains_key(&after.step))
+                && step.after.iter().all(past)
         };
         let id = self.plan.steps.iter().find(free)?.id;
         self.started[id.0] = true;
         Some(id)
     }
 
-    /// Records an outcome and skips whatever can no longer run; answers the apps newly skipped.
+    /// Records an outcome and skips whatever can no longer run; answers the apps newly skipped, each once, but for one
+    /// of which another step tells what went wrong.
     fn finish(&mut self, outcome: StepOutcome) -> Vec<(AppName, SkipReason)> {
         self.done.insert(outcome.step, outcome);
         let mut skipped = Vec::new();
@@ -117,7 +132,11 @@ impl<'a> Board<'a> {
             let Some((step, reason)) = blocked else { return skipped };
             self.started[step.id.0] = true;
             self.done.insert(step.id, StepOutcome::skipped(step, reason.clone()));
-            skipped.push((step.app.clone(), reason));
+            let is_told = matches!(&reason, SkipReason::Dependency { app } if *app == step.app)
+                || skipped.iter().any(|(app, _)| *app == step.app);
+            if !is_told {
+                skipped.push((step.app.clone(), reason));
+            }
         }
     }
 

@@ -58,6 +58,11 @@ pub enum Write {
     Failed {
         error: ApplyError,
     },
+    /// The app was written, and what belongs to the write was not done or is not known to be: it is not what it was,
+    /// nor for certain what it should be.
+    Partial {
+        error: ApplyError,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -105,11 +110,11 @@ pub enum GateResult {
     },
 }
 
-/// Why a write did not happen.
+/// Why a write did not happen, or not as a whole.
 #[derive(Debug, Clone, thiserror::Error, Serialize)]
 #[serde(tag = "error", rename_all = "snake_case")]
 pub enum ApplyError {
-    /// The app is not what the plan was made on. Nothing was written.
+    /// The app is not what the plan was made on.
     #[error("{0}")]
     Stale(Stale),
     #[error("{rpc}")]
@@ -117,8 +122,11 @@ pub enum ApplyError {
     #[error("cannot pack the code: {message}")]
     Bundle { message: String },
     /// The write was taken, yet another spec is there now.
-    #[error("written, but the control plane shows something else in {}", fields.join(", "))]
+    #[error("the control plane shows something else in {}", fields.join(", "))]
     NotKept { fields: Vec<String> },
+    /// The write was taken, and no such app is there.
+    #[error("the control plane does not show it")]
+    NotShown,
 }
 
 /// How an app differs from what was planned on.
@@ -166,6 +174,11 @@ impl StepOutcome {
             && (!gate || matches!(self.gate, GateResult::Passed { .. } | GateResult::NotReached))
     }
 
+    /// Whether its write was taken, be it in part.
+    pub fn was_taken(&self) -> bool {
+        matches!(self.write, Write::Done | Write::Partial { .. })
+    }
+
     /// Whether its write is one of an app.
     fn changes_what_runs(&self) -> bool {
         !matches!(self.action, "upload" | "verify" | "record")
@@ -180,7 +193,7 @@ impl StepOutcome {
 impl Outcome {
     /// Steps that changed what runs, for certain. An upload alone changes nothing.
     pub fn written(&self) -> usize {
-        self.steps.iter().filter(|step| matches!(step.write, Write::Done) && step.changes_what_runs()).count()
+        self.steps.iter().filter(|step| step.was_taken() && step.changes_what_runs()).count()
     }
 
     /// Nothing that runs was changed, for certain.
@@ -209,11 +222,10 @@ impl Outcome {
     pub fn is_stale(&self) -> bool {
         let stale = |step: &StepOutcome| matches!(step.write, Write::Failed { error: ApplyError::Stale(_) });
         self.steps.iter().any(stale)
-            && self.steps.iter().all(|step| {
-                stale(step)
-                    || !matches!(step.write, Write::Done | Write::Unknown { .. } | Write::Failed { .. })
-                    || !step.changes_what_runs()
-            })
+            && self
+                .steps
+                .iter()
+                .all(|step| stale(step) || matches!(step.write, Write::Skipped(_)) || !step.changes_what_runs())
     }
 
     /// All writes happened; only gates did not pass.

@@ -7,6 +7,7 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 use flyte_schema::flyteidl2::app::{App, Meta};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::gate;
 use super::interrupt::Interrupt;
@@ -17,7 +18,7 @@ use crate::canonical::{canonical, fingerprint};
 use crate::diff::{carry_unknown, walk};
 use crate::model::spec::identifier;
 use crate::model::{AppId, AppName, AppSpec, BundleRef, Fingerprint, LiveApp, Scope, State};
-use crate::plan::{Action, Gate, Plan, Precondition, Step};
+use crate::plan::{Action, Gate, Plan, Precondition, Step, StepId};
 use crate::port::{ControlPlane, Event, Ports, RpcCode, RpcError};
 use crate::readiness::Evidence;
 
@@ -48,6 +49,8 @@ pub(super) struct Writer<'a> {
     addresses: Mutex<BTreeMap<BundleRef, String>>,
     /// What each app was when its last step ended.
     left: Mutex<BTreeMap<AppName, Fingerprint>>,
+    /// Told of each write that was taken, before its gate.
+    taken: UnboundedSender<StepId>,
 }
 
 /// A write that was taken.
@@ -80,9 +83,10 @@ impl<'a> Writer<'a> {
         plan: &'a Plan,
         interrupt: &'a Interrupt,
         recorder: Recorder<'a>,
+        taken: UnboundedSender<StepId>,
     ) -> Self {
         let (scope, addresses, left) = (&plan.scope, Mutex::new(plan.stored.clone()), Mutex::default());
-        Self { ports, control_plane, scope, interrupt, recorder, addresses, left }
+        Self { ports, control_plane, scope, interrupt, recorder, addresses, left, taken }
     }
 
     pub async fn run(&self, step: &Step) -> StepOutcome {
@@ -105,8 +109,11 @@ impl<'a> Writer<'a> {
                 Ok(written) => written,
                 Err(Unwritten { write, live }) => {
                     self.tell_failed(&id, &write);
+                    if matches!(write, Write::Partial { .. }) {
+                        self.look_at(step, &id, &mut outcome).await;
+                    }
                     outcome.write = write;
-                    outcome.live = live;
+                    outcome.live = live.or(outcome.live);
                     return outcome;
                 }
             },
@@ -122,6 +129,8 @@ impl<'a> Writer<'a> {
         if let Some(sent) = written.sent.as_ref().filter(|_| step.expects != Precondition::AsLeft) {
             outcome.recording = self.recorder.record(step, sent).await;
         }
+        // Nobody listens any more when the apply has ended.
+        let _ = self.taken.send(step.id);
         if step.gate != Gate::Open {
             let seen = gate::wait(self, &id, step.gate, &written).await;
             outcome.gate = seen.result;
@@ -158,6 +167,7 @@ impl<'a> Writer<'a> {
     fn tell_failed(&self, id: &AppId, write: &Write) {
         let reason = match write {
             Write::Failed { error } => error.to_string(),
+            Write::Partial { error } => format!("written, and not as it should be: {error}"),
             Write::Unknown { error } => format!("no answer, and the outcome is unknown: {error}"),
             Write::Done | Write::Skipped(_) => return,
         };
@@ -233,6 +243,23 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// What a write has left that was not completed. Where that is what was to be written, it is on record.
+    async fn look_at(&self, step: &Step, id: &AppId, outcome: &mut StepOutcome) {
+        let Ok(Some(live)) = self.control_plane.get(id).await else { return };
+        let live = LiveApp(live);
+        if let Action::Create(spec) | Action::Update(spec) = &step.action
+            && self.differing(&spec.0, &live).is_none()
+            && LiveApp(spec.0.clone()).marks() == live.marks()
+        {
+            let meant = match step.gate {
+                Gate::Stopped { .. } => with_state(&live.0, &live, DesiredState::DESIRED_STATE_STOPPED),
+                _ => as_meant(live.0.clone()),
+            };
+            outcome.recording = self.recorder.record(step, &meant).await;
+        }
+        outcome.live = Some(live);
+    }
+
     async fn delete(&self, id: &AppId, before: Option<LiveApp>) -> Result<Written, Write> {
         let sent = before.map(|before| before.0);
         let written = Written { sent, live: None, before: None, evidence: Evidence::default() };
@@ -255,7 +282,19 @@ impl<'a> Writer<'a> {
     /// Brings a whole spec to the control plane, in as many writes as it takes there.
     async fn put(&self, step: &Step, id: &AppId, spec: &AppSpec, before: Option<LiveApp>) -> Result<Written, Write> {
         let app = self.message(id, spec, before.as_ref()).await;
-        let mut written = self.send(&app, before.as_ref()).await?;
+        let written = self.send(&app, before.as_ref()).await?;
+        self.complete(step, id, app, written, before).await.map_err(in_part)
+    }
+
+    /// What has to follow the first write.
+    async fn complete(
+        &self,
+        step: &Step,
+        id: &AppId,
+        app: App,
+        mut written: App,
+        before: Option<LiveApp>,
+    ) -> Result<Written, Write> {
         let stopped = matches!(step.gate, Gate::Stopped { .. });
         let mut now = self.read_back(id, &written, before.as_ref()).await?;
         let mut evidence = Evidence::of(before.as_ref(), &written, &now);
@@ -287,7 +326,7 @@ impl<'a> Writer<'a> {
     async fn switch(&self, id: &AppId, before: LiveApp, state: DesiredState) -> Result<Written, Write> {
         let app = with_state(&before.0, &before, state);
         let written = self.send(&app, Some(&before)).await?;
-        let now = self.read_back(id, &written, Some(&before)).await?;
+        let now = self.read_back(id, &written, Some(&before)).await.map_err(in_part)?;
         let evidence = Evidence::of(Some(&before), &written, &now);
         Ok(Written { sent: Some(app), live: Some(now), before: Some(before), evidence })
     }
@@ -344,7 +383,7 @@ impl<'a> Writer<'a> {
         Err(Write::Unknown { error })
     }
 
-    /// The app after a write. A read that does not show the write yet is repeated: servers answer from caches.
+    /// The app after a write that was taken. A read that does not show the write yet is repeated: servers answer from caches.
     async fn read_back(&self, id: &AppId, written: &App, before: Option<&LiveApp>) -> Result<LiveApp, Write> {
         let mut pauses = PATIENCE.into_iter();
         loop {
@@ -352,7 +391,7 @@ impl<'a> Writer<'a> {
             match (now, pauses.next()) {
                 (Some(now), pause) if pause.is_none() || shows(&now, written, before) => return Ok(now),
                 (_, Some(pause)) => self.ports.clock.sleep(pause).await,
-                (_, None) => return Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
+                (_, None) => return Err(Write::Failed { error: ApplyError::NotShown }),
             }
         }
     }
@@ -368,6 +407,15 @@ impl<'a> Writer<'a> {
         let paths = differences.filter(|found| !is_filled(&found.path, found.old.as_ref(), found.new.as_ref()));
         let paths: Vec<String> = paths.map(|found| found.path).collect();
         (!paths.is_empty()).then_some(paths)
+    }
+}
+
+/// What went wrong after a write was taken.
+fn in_part(write: Write) -> Write {
+    match write {
+        Write::Failed { error } => Write::Partial { error },
+        Write::Unknown { error } => Write::Partial { error: ApplyError::Rpc { rpc: error } },
+        other => other,
     }
 }
 

@@ -56,6 +56,8 @@ const SECRETS: &str = "spec.security_context.secrets[";
 const CONTAINER: &str = "spec.container.";
 const COMMAND: &str = "spec.container.command";
 const ARGS: &str = "spec.container.args";
+/// The wire says who may come in without logging in, the manifest whether everybody has to log in.
+const ANONYMOUS: &str = "spec.security_context.allow_anonymous";
 
 impl FieldChange {
     /// Whether it is the code that changed; told file by file rather than as a field.
@@ -237,6 +239,7 @@ fn as_written(path: &str, value: Value) -> Value {
             Value::Object(port) => json!({ "number": port.get("container_port"), "name": port.get("name") }),
             other => other.clone(),
         },
+        (ANONYMOUS, Value::Bool(allowed)) => (!allowed).into(),
         (ARGS, Value::Array(words)) => words.into_iter().map(unquoted).collect(),
         (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
             if secret.shift_remove("mount_requirement").is_some_and(|mount| mount == "FILE") {

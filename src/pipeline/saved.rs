@@ -82,7 +82,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
     }
     stale.extend(changed);
     refuse(stale)?;
-    let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired);
+    let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired, &live);
     // What was there when it was made may be gone.
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);

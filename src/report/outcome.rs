@@ -109,22 +109,29 @@ impl Report {
 fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
     // The step that decides is the first that went wrong, else the last.
     let steps: Vec<&StepOutcome> = outcome.steps.iter().filter(|step| step.app == app.name).collect();
-    let upload_failed = outcome.steps.iter().find(|step| step.action == "upload" && !step.is_success());
+    let mut failed_uploads = outcome.steps.iter().filter(|step| step.action == "upload" && !step.is_success());
     let decisive = steps.iter().find(|step| !step.is_success() && step.action != "upload").or(steps.last()).copied();
-    let live = decisive.and_then(|step| step.live.as_ref());
+    let live = decisive.into_iter().chain(steps.iter().rev().copied()).find_map(|step| step.live.as_ref());
     let (mut status, mut reason) = decisive.map_or((Status::Unchanged, None), verdict);
     let written = steps.iter().find(|step| matches!((step.action, &step.write), ("create" | "update", Write::Done)));
+    // What a write left that was not completed says how it is to be, not how it is.
+    let mut is_known = !steps.iter().any(|step| matches!(step.write, Write::Partial { .. }));
     if let (Some(written), Some("deactivate")) = (written, decisive.map(|step| step.action)) {
         // Written in one step, and stopped in a second one.
         if status.is_success() {
             status = gate(written).0;
         } else if status != Status::NotReady {
             status = Status::NotReady;
-            let why = reason.take().map_or_else(String::new, |why| format!(": {why}"));
+            let why = match decisive.map(|step| &step.write) {
+                Some(Write::Failed { error } | Write::Partial { error }) => format!(": {}", after_write(error)),
+                _ => reason.take().map_or_else(String::new, |why| format!(": {why}")),
+            };
             reason = Some(format!("written, and not stopped yet{why}; apply again"));
+            is_known = false;
         }
     }
-    if let (Status::Skipped, Some(upload)) = (status, upload_failed.filter(|upload| blames(reason.as_deref(), upload)))
+    if status == Status::Skipped
+        && let Some(upload) = failed_uploads.find(|upload| blames(reason.as_deref(), upload))
     {
         reason = verdict(upload).1.map(|why| format!("its code was not uploaded: {why}"));
     }
@@ -144,7 +151,7 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
             .map(|(_, marks)| marks.version)
             .or_else(|| before.filter(|_| !gone).and_then(|live| live.version.clone())),
         revision: live.map(LiveApp::revision).or(before.map(|live| live.revision)).unwrap_or_default(),
-        state: live.map(LiveApp::state).or(before.map(|live| live.state)).filter(|_| !gone),
+        state: live.map(LiveApp::state).or(before.map(|live| live.state)).filter(|_| !gone && is_known),
         url: live
             .and_then(LiveApp::url)
             .map(str::to_owned)
@@ -156,13 +163,15 @@ fn result(app: &crate::plan::AppPlan, outcome: &Outcome) -> AppResult {
 
 /// Whether somebody else wrote the app since the plan was made, or since our write.
 fn is_of_others(step: &StepOutcome) -> bool {
-    matches!(step.write, Write::Failed { error: ApplyError::Stale(_) })
+    matches!(step.write, Write::Failed { error: ApplyError::Stale(_) } | Write::Partial { error: ApplyError::Stale(_) })
         || matches!(step.gate, GateResult::Overtaken { .. })
 }
 
 fn was_deleted(step: &StepOutcome) -> bool {
-    matches!(step.write, Write::Failed { error: ApplyError::Stale(Stale::Vanished) })
-        || matches!(&step.gate, GateResult::Overtaken { state } if state == "deleted")
+    match &step.write {
+        Write::Failed { error } | Write::Partial { error } => matches!(error, ApplyError::Stale(Stale::Vanished)),
+        _ => matches!(&step.gate, GateResult::Overtaken { state } if state == "deleted"),
+    }
 }
 
 fn not_recorded(steps: &[&StepOutcome]) -> Option<String> {
@@ -180,6 +189,9 @@ fn blames(reason: Option<&str>, upload: &StepOutcome) -> bool {
 fn verdict(step: &StepOutcome) -> (Status, Option<String>) {
     match &step.write {
         Write::Failed { error } => (Status::Failed, Some(failure(error))),
+        Write::Partial { error } => {
+            (Status::NotReady, Some(format!("written, but {}; apply again", after_write(error))))
+        }
         Write::Unknown { error } => {
             (Status::Unknown, Some(format!("the answer never came ({error}); plan again to see")))
         }
@@ -192,6 +204,16 @@ fn verdict(step: &StepOutcome) -> (Status, Option<String>) {
 fn failure(error: &ApplyError) -> String {
     match error {
         ApplyError::Stale(stale) => format!("{stale}; nothing was written, plan again"),
+        other => other.to_string(),
+    }
+}
+
+/// What kept a write from becoming a whole one.
+fn after_write(error: &ApplyError) -> String {
+    match error {
+        ApplyError::Stale(Stale::Changed) => "somebody else changed it right afterwards".to_owned(),
+        ApplyError::Stale(_) => "somebody else deleted it right afterwards".to_owned(),
+        ApplyError::Rpc { rpc } => format!("what had to follow failed ({rpc})"),
         other => other.to_string(),
     }
 }

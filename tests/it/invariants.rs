@@ -5,13 +5,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use flyte::apply::{Options, Write};
-use flyte::model::{LiveApp, State};
+use flyte::apply::{Options, Outcome, StepOutcome, Write};
+use flyte::canonical::fingerprint;
+use flyte::model::{AppName, LiveApp, State};
 use flyte::plan::Policy;
 use flyte::port::Clock;
 use flyte::port::RpcCode;
+use flyte::report::Report;
 use flyte::server::simulator::{Behaviour, Effect, Fault};
 use flyte::server::state::{Profile, Quirks};
+use flyte_schema::flyteidl2::app::App;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -22,7 +25,7 @@ const PROFILES: [Profile; 2] = [Profile::Full, Profile::Oss];
 /// Any control plane that could be: every switch on its own. Revisions are compared only where they are told, or no
 /// update would ever be taken.
 fn any_server() -> impl Strategy<Value = Quirks> {
-    prop::collection::vec(any::<bool>(), 20).prop_map(|on| Quirks {
+    prop::collection::vec(any::<bool>(), 24).prop_map(|on| Quirks {
         create_is_upsert: on[0],
         create_starts: on[1],
         stopped_update_discards_spec: on[2],
@@ -40,13 +43,13 @@ fn any_server() -> impl Strategy<Value = Quirks> {
         list_by_org: on[14],
         delete_missing_is_ok: on[15],
         watch_project: on[16],
-        watch_leaks_names: on[16],
+        watch_leaks_names: on[20],
         watch_drops_events: on[17],
-        names_collide: on[16],
+        names_collide: on[21],
         fills_timeout: on[19],
         stale_active_after_write: on[18],
-        stopped_hides_ingress: on[10],
-        get_cached_for: on[9].then_some(std::time::Duration::from_secs(30)),
+        stopped_hides_ingress: on[22],
+        get_cached_for: on[23].then_some(std::time::Duration::from_secs(30)),
     })
 }
 
@@ -249,6 +252,9 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
                 };
                 world.simulator.restart();
                 world.simulator.forget_faults();
+                // By then the server has told a first status of what it started: an app that has none, on a server
+                // that nothing is known of, is taken for what its spec says.
+                world.clock.sleep(std::time::Duration::from_secs(5)).await;
                 let told =
                     format!("{quirks:?}, crash at request {request_number}\n{}", files(&second).last().unwrap().1);
                 let report = world.apply(&asked, &options).await.unwrap();
@@ -270,21 +276,24 @@ fn after_a_crash_at_any_request_the_next_apply_converges() {
 
 #[test]
 fn a_report_claims_only_what_the_server_saw() {
-    let fault = (prop::sample::select(vec!["Create", "Update", "Delete", "CreateUploadLocation"]), 1..4u32, 0..3u8);
+    let rpc = prop::sample::select(vec!["Create", "Update", "Delete", "CreateUploadLocation", "Get"]);
+    let fault = (rpc, 1..5u32, 0..4u8);
     check(
-        80,
-        (apps(), apps(), prop::collection::vec(fault, 0..4), any::<bool>(), any::<u8>()),
-        |(first, second, faults, oss, crashes)| {
-            let profile = if oss { Profile::Oss } else { Profile::Full };
+        120,
+        (any_server(), apps(), apps(), prop::collection::vec(fault, 0..4), any::<bool>(), any::<u8>()),
+        |(quirks, first, second, faults, again, crashes)| {
             run(async {
-                let mut world = World::new(profile);
+                let mut world = World::with(quirks);
                 world.write(&files(&first));
-                world.apply(&request(everything()), &Options::default()).await.unwrap();
-                world.write(&files(&second));
+                if again {
+                    world.apply(&request(everything()), &Options::default()).await.unwrap();
+                    world.write(&files(&second));
+                }
                 for (rpc, occurrence, effect) in &faults {
                     let effect = match effect {
                         0 => Effect::Error(RpcCode::Internal),
                         1 => Effect::Error(RpcCode::PermissionDenied),
+                        2 => Effect::Error(RpcCode::Aborted),
                         _ => Effect::LostReply,
                     };
                     let fault = Fault { rpc: Some((*rpc).to_owned()), app: None, occurrence: *occurrence, effect };
@@ -294,33 +303,46 @@ fn a_report_claims_only_what_the_server_saw() {
                     &format!("a{}", crashes % 8),
                     Behaviour::crash_loop_after(std::time::Duration::from_secs(1)),
                 );
+                let before = world.simulator.apps();
                 let report = world.apply(&request(everything()), &Options::default()).await.unwrap();
-                let live: Vec<LiveApp> = world.simulator.apps().into_iter().map(LiveApp).collect();
-                for step in &report.outcome.steps {
-                    let found = live.iter().find(|app| app.name() == step.app.as_str());
-                    let planned = report.plan.apps.iter().find(|app| app.name == step.app).unwrap();
-                    let runs_planned = || {
-                        let version = planned.version.as_ref().map(|version| version.digest);
-                        found.and_then(LiveApp::marks).map(|marks| marks.digest) == version
-                    };
-                    match (&step.write, step.action) {
-                        (Write::Done, "create" | "update") => assert!(runs_planned(), "{step:#?}"),
-                        (Write::Done, "delete") => assert!(found.is_none(), "{step:#?}"),
-                        (Write::Failed { .. } | Write::Skipped(_), "create") => {
-                            assert!(found.is_none() || !runs_planned(), "{step:#?}");
-                        }
-                        _ => {}
-                    }
-                }
-                for app in &report.apps {
-                    let found = live.iter().find(|live| live.name() == app.name.as_str());
-                    if app.status.is_success() && app.state == Some(State::Active) {
-                        assert_eq!(found.map(LiveApp::state), Some(State::Active), "{app:#?}");
-                    }
-                }
+                assert_claims(&report, &before, &world.simulator.apps());
             });
         },
     );
+}
+
+/// What a report says against what the server has, and had.
+fn assert_claims(report: &Report, before: &[App], now: &[App]) {
+    let of = |apps: &[App], name: &AppName| {
+        apps.iter().find(|app| app.metadata.id.name == name.as_str()).map(|app| LiveApp(app.clone()))
+    };
+    for step in &report.outcome.steps {
+        let found = of(now, &step.app);
+        let planned = report.plan.apps.iter().find(|app| app.name == step.app).unwrap();
+        let runs_planned = || {
+            let version = planned.version.as_ref().map(|version| version.digest);
+            found.as_ref().and_then(LiveApp::marks).map(|marks| marks.digest) == version
+        };
+        match (&step.write, step.action) {
+            (Write::Done, "create" | "update") => assert!(runs_planned(), "{step:#?}"),
+            (Write::Done, "delete") => assert!(found.is_none(), "{step:#?}"),
+            _ => {}
+        }
+    }
+    // Whoever is told that nothing was written finds everything as it was.
+    for app in &report.apps {
+        let untouched = |step: &&StepOutcome| matches!(step.write, Write::Failed { .. } | Write::Skipped(_));
+        let steps: Vec<_> = report.outcome.steps.iter().filter(|step| step.app == app.name).collect();
+        if !steps.is_empty() && steps.iter().all(untouched) {
+            let spec = |apps: &[App]| of(apps, &app.name).map(|app| fingerprint(&app.0));
+            assert_eq!(spec(now), spec(before), "{app:#?}\n{steps:#?}");
+        }
+        let is_active = of(now, &app.name).map(|live| live.state()) == Some(State::Active);
+        assert!(!app.status.is_success() || app.state != Some(State::Active) || is_active, "{app:#?}");
+    }
+    let written = |outcome: &Outcome| !outcome.wrote_nothing();
+    let specs = |apps: &[App]| apps.iter().map(fingerprint).collect::<Vec<_>>();
+    assert!(written(&report.outcome) || specs(before) == specs(now), "{:#?}", report.outcome);
 }
 
 #[test]

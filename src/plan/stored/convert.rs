@@ -16,6 +16,7 @@ use crate::diagnostic::{SourceMap, Span};
 use crate::diff::{CodeChange, FieldChange, Flat, LiveSet, conceal};
 use crate::model::parameter::Resolved;
 use crate::model::{AppName, AppSpec, Digest, sensitive};
+use crate::plan::deploy::summary;
 use crate::plan::{Action, After, AppPlan, ComparedWith, Gate, Plan, Policy, Precondition, Step};
 use crate::resolve::{Project, Selection};
 
@@ -68,8 +69,16 @@ impl StoredPlan {
         }
     }
 
-    /// The plan again, once nothing of it is stale: `bundles` and `desired` are those it was made of.
-    pub fn plan(&self, project: &Project, endpoint: &str, bundles: &BundleSet, desired: &DesiredSet) -> Plan {
+    /// The plan again, once nothing of it is stale: `bundles` and `desired` are those it was made of. Of apps that it
+    /// does not touch it tells what they are now.
+    pub fn plan(
+        &self,
+        project: &Project,
+        endpoint: &str,
+        bundles: &BundleSet,
+        desired: &DesiredSet,
+        live: &LiveSet,
+    ) -> Plan {
         let sources = &project.diagnostics.sources;
         Plan {
             owner: self.manifest.clone(),
@@ -78,7 +87,7 @@ impl StoredPlan {
             endpoint: endpoint.to_owned(),
             compared_with: ComparedWith::Live,
             commit: desired.commit.clone(),
-            apps: self.apps.iter().map(|app| app.plan(sources, bundles, desired)).collect(),
+            apps: self.apps.iter().map(|app| app.plan(sources, bundles, desired, live)).collect(),
             steps: self.steps.iter().filter_map(|step| step.step(bundles, desired)).collect(),
             stored: self.stored.clone(),
             diagnostics: project.diagnostics.clone(),
@@ -145,13 +154,27 @@ fn stored_app(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> StoredApp {
         drifted: app.drifted,
         bundle: app.bundle.as_ref().map(|bundle| bundle.digest),
         version: app.version.clone(),
-        live: app.live.clone(),
         planned_on: live.map(|live| Flat::of(&live.0, &plan.owner)),
+        relies_on: relied_on(plan, basis, app),
     }
 }
 
+fn relied_on(plan: &Plan, basis: &Basis<'_>, app: &AppPlan) -> Vec<AppName> {
+    let is_started = |step: &Step| {
+        step.app == app.name && matches!(step.action, Action::Create(_) | Action::Update(_) | Action::Activate)
+    };
+    if !plan.steps.iter().any(is_started) {
+        return Vec::new();
+    }
+    let declared = basis.project.apps.get(&app.name).into_iter().flat_map(|app| &app.depends_on);
+    let waited_for = declared.filter(|dependency| dependency.wait).map(|dependency| &dependency.app);
+    let untouched = |name: &&AppName| !plan.steps.iter().any(|step| step.app == **name);
+    let runs = |name: &&AppName| basis.live.apps.get(*name).is_some_and(|live| !live.is_stopped());
+    waited_for.filter(untouched).filter(runs).cloned().collect()
+}
+
 impl StoredApp {
-    fn plan(&self, sources: &SourceMap, bundles: &BundleSet, desired: &DesiredSet) -> AppPlan {
+    fn plan(&self, sources: &SourceMap, bundles: &BundleSet, desired: &DesiredSet, live: &LiveSet) -> AppPlan {
         let field = |field: &StoredField| field.change(sources);
         let code = |code: &StoredCode| CodeChange { old: code.old, new: code.new, files: code.files.clone() };
         AppPlan {
@@ -167,7 +190,7 @@ impl StoredApp {
             restores: None,
             bundle: self.bundle.and_then(|_| bundles.get(&self.name).cloned()),
             version: self.version.clone(),
-            live: self.live.clone(),
+            live: live.apps.get(&self.name).map(summary),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::bundle::BundleFile;
 use crate::diff::{ChangedBy, ChangedFile, Flat};
 use crate::model::parameter::{Pin, Resolved};
 use crate::model::{AppName, BundleRef, Digest, Fingerprint, Scope, Version};
-use crate::plan::{LiveSummary, Note, Policy, Reason, StepId, Verb};
+use crate::plan::{Note, Policy, Reason, StepId, Verb};
 use crate::resolve::Selection;
 
 /// A plan as it is kept, with what it was made on.
@@ -84,9 +84,10 @@ pub struct StoredApp {
     /// The code that would run.
     pub bundle: Option<BundleRef>,
     pub version: Option<Version>,
-    pub live: Option<LiveSummary>,
     /// The live spec, of apps that are written over it.
     pub planned_on: Option<Flat>,
+    /// What ran already and has to run for it: dependencies that the plan does not touch.
+    pub relies_on: Vec<AppName>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -44,6 +44,8 @@ pub enum Staleness {
     Appeared { app: AppName, owner: Option<String>, applied: bool },
     /// The app is gone, though it existed.
     Vanished { app: AppName },
+    /// What has to run for an app, and ran, is stopped or gone.
+    Dependency { app: AppName, of: AppName, gone: bool },
     /// The live spec. `applied`: it is what the plan would make of it.
     Changed { app: AppName, fields: Vec<String>, applied: bool },
 }
@@ -99,6 +101,12 @@ impl fmt::Display for Staleness {
             }
             Self::Appeared { app, owner: None, .. } => write!(f, "`{app}` exists now: somebody created it"),
             Self::Vanished { app } => write!(f, "`{app}` is gone: somebody deleted it"),
+            Self::Dependency { app, of, gone: true } => {
+                write!(f, "`{app}`, which `{of}` depends on, is gone: somebody deleted it")
+            }
+            Self::Dependency { app, of, gone: false } => {
+                write!(f, "`{app}`, which `{of}` depends on, is stopped: somebody deactivated it")
+            }
             Self::Changed { app, applied: true, .. } => {
                 write!(f, "`{app}` is as planned already: was this plan applied before?")
             }
@@ -216,9 +224,15 @@ impl StoredPlan {
         self.written().filter_map(stale).collect()
     }
 
-    /// The live apps that steps were planned on.
+    /// The live apps that steps were planned on, and those that have to run for them.
     pub fn live(&self, live: &LiveSet) -> Vec<Staleness> {
-        self.steps.iter().filter_map(|step| self.precondition(step, live.apps.get(&step.app))).collect()
+        let steps = self.steps.iter().filter_map(|step| self.precondition(step, live.apps.get(&step.app)));
+        let relied_on = self.apps.iter().flat_map(|app| app.relies_on.iter().map(|on| (app.name.clone(), on)));
+        let dependencies = relied_on.filter_map(|(of, on)| match live.apps.get(on) {
+            Some(live) if !live.is_stopped() => None,
+            found => Some(Staleness::Dependency { app: on.clone(), of, gone: found.is_none() }),
+        });
+        steps.chain(dependencies).collect()
     }
 
     fn precondition(&self, step: &StoredStep, live: Option<&LiveApp>) -> Option<Staleness> {
