@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_schema::flyteidl2::app::{Input, input};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::attribution::ChangedBy;
+use super::written::as_written;
 use crate::canonical::rules;
 use crate::diagnostic::Span;
 use crate::model::parameter::Pin;
-use crate::model::{AppName, Guarantees, SECRET_MOUNT, sensitive};
+use crate::model::{AppName, Guarantees, sensitive};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -50,14 +51,10 @@ pub struct Difference {
 
 /// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
 const CODE: &str = "spec.code_bundle";
-const PARAMETERS: &str = "spec.parameters";
+pub(super) const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
-const SECRETS: &str = "spec.security_context.secrets[";
 const CONTAINER: &str = "spec.container.";
 const COMMAND: &str = "spec.container.command";
-const ARGS: &str = "spec.container.args";
-/// The wire says who may come in without logging in, the manifest whether everybody has to log in.
-const ANONYMOUS: &str = "spec.security_context.allow_anonymous";
 
 impl FieldChange {
     /// Whether it is the code that changed; told file by file rather than as a field.
@@ -214,72 +211,13 @@ fn in_pod(path: &str) -> Option<String> {
 }
 
 /// The name in `list[name]`.
-fn entry(list: &str, path: &str) -> Option<String> {
+pub(super) fn entry(list: &str, path: &str) -> Option<String> {
     path.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
 }
 
 /// Whether a parameter is what an endpoint in `env` becomes.
-fn is_variable(name: &str, parameter: &Value) -> bool {
+pub(super) fn is_variable(name: &str, parameter: &Value) -> bool {
     parameter["type"] == "app_endpoint" && parameter["env_var"] == name
-}
-
-/// A value as the manifest writes it, where the wire writes it otherwise.
-fn as_written(path: &str, value: Value) -> Value {
-    if let (Some(app), Some(name)) = (value.pointer("/value/app_name"), entry(PARAMETERS, path)) {
-        let mut written = json!({ "endpoint": app });
-        if !is_variable(&name, &value) && value.get("env_var").is_some() {
-            written["env"] = value["env_var"].clone();
-        }
-        return written;
-    }
-    match (path, value) {
-        (_, Value::Object(parameter)) if entry(PARAMETERS, path).is_some() => parameter_as_written(parameter),
-        ("spec.container.ports", Value::Array(ports)) if ports.len() == 1 => match &ports[0] {
-            Value::Object(port) if port.len() == 1 => port.get("container_port").cloned().unwrap_or(Value::Null),
-            Value::Object(port) => json!({ "number": port.get("container_port"), "name": port.get("name") }),
-            other => other.clone(),
-        },
-        (ANONYMOUS, Value::Bool(allowed)) => (!allowed).into(),
-        (ARGS, Value::Array(words)) => words.into_iter().map(unquoted).collect(),
-        (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
-            if secret.shift_remove("mount_requirement").is_some_and(|mount| mount == "FILE") {
-                secret.insert("mount".to_owned(), SECRET_MOUNT.into());
-            }
-            Value::Object(secret)
-        }
-        (_, value) => value,
-    }
-}
-
-/// A parameter under the name that its kind has in a manifest, without what goes without saying.
-fn parameter_as_written(mut members: Map<String, Value>) -> Value {
-    let kind = members.get("type").and_then(Value::as_str).unwrap_or_default();
-    let (name, is_fetched) = match kind {
-        "string" => ("value", false),
-        "file" => ("file", true),
-        "directory" => ("directory", true),
-        _ => return Value::Object(members.into_iter().map(|(member, value)| (key_of(&member), value)).collect()),
-    };
-    members.shift_remove("type");
-    let mut written = Map::new();
-    written.extend(members.shift_remove("value").map(|value| (name.to_owned(), value)));
-    if members.shift_remove("download").is_none() && is_fetched {
-        written.insert("download".to_owned(), false.into());
-    }
-    written.extend(members.into_iter().map(|(member, value)| (key_of(&member), value)));
-    match written.get("value") {
-        Some(value) if written.len() == 1 => value.clone(),
-        _ => Value::Object(written),
-    }
-}
-
-/// A word without the quotes that keep it one word on its way through `fserve`.
-fn unquoted(word: Value) -> Value {
-    let plain = word.as_str().and_then(|quoted| {
-        let [plain] = <[String; 1]>::try_from(shlex::split(quoted)?).ok()?;
-        (shlex::try_quote(&plain).ok()? == quoted).then_some(plain)
-    });
-    plain.map_or(word, Value::from)
 }
 
 /// The span of what sets a key. What a container has and the manifest does not say, the pod template does.
@@ -308,16 +246,6 @@ fn nearest(spans: &BTreeMap<String, Span>, key: &str) -> Option<Span> {
         }
         key = key.rsplit_once('.')?.0;
     }
-}
-
-/// What the manifest calls a member of a parameter.
-fn key_of(member: &str) -> String {
-    match member {
-        "env_var" => "env",
-        "dest" => "mount",
-        other => other,
-    }
-    .to_owned()
 }
 
 /// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
@@ -371,6 +299,8 @@ pub fn endpoint_name(input: &Input) -> Option<AppName> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn check(old: Value, new: Value, expected: &[&str]) {
@@ -395,19 +325,6 @@ mod tests {
         );
         check(json!({}), json!({"container": {"env": {"A": "1"}}}), &["spec.container.env[A]: - -> \"1\""]);
         check(json!({"l": [1]}), json!({"l": [1, 2]}), &["spec.l: [1] -> [1,2]"]);
-    }
-
-    #[test]
-    fn arguments_are_told_as_the_manifest_has_them() {
-        let check = |wire: Value, told: Value| assert_eq!(as_written(ARGS, json!([wire])), json!([told]));
-        check("$PORT".into(), "$PORT".into());
-        check("'echo bye; exit 3'".into(), "echo bye; exit 3".into());
-        check("\"it's\"".into(), "it's".into());
-        check("''".into(), "".into());
-        // Not what we would have sent: shown to the letter.
-        check("'a'".into(), "'a'".into());
-        check("a b".into(), "a b".into());
-        check("'open".into(), "'open".into());
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod flat;
 mod keep;
 mod take;
 mod unknown;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
