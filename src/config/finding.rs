@@ -70,6 +70,24 @@ impl Finding {
     }
 }
 
+/// What stands beside the places that findings point at, where a line says more than one thing: it may hold a secret, and
+/// is shown with them.
+pub fn beside(text: &str, findings: &[Finding]) -> Vec<Range<usize>> {
+    let mut covered = Vec::new();
+    for (place, _) in findings.iter().filter_map(|finding| finding.label.as_ref()) {
+        let (start, end) = (place.start.min(text.len()), place.end.min(text.len()));
+        let line =
+            text[..start].rfind('\n').map_or(0, |at| at + 1)..text[end..].find('\n').map_or(text.len(), |at| end + at);
+        if !text[line.clone()].contains(['{', '[']) {
+            continue;
+        }
+        let key = text[line.clone()].find(':').map_or(line.start, |at| line.start + at + 1);
+        let others = [key..start, end..line.end].into_iter().filter(|range| range.start < range.end);
+        covered.extend(others.filter(|range| !text[range.clone()].trim().is_empty()));
+    }
+    covered
+}
+
 pub fn unreadable(shown: &Path, namer: Namer, error: &io::Error) -> Finding {
     let what = match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),

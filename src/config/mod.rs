@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use find::Namer;
 pub use find::{Outcome, Searched};
-pub use finding::Finding;
+pub use finding::{Finding, beside};
 pub use parts::{Part, Parts, Sourced};
 pub use values::auth_type;
 

@@ -10,6 +10,8 @@ pub use render::{Style, render, to_json};
 pub use source::{FileId, SourceFile, SourceMap, Span, byte_at};
 pub use suggest::did_you_mean;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 /// How bad it is.
@@ -102,16 +104,13 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// What a finding conceals is taken out of the words of all that point at its line.
-    pub fn new(sources: SourceMap, mut list: Vec<Diagnostic>) -> Self {
-        let hidden: Vec<Span> = list.iter().flat_map(|finding| finding.concealed.iter().copied()).collect();
-        for span in hidden {
-            let line = sources.line_column(span).0;
-            let secret = sources.text(span).trim_matches(['"', '\'']);
-            let beside = |label: &Label| label.span.file == span.file && sources.line_column(label.span).0 == line;
-            for finding in list.iter_mut().filter(|finding| finding.labels.iter().any(beside)) {
-                finding.leave_out(secret);
-            }
+    /// What a finding conceals is covered in the texts, and taken out of the words of all that point at its line.
+    pub fn new(mut sources: SourceMap, mut list: Vec<Diagnostic>) -> Self {
+        sources.cover(list.iter().flat_map(|finding| finding.concealed.iter().copied()));
+        for finding in &mut list {
+            let beside = finding.labels.iter().flat_map(|label| sources.covered_beside(label.span));
+            let secrets: BTreeSet<String> = beside.map(|secret| secret.trim_matches(['"', '\'']).to_owned()).collect();
+            secrets.iter().for_each(|secret| finding.leave_out(secret));
         }
         list.sort_by_key(|d| d.labels.first().map(|l| (l.span.file, l.span.start, l.span.end)));
         Self { sources, list }

@@ -56,21 +56,31 @@ pub fn render(diagnostics: &Diagnostics, style: Style) -> String {
     text
 }
 
-/// The texts as they may be shown: what a finding conceals is covered, whoever points near it.
+/// The texts as they may be shown: what is covered, and what a finding conceals, whoever points near it.
 fn shown_texts(diagnostics: &Diagnostics) -> BTreeMap<FileId, Arc<str>> {
-    let mut covered: BTreeMap<FileId, String> = BTreeMap::new();
-    for span in diagnostics.list.iter().flat_map(|diagnostic| &diagnostic.concealed) {
-        let text = covered.entry(span.file).or_insert_with(|| diagnostics.sources.file(span.file).text.to_string());
-        if let Some(secret) = text.get(span.start..span.end) {
-            let quotes = |c: char| matches!(c, '"' | '\'');
-            let cover: String = secret
-                .chars()
-                .map(|c| if quotes(c) || c == '\n' { c.to_string() } else { "*".repeat(c.len_utf8()) })
-                .collect();
-            text.replace_range(span.start..span.end, &cover);
+    let mut covered: BTreeMap<FileId, Vec<(usize, usize)>> = BTreeMap::new();
+    for finding in &diagnostics.list {
+        for label in &finding.labels {
+            let file = label.span.file;
+            covered.entry(file).or_insert_with(|| diagnostics.sources.file(file).covered.clone());
         }
     }
-    covered.into_iter().map(|(file, text)| (file, Arc::from(text))).collect()
+    for span in diagnostics.list.iter().flat_map(|finding| &finding.concealed) {
+        covered.entry(span.file).or_default().push((span.start, span.end));
+    }
+    covered.retain(|_, ranges| !ranges.is_empty());
+    let cover = |(file, ranges): (FileId, Vec<(usize, usize)>)| {
+        let mut text = diagnostics.sources.file(file).text.to_string();
+        for (start, end) in ranges {
+            let Some(secret) = text.get(start..end) else { continue };
+            let stays = |c: char| matches!(c, '"' | '\'' | '\n');
+            let cover: String =
+                secret.chars().map(|c| if stays(c) { c.to_string() } else { "*".repeat(c.len_utf8()) }).collect();
+            text.replace_range(start..end, &cover);
+        }
+        (file, Arc::from(text))
+    };
+    covered.into_iter().map(cover).collect()
 }
 
 fn handler(style: Style, characters: ThemeCharacters) -> GraphicalReportHandler {

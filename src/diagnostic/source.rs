@@ -32,6 +32,8 @@ pub struct SourceFile {
     /// As shown to people: relative to the working directory where that is shorter.
     pub path: PathBuf,
     pub text: Arc<str>,
+    /// Ranges that are not for other eyes, in their order: covered wherever their lines are shown.
+    pub covered: Vec<(usize, usize)>,
 }
 
 /// Every text a run has read, by [`FileId`].
@@ -44,8 +46,31 @@ impl SourceMap {
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
         let path = path.into();
-        self.files.push(SourceFile { name: path.clone(), path, text: text.into() });
+        self.files.push(SourceFile { name: path.clone(), path, text: text.into(), covered: Vec::new() });
         id
+    }
+
+    /// Covers parts of the texts, whatever is said about them.
+    pub fn cover(&mut self, spans: impl IntoIterator<Item = Span>) {
+        for span in spans {
+            self.files[span.file.0 as usize].covered.push((span.start, span.end));
+        }
+        for file in &mut self.files {
+            file.covered.sort_unstable();
+            file.covered.dedup();
+        }
+    }
+
+    /// The covered texts in the line where a span begins.
+    pub fn covered_beside(&self, span: Span) -> impl Iterator<Item = &str> {
+        let SourceFile { text, covered, .. } = self.file(span.file);
+        let at = span.start.min(text.len());
+        let start = text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let end =
+            text.as_bytes()[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |newline| at + newline);
+        let first = covered.partition_point(|(from, _)| *from < start);
+        let here = covered[first..].iter().take_while(move |(from, _)| *from <= end);
+        here.filter_map(move |(from, to)| text.get(*from..*to))
     }
 
     /// Shows paths that are relative to `root` as somebody in `directory` would type them. Both are absolute.

@@ -1,7 +1,7 @@
 //! The SDK's configuration files that targets name: read with the manifest, so that what is wrong is told with the rest.
 
 use super::{Manifest, normal};
-use crate::config::{Directories, read_file};
+use crate::config::{Directories, beside, read_file};
 use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::port::Files;
 
@@ -27,7 +27,9 @@ pub fn read(files: &dyn Files, manifest: &mut Manifest) {
             let config = read_file(files, &normal(&manifest.root.join(&path)), &directories);
             let (shown, text) =
                 config.file.as_ref().map(|file| (file.shown.clone(), file.text.clone())).unwrap_or_default();
+            let covered = beside(&text, &config.findings);
             let file = manifest.sources.add(shown, text);
+            manifest.sources.cover(covered.into_iter().map(|range| Span::new(file, range)));
             let found = config.findings.iter().map(|finding| finding.diagnostic(file).label(span, "named here"));
             manifest.findings.extend(found);
             manifest.configs.insert(path, (file, config));

@@ -64,10 +64,7 @@ impl Loader<'_> {
         let file = self.sources.add(shown, text.as_str());
         let mut parsed = parse(file, &text);
         self.incomplete |= parsed.incomplete;
-        // A snippet of any of them may show what stands beside the mistake.
-        if let Some(first) = parsed.findings.first_mut() {
-            first.concealed.extend(covered::secrets(file, &text));
-        }
+        self.sources.cover(covered::secrets(file, &text));
         self.findings.append(&mut parsed.findings);
         self.findings.extend(check_table(&mut parsed.table, &Schema::load().root, "", Phase::Written));
         Document { file, directory, table: parsed.table }

@@ -25,6 +25,7 @@ pub use graph::{Cycle, Graph};
 pub use place::{Place, place};
 pub use project::{Layer, Origin, Project, ReleaseStore, Selection, Setting, Target};
 
+use crate::config;
 use crate::diagnostic::{Diagnostic, Diagnostics, Invalid, Severity, SourceMap, Span, codes, did_you_mean};
 use crate::manifest::{Manifest, rules};
 use crate::model::{AppName, Scope};
@@ -64,7 +65,9 @@ pub fn resolve(manifest: &Manifest, selection: &Selection) -> Result<Project, In
 fn sources(manifest: &Manifest, selection: &Selection) -> SourceMap {
     let mut sources = manifest.sources.clone();
     if let Some(file) = &selection.config.file {
-        sources.add(file.shown.clone(), file.text.clone());
+        let id = sources.add(file.shown.clone(), file.text.clone());
+        let covered = config::beside(&file.text, &selection.config.findings);
+        sources.cover(covered.into_iter().map(|range| Span::new(id, range)));
     }
     sources
 }
