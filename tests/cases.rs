@@ -73,7 +73,7 @@ fn told(diagnostics: &Diagnostics) -> String {
 }
 
 fn setting(setting: &Setting, sources: &SourceMap) -> String {
-    let from = setting.origin.describe(sources);
+    let from = setting.origins(sources);
     format!("{} = {}  # {from}\n", setting.key, setting.value)
 }
 

@@ -64,6 +64,18 @@ pub(super) struct Written {
     pub evidence: Evidence,
 }
 
+/// A write that was not taken, and the app where it was read.
+struct Unwritten {
+    write: Write,
+    live: Option<LiveApp>,
+}
+
+impl From<Write> for Unwritten {
+    fn from(write: Write) -> Self {
+        Self { write, live: None }
+    }
+}
+
 impl<'a> Writer<'a> {
     pub fn new(
         ports: &'a Ports,
@@ -99,12 +111,13 @@ impl<'a> Writer<'a> {
             }
             _ => match self.write(step, &id).await {
                 Ok(written) => written,
-                Err(write) => {
+                Err(Unwritten { write, live }) => {
                     self.tell_failed(&id, &write);
                     if matches!(write, Write::Partial { .. }) {
                         self.look_at(step, &id, &mut outcome).await;
                     }
                     outcome.write = write;
+                    outcome.live = live.or(outcome.live);
                     return outcome;
                 }
             },
@@ -129,20 +142,20 @@ impl<'a> Writer<'a> {
         }
         outcome.live = outcome.live.or(written.live);
         if step.gate != Gate::Open {
-            self.after_gate(&id, &mut outcome).await;
+            self.after_gate(&id, step.gate, &mut outcome).await;
         }
         outcome
     }
 
-    async fn after_gate(&self, id: &AppId, outcome: &mut StepOutcome) {
+    async fn after_gate(&self, id: &AppId, gate: Gate, outcome: &mut StepOutcome) {
         let app = id.name.clone();
         let reason = match &outcome.gate {
             GateResult::Passed { waited } => {
-                self.ports.events.tell(Event::Passed { app, waited: *waited });
+                self.ports.events.tell(Event::Passed { app, goal: gate.goal(), waited: *waited });
                 return;
             }
             GateResult::NotReached | GateResult::Interrupted { .. } => return,
-            GateResult::TimedOut { last } => format!("not ready in time; last seen: {last}"),
+            GateResult::TimedOut { last } => format!("not {} in time; last seen: {last}", gate.goal()),
             GateResult::Failed { last } => last.to_string(),
             GateResult::Overtaken { state } => format!("{state} meanwhile, by somebody else"),
             GateResult::Unreachable { error } => {
@@ -182,9 +195,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    async fn write(&self, step: &Step, id: &AppId) -> Result<Written, Write> {
+    async fn write(&self, step: &Step, id: &AppId) -> Result<Written, Unwritten> {
         let before = self.expected(step, id).await?;
-        match (&step.action, before) {
+        let written = match (&step.action, before) {
             (Action::Delete, before) => self.delete(id, before).await,
             (Action::Create(spec), before) => self.put(step, id, spec, before).await,
             (Action::Update(spec), Some(before)) => self.put(step, id, spec, Some(before)).await,
@@ -192,11 +205,12 @@ impl<'a> Writer<'a> {
             (Action::Deactivate, Some(before)) => self.switch(id, before, DesiredState::DESIRED_STATE_STOPPED).await,
             // `check` has refused these: the steps expect a live app.
             _ => Err(Write::Failed { error: ApplyError::Stale(Stale::Vanished) }),
-        }
+        };
+        Ok(written?)
     }
 
     /// The app right before the write, if it is what the step was planned on.
-    async fn expected(&self, step: &Step, id: &AppId) -> Result<Option<LiveApp>, Write> {
+    async fn expected(&self, step: &Step, id: &AppId) -> Result<Option<LiveApp>, Unwritten> {
         let left = match step.expects {
             Precondition::AsLeft => self.left.lock().await.get(&step.app).copied(),
             _ => None,
@@ -211,7 +225,10 @@ impl<'a> Writer<'a> {
                 // We have just written it: another answer may be an old one.
                 Err(stale) => match pauses.next().filter(|_| left.is_some()) {
                     Some(pause) => self.ports.clock.sleep(pause).await,
-                    None => return Err(Write::Failed { error: ApplyError::Stale(stale) }),
+                    None => {
+                        let write = Write::Failed { error: ApplyError::Stale(stale) };
+                        return Err(Unwritten { write, live: before });
+                    }
                 },
             }
         }

@@ -159,13 +159,16 @@ pub struct FileChange {
     pub old_size: Option<u64>,
     /// In bytes. `None` where it is not there any more.
     pub new_size: Option<u64>,
+    /// Whether it can be executed now, where that is another than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileChangeKind {
     Added,
-    /// Of content; the mode may have changed too.
+    /// Of content; the executable bit may have changed too.
     Changed,
     Removed,
     /// Of the executable bit alone.
@@ -191,7 +194,14 @@ pub fn compare(old: &[BundleFile], new: &[BundleFile]) -> Vec<FileChange> {
             _ => return None,
         };
         let size = |file: Option<&BundleFile>| file.map(|file| file.size);
-        Some(FileChange { path: path.to_owned(), kind, old_size: size(old), new_size: size(new) })
+        let executable = old.zip(new).filter(|(old, new)| old.executable != new.executable);
+        Some(FileChange {
+            path: path.to_owned(),
+            kind,
+            old_size: size(old),
+            new_size: size(new),
+            executable: executable.map(|(_, new)| new.executable),
+        })
     };
     paths.into_iter().filter_map(change).collect()
 }
@@ -234,15 +244,15 @@ mod tests {
         let old = [file("a", false, "1"), file("b", false, "2"), file("c", false, "3"), file("d", false, "4")];
         let new = [file("a", false, "1"), file("b", true, "2"), file("c", true, "33"), file("e", false, "5")];
         let changes: Vec<_> =
-            compare(&old, &new).into_iter().map(|c| (c.path, c.kind, c.old_size, c.new_size)).collect();
+            compare(&old, &new).into_iter().map(|c| (c.path, c.kind, c.old_size, c.new_size, c.executable)).collect();
         use FileChangeKind as K;
         assert_eq!(
             changes,
             [
-                ("b".to_owned(), K::Mode, Some(1), Some(1)),
-                ("c".to_owned(), K::Changed, Some(1), Some(2)),
-                ("d".to_owned(), K::Removed, Some(1), None),
-                ("e".to_owned(), K::Added, None, Some(1)),
+                ("b".to_owned(), K::Mode, Some(1), Some(1), Some(true)),
+                ("c".to_owned(), K::Changed, Some(1), Some(2), Some(true)),
+                ("d".to_owned(), K::Removed, Some(1), None, None),
+                ("e".to_owned(), K::Added, None, Some(1), None),
             ]
         );
     }

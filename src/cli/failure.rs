@@ -150,25 +150,8 @@ impl Failure {
 /// A text behind its label, broken between words where the terminal ends; `plain` is the label without colours.
 fn line(label: &dyn Display, plain: &str, text: &str) -> String {
     let room = width().saturating_sub(plain.len());
-    let lines: Vec<String> = text.lines().flat_map(|paragraph| wrap(paragraph, room)).collect();
+    let lines: Vec<String> = text.lines().flat_map(|paragraph| report::wrap(paragraph, room, 0)).collect();
     format!("{label} {}\n", lines.join(&format!("\n{:indent$}", "", indent = plain.len())))
-}
-
-/// Lines of at most so many columns, but for words that are longer.
-fn wrap(paragraph: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in paragraph.split(' ') {
-        let line = lines.last_mut().expect("there is always one");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= columns {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }
 
 /// An error and its sources, outermost first. A source whose text the one before already ends with is not repeated.

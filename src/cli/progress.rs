@@ -15,8 +15,6 @@ use crate::port::{Event, Events};
 /// Listens to apply and tells stderr.
 pub struct Progress {
     terminal: Terminal,
-    /// What is being done to each app.
-    actions: Mutex<BTreeMap<AppName, &'static str>>,
     /// `None`: plain lines.
     live: Option<Live>,
 }
@@ -39,7 +37,7 @@ impl Progress {
             style: style(&terminal),
             board: Mutex::new(Board { name_width: 0, running: BTreeMap::new() }),
         });
-        Self { terminal, actions: Mutex::default(), live }
+        Self { terminal, live }
     }
 
     /// Keeps as many columns for names as the longest of these needs.
@@ -49,22 +47,13 @@ impl Progress {
         }
     }
 
-    /// What the gate of an app waited for.
-    fn goal(&self, app: &AppName) -> &'static str {
-        match lock(&self.actions).get(app) {
-            Some(&"delete") => "gone",
-            Some(&"deactivate") => "stopped",
-            _ => "ready",
-        }
-    }
-
-    fn plain(&self, event: &Event) -> String {
+    fn plain(event: &Event) -> String {
         match event {
             Event::Started { app, action } => format!("{app}: {}", doing(action)),
             Event::Written { app, action, revision: 0 } => format!("{app}: {}", done(action)),
             Event::Written { app, action, revision } => format!("{app}: {} (revision {revision})", done(action)),
             Event::Waiting { app, status } => format!("{app}: {status}"),
-            Event::Passed { app, waited } => format!("{app}: {} after {}", self.goal(app), seconds(*waited)),
+            Event::Passed { app, goal, waited } => format!("{app}: {goal} after {}", seconds(*waited)),
             Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
             Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
             Event::Interrupted => INTERRUPTED.to_owned(),
@@ -83,18 +72,15 @@ impl Progress {
 
 impl Events for Progress {
     fn tell(&self, event: Event) {
-        if let Event::Started { app, action } = &event {
-            lock(&self.actions).insert(app.clone(), action);
-        }
         let Some(live) = &self.live else {
-            return self.terminal.note(&format!("{}\n", self.plain(&event)));
+            return self.terminal.note(&format!("{}\n", Self::plain(&event)));
         };
         match event {
             Event::Started { app, action } => live.show(app, format!("{}…", doing(action))),
             Event::Written { app, action, .. } => live.show(app, done(action).to_owned()),
             Event::Waiting { app, status } => live.show(app, status),
-            Event::Passed { app, waited } => {
-                live.end(&app, &"✓".green().to_string(), &format!("{} after {}", self.goal(&app), seconds(waited)));
+            Event::Passed { app, goal, waited } => {
+                live.end(&app, &"✓".green().to_string(), &format!("{goal} after {}", seconds(waited)));
             }
             Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
             Event::Skipped { app, reason } => {

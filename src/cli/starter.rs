@@ -21,6 +21,8 @@ pub struct Starter {
     /// What the guess rests on, in words.
     pub because: String,
     pub text: String,
+    /// Nothing can be deployed to its target before an image is named.
+    pub lacks_image: bool,
 }
 
 /// Names of files that are likely to be the program, likeliest first.
@@ -53,11 +55,11 @@ pub fn write(found: &Found, goal: Goal<'_>) -> Starter {
             "which serves the files of this directory: put your own program into `args`".to_owned(),
         ),
     };
-    let image = match docker {
-        Some(_) => {
-            "# image = \"registry.example.com/team/name:tag\"   # built from the Dockerfile; needed on a cluster\n"
-        }
-        None => "# image = \"registry.example.com/team/name:tag\"   # needed on a cluster, not on this machine\n",
+    let image = match (docker, goal.is_configured) {
+        (Some(_), false) => "built from the Dockerfile; needed on a cluster",
+        (None, false) => "needed on a cluster, not on this machine",
+        (Some(_), true) => "set this first: the image that is built from the Dockerfile",
+        (None, true) => "set this first: the image that it runs in, with what it imports",
     };
     let args = args.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
     let text = format!(
@@ -73,7 +75,8 @@ domain = {domain}
 args = [{args}]   # PORT tells the process where to listen
 port = {port}
 source = {{ root = \".\" }}   # the files that are packed; .gitignore is heeded
-{image}activation = \"auto\"   # run it when it is applied, and wait until it is ready
+# image = \"registry.example.com/team/name:tag\"   # {image}
+activation = \"auto\"   # run it when it is applied, and wait until it is ready
 ",
         app = quoted(&app),
         project = quoted(goal.project.unwrap_or("flytesnacks")),
@@ -85,7 +88,7 @@ source = {{ root = \".\" }}   # the files that are packed; .gitignore is heeded
         },
         name = app,
     );
-    Starter { app, because, text }
+    Starter { app, because, text, lacks_image: goal.is_configured }
 }
 
 /// A directory's name as an app name.

@@ -26,6 +26,17 @@ pub enum Outcome {
     NotAsked,
 }
 
+/// Who said which file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namer {
+    Flag,
+    Variable(&'static str),
+    /// A target of a manifest.
+    Manifest,
+    /// Nobody: it lies where it is looked for.
+    Place,
+}
+
 /// Finds the file, and notes where it looked. A file that somebody named is taken even if it is not there.
 pub fn find(
     files: &dyn Files,
@@ -33,33 +44,33 @@ pub fn find(
     directories: &Directories,
     asked_for: Option<&Path>,
     config: &mut Config,
-) -> Option<PathBuf> {
+) -> Option<(PathBuf, Namer)> {
     let working = &directories.working;
     let named =
         |variable: &str| environment.get(variable).filter(|path| !path.is_empty()).map(|path| working.join(path));
     let at_home = |path: &str| directories.home.as_ref().map(|home| home.join(path));
     let git = git_top_level(files, working).map(|top| top.join(".flyte/config.yaml"));
-    // Whether somebody names it: then it counts even if nothing is there.
-    let places: [(&'static str, Option<PathBuf>, bool); 8] = [
-        ("--config", asked_for.map(Path::to_owned), true),
-        ("./config.yaml", Some(working.join("config.yaml")), false),
-        ("./.flyte/config.yaml", Some(working.join(".flyte/config.yaml")), false),
-        ("the git work tree", git, false),
-        ("UCTL_CONFIG", named("UCTL_CONFIG"), true),
-        ("FLYTECTL_CONFIG", named("FLYTECTL_CONFIG"), true),
-        ("~/.union/config.yaml", at_home(".union/config.yaml"), false),
-        ("~/.flyte/config.yaml", at_home(".flyte/config.yaml"), false),
+    let by_variable = |name: &'static str| (name, named(name), Namer::Variable(name));
+    let places: [(&'static str, Option<PathBuf>, Namer); 8] = [
+        ("--config", asked_for.map(Path::to_owned), Namer::Flag),
+        ("./config.yaml", Some(working.join("config.yaml")), Namer::Place),
+        ("./.flyte/config.yaml", Some(working.join(".flyte/config.yaml")), Namer::Place),
+        ("the git work tree", git, Namer::Place),
+        by_variable("UCTL_CONFIG"),
+        by_variable("FLYTECTL_CONFIG"),
+        ("~/.union/config.yaml", at_home(".union/config.yaml"), Namer::Place),
+        ("~/.flyte/config.yaml", at_home(".flyte/config.yaml"), Namer::Place),
     ];
     let mut found = None;
-    for (at, (place, path, is_named)) in places.into_iter().enumerate() {
+    for (at, (place, path, namer)) in places.into_iter().enumerate() {
         let outcome = match &path {
             _ if found.is_some() => Outcome::NotAsked,
             None => Outcome::Absent,
-            Some(path) if !is_named && files.kind(path) != Some(FileKind::File) => Outcome::Absent,
+            Some(path) if namer == Namer::Place && files.kind(path) != Some(FileKind::File) => Outcome::Absent,
             // The one name in the list that other tools use as well.
             Some(path) if at == 1 && !is_flyte(files, path) => Outcome::NotFlyte,
             Some(path) => {
-                found = Some(path.clone());
+                found = Some((path.clone(), namer));
                 Outcome::Used
             }
         };

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use super::find::Namer;
 use super::yaml::NotYaml;
 use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span, codes};
 
@@ -92,7 +93,7 @@ pub fn beside(text: &str, findings: &[Finding]) -> Vec<Range<usize>> {
     covered
 }
 
-pub fn unreadable(shown: &Path, error: &io::Error) -> Finding {
+pub fn unreadable(shown: &Path, namer: Namer, error: &io::Error) -> Finding {
     let what = match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
         io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
@@ -101,7 +102,12 @@ pub fn unreadable(shown: &Path, error: &io::Error) -> Finding {
     Finding::error(
         codes::UNREADABLE_CONFIG,
         format!("cannot read the configuration {}: {what}", shown.display()),
-        "`flyte config show` tells who named it; correct the path, or unset the variable",
+        match namer {
+            Namer::Flag => "correct the path behind --config".to_owned(),
+            Namer::Variable(name) => format!("correct the path in {name}, or unset it"),
+            Namer::Manifest => "correct the path, which begins at the manifest's directory".to_owned(),
+            Namer::Place => "make it a text that you may read, or remove it".to_owned(),
+        },
     )
 }
 

@@ -18,9 +18,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use find::Namer;
 pub use find::{Outcome, Searched};
 pub use finding::{Finding, beside};
 pub use parts::{Part, Parts, Sourced};
+pub use values::auth_type;
 
 use crate::port::Files;
 
@@ -83,7 +85,7 @@ pub fn read(
 ) -> Config {
     let mut config = Config { is_asked_for: asked_for.is_some(), ..Config::default() };
     let path = find::find(files, environment, directories, asked_for, &mut config);
-    let tree = path.and_then(|path| load(files, &path, directories, &mut config));
+    let tree = path.and_then(|(path, namer)| load(files, &path, namer, directories, &mut config));
     values::read(tree.as_ref(), Some(environment), directories, &mut config);
     config
 }
@@ -91,18 +93,24 @@ pub fn read(
 /// What one file says, without regard to variables. `path` is absolute.
 pub fn read_file(files: &dyn Files, path: &Path, directories: &Directories) -> Config {
     let mut config = Config { is_asked_for: true, ..Config::default() };
-    let tree = load(files, path, directories, &mut config);
+    let tree = load(files, path, Namer::Manifest, directories, &mut config);
     values::read(tree.as_ref(), None, directories, &mut config);
     config
 }
 
 /// Reads a file; what is wrong with it goes into the findings.
-fn load(files: &dyn Files, path: &Path, directories: &Directories, config: &mut Config) -> Option<yaml::Node> {
+fn load(
+    files: &dyn Files,
+    path: &Path,
+    namer: Namer,
+    directories: &Directories,
+    config: &mut Config,
+) -> Option<yaml::Node> {
     let shown = path.strip_prefix(&directories.working).unwrap_or(path).to_owned();
     let text = match files.read_text(path) {
         Ok(text) => text,
         Err(error) => {
-            config.findings.push(finding::unreadable(&shown, &error));
+            config.findings.push(finding::unreadable(&shown, namer, &error));
             config.file = Some(File { path: path.to_owned(), shown, text: "".into() });
             return None;
         }
@@ -119,6 +127,11 @@ fn load(files: &dyn Files, path: &Path, directories: &Directories, config: &mut 
             None
         }
     }
+}
+
+/// Whether a variable is one that names the way to log in.
+pub fn names_auth_type(variable: &str) -> bool {
+    keys::variables("admin.authType").iter().any(|name| name == variable)
 }
 
 impl Config {

@@ -19,6 +19,11 @@ const AUTH_TYPES: [(&str, AuthKind); 5] = [
     ("Passthrough", AuthKind::Passthrough),
 ];
 
+/// The SDK's name of a way to log in; the manifest's where it has none.
+pub fn auth_type(kind: AuthKind) -> &'static str {
+    AUTH_TYPES.iter().find(|(_, known)| *known == kind).map_or(kind.word(), |(name, _)| name)
+}
+
 /// Reads every key. No `environment`: variables do not count.
 pub fn read(
     tree: Option<&Node>,

@@ -196,8 +196,13 @@ mod tests {
     use crate::bundle::FileChangeKind;
 
     fn changed(old: &[u8], new: &[u8], budget: &mut Budget) -> ChangedFile {
-        let file =
-            FileChange { path: "a.py".into(), kind: FileChangeKind::Changed, old_size: Some(0), new_size: Some(0) };
+        let file = FileChange {
+            path: "a.py".into(),
+            kind: FileChangeKind::Changed,
+            old_size: Some(0),
+            new_size: Some(0),
+            executable: None,
+        };
         compare_contents(file, Some(old), Some(new), "shop", budget)
     }
 

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::attribution::ChangedBy;
 use super::hide::{conceal, hide_all, holds};
+use super::written::as_written;
 use crate::canonical::rules;
 use crate::diagnostic::Span;
+use crate::model::Mask;
 use crate::model::parameter::Pin;
-use crate::model::{Mask, SECRET_MOUNT};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -52,11 +53,8 @@ pub struct Difference {
 pub(super) const CODE: &str = "spec.code_bundle";
 pub(super) const PARAMETERS: &str = "spec.parameters";
 const INPUTS: &str = "spec.inputs";
-const SECRETS: &str = "spec.security_context.secrets[";
+const CONTAINER: &str = "spec.container.";
 const COMMAND: &str = "spec.container.command";
-const ARGS: &str = "spec.container.args";
-/// The wire says who may come in without logging in, the manifest whether everybody has to log in.
-const ANONYMOUS: &str = "spec.security_context.allow_anonymous";
 
 impl FieldChange {
     /// Whether it is the code that changed; told file by file rather than as a field.
@@ -157,7 +155,7 @@ pub fn describe(
                 false => conceal(&path, as_written(&path, value), context.mask),
             };
             let pin = parameter.and_then(|name| context.pins.get(&name)).filter(|_| new.is_some()).cloned();
-            let span = nearest(context.spans, &key);
+            let span = written_at(context.spans, &key, &path, new.is_some());
             let [old, new, released] = [old, new, released].map(|value| value.map(show));
             FieldChange { key, path, old, new, changed_by, released, pin, span }
         })
@@ -195,52 +193,30 @@ fn in_pod(path: &str) -> Option<String> {
 }
 
 /// The name in `list[name]`.
-fn entry(list: &str, path: &str) -> Option<String> {
+pub(super) fn entry(list: &str, path: &str) -> Option<String> {
     path.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
 }
 
 /// Whether a parameter is what an endpoint in `env` becomes.
-fn is_variable(name: &str, parameter: &Value) -> bool {
+pub(super) fn is_variable(name: &str, parameter: &Value) -> bool {
     parameter["type"] == "app_endpoint" && parameter["env_var"] == name
 }
 
-/// A value as the manifest writes it, where the wire writes it otherwise.
-fn as_written(path: &str, value: Value) -> Value {
-    if let (Some(app), Some(name)) = (value.pointer("/value/app_name"), entry(PARAMETERS, path)) {
-        let mut written = json!({ "endpoint": app });
-        if !is_variable(&name, &value) && value.get("env_var").is_some() {
-            written["env"] = value["env_var"].clone();
-        }
-        return written;
+/// The span of what sets a key. What a container has and the manifest does not say, the pod template does.
+fn written_at(spans: &BTreeMap<String, Span>, key: &str, path: &str, is_set: bool) -> Option<Span> {
+    let is_said = || {
+        let around = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(outer, _)| outer));
+        let said = around.into_iter().find(|key| spans.contains_key(*key));
+        // A table that is said key by key says nothing of others.
+        said.is_some_and(|said| {
+            let below = format!("{said}.");
+            said == key || !spans.range(below.clone()..).next().is_some_and(|(inner, _)| inner.starts_with(&below))
+        })
+    };
+    match spans.get("pod_template") {
+        Some(template) if is_set && path.starts_with(CONTAINER) && !is_said() => Some(*template),
+        _ => nearest(spans, key),
     }
-    if let (Some(_), Value::Object(parameter)) = (entry(PARAMETERS, path), &value) {
-        return Value::Object(parameter.iter().map(|(member, value)| (key_of(member), value.clone())).collect());
-    }
-    match (path, value) {
-        ("spec.container.ports", Value::Array(ports)) if ports.len() == 1 => match &ports[0] {
-            Value::Object(port) if port.len() == 1 => port.get("container_port").cloned().unwrap_or(Value::Null),
-            Value::Object(port) => json!({ "number": port.get("container_port"), "name": port.get("name") }),
-            other => other.clone(),
-        },
-        (ANONYMOUS, Value::Bool(allowed)) => (!allowed).into(),
-        (ARGS, Value::Array(words)) => words.into_iter().map(unquoted).collect(),
-        (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
-            if secret.shift_remove("mount_requirement").is_some_and(|mount| mount == "FILE") {
-                secret.insert("mount".to_owned(), SECRET_MOUNT.into());
-            }
-            Value::Object(secret)
-        }
-        (_, value) => value,
-    }
-}
-
-/// A word without the quotes that keep it one word on its way through `fserve`.
-fn unquoted(word: Value) -> Value {
-    let plain = word.as_str().and_then(|quoted| {
-        let [plain] = <[String; 1]>::try_from(shlex::split(quoted)?).ok()?;
-        (shlex::try_quote(&plain).ok()? == quoted).then_some(plain)
-    });
-    plain.map_or(word, Value::from)
 }
 
 /// The span of a key, or of the closest table around it.
@@ -254,18 +230,10 @@ fn nearest(spans: &BTreeMap<String, Span>, key: &str) -> Option<Span> {
     }
 }
 
-/// What the manifest calls a member of a parameter.
-fn key_of(member: &str) -> String {
-    match member {
-        "env_var" => "env",
-        "dest" => "mount",
-        other => other,
-    }
-    .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn check(old: Value, new: Value, expected: &[&str]) {
@@ -290,18 +258,5 @@ mod tests {
         );
         check(json!({}), json!({"container": {"env": {"A": "1"}}}), &["spec.container.env[A]: - -> \"1\""]);
         check(json!({"l": [1]}), json!({"l": [1, 2]}), &["spec.l: [1] -> [1,2]"]);
-    }
-
-    #[test]
-    fn arguments_are_told_as_the_manifest_has_them() {
-        let check = |wire: Value, told: Value| assert_eq!(as_written(ARGS, json!([wire])), json!([told]));
-        check("$PORT".into(), "$PORT".into());
-        check("'echo bye; exit 3'".into(), "echo bye; exit 3".into());
-        check("\"it's\"".into(), "it's".into());
-        check("''".into(), "".into());
-        // Not what we would have sent: shown to the letter.
-        check("'a'".into(), "'a'".into());
-        check("a b".into(), "a b".into());
-        check("'open".into(), "'open".into());
     }
 }

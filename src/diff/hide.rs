@@ -71,7 +71,7 @@ fn each_secret(path: &str, value: &mut Value, mask: &Mask, visit: &mut dyn FnMut
             let holder = holder.map(|name| format!("{path}[{name}]"));
             for (key, item) in members.iter_mut() {
                 let at = match &holder {
-                    Some(holder) if key == "value" => holder.clone(),
+                    Some(holder) if matches!(key.as_str(), "value" | "file" | "directory") => holder.clone(),
                     _ => format!("{path}[{key}]"),
                 };
                 each_secret(&at, item, mask, visit);
@@ -147,6 +147,7 @@ mod tests {
             ("spec.parameters[api_token]", json!({ "value": "hunter2" })),
             ("spec.parameters[token-of-api]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
             ("spec.parameters[a]", json!({ "value": "hunter2", "env": "API_TOKEN" })),
+            ("spec.parameters[a]", json!({ "file": "hunter2", "env": "API_TOKEN" })),
             ("spec.inputs[api_token]", json!({ "string_value": "hunter2" })),
         ] {
             assert!(!conceal(path, value, &Mask::new("shop")).to_string().contains("hunter2"), "{path}");

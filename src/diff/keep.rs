@@ -107,6 +107,11 @@ fn leave(
         let is_meant = |key: &str| key == *field || key.starts_with(&below);
         let meant: Vec<String> =
             places.iter().filter(|(_, key)| is_meant(key)).map(|(pointer, _)| pointer.clone()).collect();
+        // What stands in the message as a whole is told by its members, and left as a whole.
+        let is_around = |key: &String| field.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        if meant.is_empty() && places.values().any(is_around) {
+            return Err(KeepError::Inseparable { app: app.clone(), field: (*field).to_owned() });
+        }
         if meant.is_empty() && !is_key(field) {
             return Err(no_such_field(app, field, &differences, places.values()));
         }

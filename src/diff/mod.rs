@@ -11,6 +11,7 @@ mod keep;
 mod take;
 mod unknown;
 mod uses;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::value::{Node, Table, Value};
@@ -36,7 +37,8 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
                 if fault.message.starts_with("invalid unquoted key") {
                     forget(&mut table, fault.at.start);
                 }
-                let value = value_at(tree.get_ref(), &fault.at);
+                let value =
+                    value_at(tree.get_ref(), &fault.at).map(|value| innermost(tree.get_ref(), value, &fault.at));
                 // One value can break in several places; the first tells.
                 let known = value.as_ref().is_some_and(|value| mark(&mut table, value));
                 if !known {
@@ -201,6 +203,35 @@ fn value_at(table: &DeTable<'_>, at: &Range<usize>) -> Option<Range<usize>> {
         }
     }
     None
+}
+
+/// The value around `at` inside of the value at `outer`: that of one key of a table or one element of a list, where the
+/// parser kept it apart.
+fn innermost(table: &DeTable<'_>, outer: Range<usize>, at: &Range<usize>) -> Range<usize> {
+    fn within(value: &Spanned<DeValue<'_>>, at: &Range<usize>, found: &mut Range<usize>) {
+        let span = value.span();
+        if !(span.start <= at.start && at.end <= span.end && span.len() <= found.len()) {
+            return;
+        }
+        *found = span;
+        match value.get_ref() {
+            DeValue::Table(inner) => inner.values().for_each(|value| within(value, at, found)),
+            DeValue::Array(items) => items.iter().for_each(|item| within(item, at, found)),
+            _ => {}
+        }
+    }
+    fn tables(table: &DeTable<'_>, outer: &Range<usize>, at: &Range<usize>, found: &mut Range<usize>) {
+        for value in table.values() {
+            match value.get_ref() {
+                _ if value.span() == *outer => within(value, at, found),
+                DeValue::Table(inner) => tables(inner, outer, at, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = outer.clone();
+    tables(table, &outer, at, &mut found);
+    found
 }
 
 /// Where the next statement begins that a value without end has swallowed.

@@ -84,7 +84,9 @@ pub fn value_fault(
     let whole = value.unwrap_or_else(|| at.clone());
     let shown = text.get(at.clone()).unwrap_or("").trim();
     let line_end = text[at.start..].find('\n').map_or(text.len(), |newline| at.start + newline);
-    if message.starts_with("string values must be quoted") {
+    // What begins like `inf` or `nan` is taken for a number first.
+    let is_word = message.starts_with("invalid float") && shown.starts_with(|c: char| c.is_ascii_alphabetic());
+    if is_word || message.starts_with("string values must be quoted") {
         if shown.is_empty() {
             let equals = text[..at.start].rfind('=').unwrap_or(at.start);
             return finding(

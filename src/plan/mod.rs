@@ -192,8 +192,9 @@ pub enum Note {
     LastApplied { version: String, at: jiff::Timestamp, by: String },
     /// What these refer to is looked up when nothing is offline.
     NotLookedUp { parameters: Vec<String> },
-    /// The label is in use for other content.
-    LabelInUse { label: String, live: String, planned: String },
+    /// The label is in use for other content. `on_record`: of a release before; the fields are compared with that, and
+    /// not with what runs.
+    LabelInUse { label: String, live: String, planned: String, on_record: bool },
     /// Written after this app, which will not be running then.
     DependsOnStopped { app: AppName },
     /// Started by this plan, and this one is not there.

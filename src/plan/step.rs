@@ -83,3 +83,15 @@ pub enum Gate {
     Stopped { within: Duration },
     Gone { within: Duration },
 }
+
+impl Gate {
+    /// What the app is to become.
+    pub fn goal(self) -> &'static str {
+        match self {
+            Self::Open => "written",
+            Self::Ready { .. } => "ready",
+            Self::Stopped { .. } => "stopped",
+            Self::Gone { .. } => "gone",
+        }
+    }
+}

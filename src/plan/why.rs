@@ -15,6 +15,7 @@ pub(super) fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
             label: label.clone(),
             live: taken.version.digest.short(),
             planned: change.desired.version.digest.short(),
+            on_record: true,
         });
     }
     let marks = change.live.as_ref().and_then(LiveApp::marks)?;
@@ -25,6 +26,7 @@ pub(super) fn refusal(change: &AppChange, policy: Policy) -> Option<Note> {
         label: label.clone(),
         live: marks.digest.short(),
         planned: change.desired.version.digest.short(),
+        on_record: false,
     })
 }
 

@@ -26,9 +26,10 @@ pub enum Event {
         app: AppName,
         status: String,
     },
-    /// The gate passed.
+    /// The gate passed: the app is "ready", "stopped" or "gone".
     Passed {
         app: AppName,
+        goal: &'static str,
         #[serde(rename = "waited_ms", serialize_with = "milliseconds")]
         waited: Duration,
     },

@@ -17,7 +17,7 @@ pub fn lines(app: &AppPlan, shown_at: Option<&AppName>, paint: Paint) -> Vec<Str
         let size = bundle.files.iter().map(|file| file.size).sum();
         return vec![format!("code  {}, {}", count(bundle.files.len(), "file"), bytes(size))];
     };
-    let mut lines = vec![format!("code  {}", headline(change))];
+    let mut lines = vec![format!("code  {}", headline(app, change))];
     let is_patched = |file: &&ChangedFile| file.patch.is_some();
     // Whoever asked for the lines sees all of them.
     let named = if change.files.iter().any(|file| is_patched(&file)) { change.files.len() } else { FILES_SHOWN };
@@ -37,12 +37,14 @@ pub fn lines(app: &AppPlan, shown_at: Option<&AppName>, paint: Paint) -> Vec<Str
 }
 
 /// `2 files changed: 3 lines added, 1 removed`
-pub fn headline(change: &CodeChange) -> String {
+pub fn headline(app: &AppPlan, change: &CodeChange) -> String {
     let files = format!("{} changed", count(change.files.len(), "file"));
     let (added, removed) = change.counted();
     match (added + removed > 0, change.has_unknown()) {
         (true, false) => format!("{files}: {} added, {removed} removed", count(added, "line")),
         (false, false) => files,
+        // What a release brings back is nowhere to be fetched from, and `plan` would compare with what is declared.
+        (_, true) if app.restores.is_some() => files,
         (_, true) => format!("{files}; `flyte plan --diff` fetches the old code and counts the lines"),
     }
 }
@@ -52,12 +54,17 @@ pub fn file_text(changed: &ChangedFile, paint: Paint) -> String {
     let file = &changed.file;
     let size = |size: Option<u64>| size.map_or(String::new(), bytes);
     let lines = known(changed.content);
+    let mode = match file.executable {
+        None => "",
+        Some(true) => "  executable bit set",
+        Some(false) => "  executable bit cleared",
+    };
     match file.kind {
         FileChangeKind::Added => paint.good(format!("+ {}  {}{lines}", file.path, size(file.new_size))),
         FileChangeKind::Removed => paint.bad(format!("- {}{lines}", file.path)),
-        FileChangeKind::Mode => paint.change(format!("~ {}  executable bit", file.path)),
+        FileChangeKind::Mode => paint.change(format!("~ {}{mode}", file.path)),
         FileChangeKind::Changed => {
-            paint.change(format!("~ {}  {} → {}{lines}", file.path, size(file.old_size), size(file.new_size)))
+            paint.change(format!("~ {}  {} → {}{lines}{mode}", file.path, size(file.old_size), size(file.new_size)))
         }
     }
 }

@@ -87,6 +87,7 @@ fn code_json(code: &CodeChange) -> Value {
             "kind": changed.file.kind,
             "old_size": changed.file.old_size,
             "new_size": changed.file.new_size,
+            "executable": changed.file.executable,
             "content": content,
             "lines_added": added,
             "lines_removed": removed,

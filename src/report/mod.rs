@@ -1,6 +1,7 @@
 //! Plan and outcome as text, as JSON, and as GitHub shows them.
 
 mod code;
+mod field;
 pub mod github;
 mod json;
 mod outcome;
@@ -16,4 +17,4 @@ pub use paint::Paint;
 pub use plan::plan_text;
 pub use server::{server_json, server_text};
 pub use table::Table;
-pub use words::{bytes, count, duration, note, reason};
+pub use words::{bytes, count, duration, note, reason, wrap};

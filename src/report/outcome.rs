@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::paint::Paint;
+use super::plan::WIDTH;
 use super::table::Table;
-use super::words::{count, duration};
+use super::words::{count, duration, unbroken, wrap};
 use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
+use crate::canonical::{canonical, version_of};
 use crate::model::{AppName, LiveApp, Revision, State};
 use crate::plan::{AppPlan, ApprovedPlan, Plan, Verb};
 use crate::port::LogLine;
@@ -151,8 +153,11 @@ fn result(app: &AppPlan, outcome: &Outcome) -> AppResult {
     }
     let missing = &not_recorded(&steps);
     let missing = missing.as_ref();
-    let before = app.live.as_ref();
-    let gone = status == Status::Deleted;
+    let others = decisive.is_some_and(is_of_others);
+    let gone = status == Status::Deleted || decisive.is_some_and(was_deleted);
+    let live = live.filter(|_| !gone);
+    // What was planned on is there no more.
+    let before = app.live.as_ref().filter(|_| !others);
     AppResult {
         name: app.name.clone(),
         status,
@@ -160,8 +165,9 @@ fn result(app: &AppPlan, outcome: &Outcome) -> AppResult {
         not_recorded: missing.map(|(_, why)| why.clone()),
         lost: missing.map_or(Lost::Release, |(step, _)| lost(step, app)),
         version: live
-            .and_then(LiveApp::marks)
-            .map(|marks| marks.version)
+            .and_then(|live| Some((live, live.marks()?)))
+            .filter(|(live, marks)| !others || marks.digest == version_of(&canonical(&live.0), &marks.kept))
+            .map(|(_, marks)| marks.version)
             .or_else(|| before.filter(|_| !gone).and_then(|live| live.version.clone())),
         revision: live.map(LiveApp::revision).or(before.map(|live| live.revision)).unwrap_or_default(),
         state: live.map(LiveApp::state).or(before.map(|live| live.state)).filter(|_| !gone && is_known),
@@ -171,6 +177,19 @@ fn result(app: &AppPlan, outcome: &Outcome) -> AppResult {
             .or(before.and_then(|live| live.url.clone()))
             .filter(|_| !gone),
         logs: decisive.map(|step| step.logs.clone()).unwrap_or_default(),
+    }
+}
+
+/// Whether somebody else wrote the app since the plan was made, or since our write.
+fn is_of_others(step: &StepOutcome) -> bool {
+    matches!(step.write, Write::Failed { error: ApplyError::Stale(_) } | Write::Partial { error: ApplyError::Stale(_) })
+        || matches!(step.gate, GateResult::Overtaken { .. })
+}
+
+fn was_deleted(step: &StepOutcome) -> bool {
+    match &step.write {
+        Write::Failed { error } | Write::Partial { error } => matches!(error, ApplyError::Stale(Stale::Vanished)),
+        _ => matches!(&step.gate, GateResult::Overtaken { state } if state == "deleted"),
     }
 }
 
@@ -243,7 +262,9 @@ fn gate(step: &StepOutcome) -> (Status, Option<String>) {
         GateResult::NotReached | GateResult::Passed { .. } => (done, None),
         GateResult::TimedOut { last } => (Status::NotReady, Some(format!("gave up waiting; last seen: {last}"))),
         GateResult::Failed { last } => (Status::NotReady, Some(last.to_string())),
-        GateResult::Overtaken { state } => (Status::NotReady, Some(format!("{state} meanwhile, by somebody else"))),
+        GateResult::Overtaken { state } => {
+            (Status::NotReady, Some(format!("{state} meanwhile, by somebody else; plan again")))
+        }
         GateResult::Unreachable { error } => {
             (Status::NotReady, Some(format!("the control plane no longer answers ({error}); apply again")))
         }
@@ -267,10 +288,12 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
     let mut text = table.render();
     for app in report.apps.iter().filter(|app| !app.status.is_success()) {
         let Some(reason) = &app.reason else { continue };
+        let used = app.status.as_str().len() + app.name.as_str().len() + " : ".len();
         text.push_str(&format!(
-            "\n{} {} {reason}\n",
+            "\n{} {} {}\n",
             paint.bad(app.status.as_str()),
-            paint.bold(format!("{}:", app.name))
+            paint.bold(format!("{}:", app.name)),
+            set_in(reason, used)
         ));
         for line in &app.logs {
             text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));
@@ -302,11 +325,11 @@ fn warnings(report: &Report, paint: Paint) -> String {
                 (format!("the deletion of {names} is"), format!("by the records {it} {is} still deployed"))
             }
         };
-        let warning = paint.change("warning:");
-        text.push_str(&format!("\n{warning} {what} not on record: {reason}; {then}\n"));
+        let told = format!("{what} not on record: {reason}; {then}");
+        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(&told, "warning: ".len())));
     }
     for warning in &report.no_way_back {
-        text.push_str(&format!("\n{} {warning}\n", paint.change("warning:")));
+        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(warning, "warning: ".len())));
     }
     text
 }
@@ -328,14 +351,21 @@ fn counts(report: &Report, paint: Paint) -> String {
     let longest = waited
         .max()
         .filter(|longest| *longest >= Duration::from_millis(100))
-        .map_or(String::new(), |longest| format!(" The longest wait was {}.", duration(longest)));
+        .map_or(String::new(), |longest| format!(" The longest wait was {}.", unbroken(&duration(longest))));
     let told = format!("{}.{longest}", sentence(report));
-    if report.outcome.is_success() {
-        format!("{} {told}", paint.good("Applied:"))
+    let (head, painted) = if report.outcome.is_success() {
+        ("Applied:".to_owned(), paint.good("Applied:"))
     } else {
-        format!(
-            "{} {told}",
-            paint.bad(format!("Not everything was applied ({}):", count(report.outcome.written(), "write")))
-        )
-    }
+        let head = format!("Not everything was applied ({}):", count(report.outcome.written(), "write"));
+        let painted = paint.bad(&head);
+        (head, painted)
+    };
+    format!("{painted} {}", set_in(&told, head.len() + 1))
+}
+
+/// A text behind so many columns; what does not fit there goes below, set in by two.
+fn set_in(text: &str, used: usize) -> String {
+    let used = |at: usize| if at == 0 { used.saturating_sub(2) } else { 0 };
+    let lines = text.lines().enumerate().flat_map(|(at, line)| wrap(line, WIDTH - 2, used(at)));
+    lines.collect::<Vec<_>>().join("\n  ")
 }

@@ -1,13 +1,17 @@
 //! A plan as people read it: apps in dependency order, their reasons, their fields, their files.
 
-use serde_json::Value;
-
 use super::code;
+use super::field::{field_text, kept_text, shown_fields};
 use super::paint::Paint;
-use super::words::{count, note, reason};
-use crate::diff::{ChangedBy, FieldChange};
+use super::words::{count, note, reason, unbroken, wrap};
+use crate::diff::ChangedBy;
 use crate::model::AppName;
 use crate::plan::{AppPlan, ComparedWith, Counts, Note, Plan, Reason, Verb};
+
+/// Columns of a line, but for values, which are told whole.
+pub(super) const WIDTH: usize = 100;
+/// Columns before the text of a line below an app.
+const MARGIN: usize = 6;
 
 /// The whole plan. Empty plans are one line.
 pub fn plan_text(plan: &Plan, paint: Paint) -> String {
@@ -33,15 +37,15 @@ fn headline_of_plan(plan: &Plan, paint: Paint) -> String {
             format!("{} {owner} in {scope} on {target} {endpoint}\n\n", paint.bold("plan of"))
         }
         ComparedWith::Records => {
-            let since = paint.dim("(by the records; what runs is not known)");
+            let since = paint.dim("(by the records alone)");
             format!("{} {owner} in {scope} since the last apply to {target} {since}\n\n", paint.bold("changes of"))
         }
     }
 }
 
 fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
-    let mut text =
-        format!("{} {}  {}\n", symbol(app, paint), paint.bold(format!("{:<width$}", app.name)), headline(app, paint));
+    let name = paint.bold(format!("{:<width$}", app.name));
+    let mut text = format!("{} {name}  {}\n", symbol(app, paint), headline(app, MARGIN + width, paint));
     let mut line = |by: ChangedBy, content: String| {
         let mark = if by.is_drift() { paint.bad("!") } else { " ".to_owned() };
         text.push_str(&format!("    {mark} {content}\n"));
@@ -49,7 +53,7 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     if matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
         let fields = shown_fields(app);
         let key_width = fields.iter().map(|field| field.key.chars().count()).max().unwrap_or(0).min(32);
-        for field in fields {
+        for field in &fields {
             line(field.changed_by, field_text(plan, app, field, key_width, paint));
         }
         let mut by = app.fields.iter().find(|field| field.is_code()).map_or(ChangedBy::Us, |field| field.changed_by);
@@ -62,19 +66,12 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
         line(ChangedBy::Us, kept_text(plan, field, paint));
     }
     for remark in &app.notes {
-        let told = note(remark);
-        line(ChangedBy::Us, if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) });
+        let painted = |told: String| if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) };
+        // What is broken is set in by two more columns.
+        let lines: Vec<String> = wrap(&note(remark), WIDTH - MARGIN - 2, 0).into_iter().map(painted).collect();
+        line(ChangedBy::Us, lines.join(&format!("\n{:1$}", "", MARGIN + 2)));
     }
     text
-}
-
-/// The fields that are told one by one: not what nobody wrote, and not the code where it is told by file.
-pub(super) fn shown_fields(app: &AppPlan) -> Vec<&FieldChange> {
-    if !matches!(app.verb, Verb::Create | Verb::Update | Verb::Refused) {
-        return Vec::new();
-    }
-    let by_file = app.code.is_some() || app.bundle.is_some();
-    app.fields.iter().filter(|field| !(field.is_boilerplate() || by_file && field.is_code())).collect()
 }
 
 /// The first app with the same change of code: its lines are shown there.
@@ -144,15 +141,38 @@ pub(super) fn version_words(app: &AppPlan) -> Option<String> {
     }
 }
 
-fn headline(app: &AppPlan, paint: Paint) -> String {
+/// The first line of an app, behind so many columns.
+fn headline(app: &AppPlan, behind: usize, paint: Paint) -> String {
+    let what = action_word(app);
     let versions = version_words(app).map_or(String::new(), |versions| format!(" {versions}"));
-    let reasons: Vec<String> = app.reasons.iter().map(reason).collect();
-    let why = if reasons.is_empty() || app.verb == Verb::Orphan {
-        String::new()
-    } else {
-        format!(": {}", reasons.join(", "))
+    let reasons: Vec<String> = match compared_with(app) {
+        Some(other) => vec![other],
+        None if app.verb == Verb::Orphan => Vec::new(),
+        None => app.reasons.iter().map(|told| unbroken(&reason(told))).collect(),
     };
-    format!("{}{}{why}", action_word(app), paint.dim(versions))
+    let used = behind + what.len() + versions.chars().count() + ": ".len();
+    let versions = paint.dim(versions);
+    if reasons.is_empty() {
+        return format!("{what}{versions}");
+    }
+    let why = wrap(&reasons.join(", "), WIDTH - MARGIN, used - MARGIN).join(&format!("\n{:MARGIN$}", ""));
+    format!("{what}{versions}: {why}").replace(": \n", ":\n")
+}
+
+/// What the fields are compared with, where that is not what runs.
+pub(super) fn compared_with(app: &AppPlan) -> Option<String> {
+    app.notes.iter().find_map(|note| match note {
+        Note::LabelInUse { label, on_record: true, .. } => Some(format!("compared with {label} on record")),
+        _ => None,
+    })
+}
+
+/// Why something is done, or must not be.
+pub(super) fn why(app: &AppPlan) -> Vec<String> {
+    match app.verb {
+        Verb::Refused => app.notes.iter().map(note).collect(),
+        _ => app.reasons.iter().map(reason).collect(),
+    }
 }
 
 /// The version on record, where that is all that is known.
@@ -161,81 +181,6 @@ fn last_applied(app: &AppPlan) -> Option<String> {
         Note::LastApplied { version, .. } => Some(version.clone()),
         _ => None,
     })
-}
-
-fn field_text(plan: &Plan, app: &AppPlan, field: &FieldChange, width: usize, paint: Paint) -> String {
-    let key = format!("{:<width$}", field.key);
-    let place = field.span.map(|span| plan.diagnostics.sources.locate(span)).filter(|_| app.verb == Verb::Update);
-    let place = place.map_or(String::new(), |place| format!("  {}", paint.dim(place)));
-    let change = match (&field.old, &field.new) {
-        (None, Some(new)) if app.verb == Verb::Create => value(new),
-        (None, Some(new)) => paint.good(format!("+ {}", value(new))),
-        (Some(old), None) => paint.bad(format!("- {}", value(old))),
-        (Some(Value::Array(old)), Some(Value::Array(new))) => elements(old, new, paint),
-        (Some(old), Some(new)) => format!("{} → {}", paint.bad(value(old)), paint.good(value(new))),
-        (None, None) => String::new(),
-    };
-    let pin = field.pin.as_ref().map_or(String::new(), |pin| format!("  {}", paint.dim(format!("({pin})"))));
-    let outside = whose(field.changed_by, field.released.as_ref());
-    let outside = outside.map_or(String::new(), |outside| paint.bad(outside));
-    format!("{key}  {change}{outside}{pin}{place}")
-}
-
-/// Who changed a field, where it was not we alone.
-pub(super) fn whose(by: ChangedBy, released: Option<&Value>) -> Option<String> {
-    match by {
-        ChangedBy::Them => Some("  changed outside".to_owned()),
-        ChangedBy::Both => {
-            let was = released.map_or_else(|| "was not set".to_owned(), |was| format!("was {}", value(was)));
-            Some(format!("  changed outside and here; {was}"))
-        }
-        ChangedBy::Us | ChangedBy::Unknown => None,
-    }
-}
-
-fn kept_text(plan: &Plan, field: &FieldChange, paint: Paint) -> String {
-    let place = field.span.map(|span| format!("  {}", paint.dim(plan.diagnostics.sources.locate(span))));
-    format!("{}{}", kept_words(field), place.unwrap_or_default())
-}
-
-/// What stays as it runs, and what is declared.
-pub(super) fn kept_words(field: &FieldChange) -> String {
-    let told = |side: &Option<Value>| side.as_ref().map_or("nothing".to_owned(), value);
-    format!("{}  {} left to others; {} is declared", field.key, told(&field.old), told(&field.new))
-}
-
-/// A list by element: what stays is not repeated.
-fn elements(old: &[Value], new: &[Value], paint: Paint) -> String {
-    let show = |(sign, item): (char, &Value)| match sign {
-        '-' => paint.bad(format!("- {}", value(item))),
-        _ => paint.good(format!("+ {}", value(item))),
-    };
-    changed_elements(old, new).into_iter().map(show).collect::<Vec<_>>().join(" ")
-}
-
-/// The elements that go, with `-`, and those that come, with `+`.
-pub(super) fn changed_elements<'a>(old: &'a [Value], new: &'a [Value]) -> Vec<(char, &'a Value)> {
-    let (left, right): (Vec<String>, Vec<String>) =
-        (old.iter().map(Value::to_string).collect(), new.iter().map(Value::to_string).collect());
-    let operations = similar::capture_diff_slices(similar::Algorithm::Myers, &left, &right);
-    let mut changed = Vec::new();
-    for operation in operations.iter().filter(|operation| operation.tag() != similar::DiffTag::Equal) {
-        changed.extend(old[operation.old_range()].iter().map(|item| ('-', item)));
-        changed.extend(new[operation.new_range()].iter().map(|item| ('+', item)));
-    }
-    changed
-}
-
-pub(super) fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.starts_with("(sensitive #") => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(self::value).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => {
-            let member = |(key, item): (&String, &Value)| format!("{key} = {}", self::value(item));
-            format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
-        }
-        other => other.to_string(),
-    }
 }
 
 fn summary(plan: &Plan, paint: Paint) -> String {

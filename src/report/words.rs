@@ -30,6 +30,31 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A text that [`wrap`] keeps on one line.
+pub fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
+/// Lines of at most so many columns, but for words that are longer; in the first one `used` columns are taken already.
+pub fn wrap(text: &str, columns: usize, used: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut taken = used;
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        let blank = if line.is_empty() { "" } else { " " };
+        let longer = taken + blank.len() + word.chars().count();
+        if longer <= columns || taken == 0 {
+            line.push_str(blank);
+            line.push_str(word);
+            taken = longer;
+        } else {
+            taken = word.chars().count();
+            lines.push(word.to_owned());
+        }
+    }
+    lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect()
+}
+
 /// `1 field`, `3 fields`
 pub fn count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -42,8 +67,8 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Gone => "it is gone, though it was deployed here".into(),
         Reason::FieldsChanged { count: n } => format!("{} changed", count(*n, "field")),
         Reason::CodeChanged => "the code changed".into(),
-        Reason::Drifted => "it was changed outside; this brings back what is declared".into(),
-        Reason::ChangedAlike => "it was changed outside to what is declared now".into(),
+        Reason::Drifted => "it was changed outside".into(),
+        Reason::ChangedAlike => "it was changed outside to what is declared".into(),
         Reason::MarksGone => "its marks were taken away; this brings them back".into(),
         Reason::OthersChosen => "another choice of what is left to others".into(),
         Reason::Adopted { from: Some(owner) } => format!("adopted from the manifest `{owner}`"),
@@ -81,8 +106,8 @@ pub fn note(note: &Note) -> String {
         Note::NotLookedUp { parameters } => {
             format!("left aside, since it is looked up on the control plane: {}", parameters.join(", "))
         }
-        Note::LabelInUse { label, live, planned } => {
-            format!("version conflict: the label {label} stands for {live}, not for {planned}; choose another label")
+        Note::LabelInUse { label, live, planned, .. } => {
+            format!("version conflict: {label} stands for {live}, not for {planned}; choose another label")
         }
         Note::DependsOnStopped { app } => format!("`{app}`, which it depends on, is stopped: `flyte activate {app}`"),
         Note::DependsOnMissing { app } => {
@@ -100,8 +125,7 @@ pub fn note(note: &Note) -> String {
             "runs for a moment before it is stopped again: this server keeps only a spec that it runs".into()
         }
         Note::MayRunForAMoment => {
-            "may run for a moment before it is stopped: what this server does with a stopped app is not known yet"
-                .into()
+            "may run for a moment before it is stopped: whether this server keeps apps stopped is unknown".into()
         }
         Note::NotActedOn { keys } => {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
@@ -124,5 +148,19 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(420)), "0.4 s");
         assert_eq!(duration(Duration::from_secs(185)), "3 min 5 s");
         assert_eq!(count(1, "field"), "1 field");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let check = |text: &str, used, expected: &[&str]| assert_eq!(wrap(text, 10, used), expected, "{text}");
+        check("", 0, &[""]);
+        check("one two six", 0, &["one two", "six"]);
+        check("one two sixe", 0, &["one two", "sixe"]);
+        check("one two si", 0, &["one two si"]);
+        check("one two six", 4, &["one", "two six"]);
+        check("one two six", 9, &["", "one two", "six"]);
+        check("unbreakable words", 0, &["unbreakable", "words"]);
+        check("a unbreakable", 0, &["a", "unbreakable"]);
+        check(&format!("one two, {}", unbroken("si x")), 0, &["one two,", "si x"]);
     }
 }

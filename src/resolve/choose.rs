@@ -238,14 +238,21 @@ impl Chooser<'_> {
         if is_broken {
             return None;
         }
-        let found = match &self.selection.config.file {
-            Some(file) => format!("{} has no `admin.endpoint`", file.shown.display()),
-            None => "there is no configuration file of the Flyte SDK".to_owned(),
+        // Once a file is found, no other is looked at.
+        let (found, place) = match &self.selection.config.file {
+            Some(file) => {
+                let shown = file.shown.display();
+                (format!("{shown} has no `admin.endpoint`"), format!("as `admin.endpoint` in {shown}"))
+            }
+            None => {
+                ("there is no configuration file of the Flyte SDK".to_owned(), "in ~/.flyte/config.yaml".to_owned())
+            }
         };
-        let finding = Diagnostic::error(codes::NO_ENDPOINT, format!("{found}, so nothing says where `config` is")).help(
-            "name it with --endpoint URL, in FLYTE_ADMIN_ENDPOINT or in ~/.flyte/config.yaml; `flyte config show` tells \
-             where was looked",
-        );
+        let finding = Diagnostic::error(codes::NO_ENDPOINT, format!("{found}, so nothing says where `config` is"))
+            .help(format!(
+                "name it {place}, with --endpoint URL or in FLYTE_ADMIN_ENDPOINT; `flyte config show` tells where was \
+                 looked"
+            ));
         Some(match choice.origin {
             Origin::Text { span, .. } => finding.label(span, "the SDK's configuration"),
             _ => finding,

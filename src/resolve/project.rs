@@ -103,6 +103,24 @@ pub struct Setting {
     pub key: String,
     pub value: Value,
     pub origin: Origin,
+    /// What set the variables that were filled into it.
+    pub variables: Vec<Origin>,
+}
+
+impl Setting {
+    pub(super) fn new(key: impl Into<String>, value: Value, origin: Origin) -> Self {
+        Self { key: key.into(), value, origin, variables: Vec::new() }
+    }
+
+    /// For people: where it was written, and what set the variables in it.
+    pub fn origins(&self, sources: &SourceMap) -> String {
+        let mut told = self.origin.describe(sources);
+        for (at, variable) in self.variables.iter().enumerate() {
+            told.push_str(if at == 0 { ", filled in from " } else { " and " });
+            told.push_str(&variable.describe(sources));
+        }
+        told
+    }
 }
 
 /// What set a value.

@@ -58,7 +58,7 @@ impl List {
     fn add<T>(&mut self, key: &str, part: &Part<T, Origin>, show: impl Fn(&T) -> Value) {
         if let Some(Sourced { value, origin }) = part {
             let key = format!("{}{key}", self.prefix);
-            self.settings.push(Setting { key, value: show(value), origin: origin.clone() });
+            self.settings.push(Setting::new(key, show(value), origin.clone()));
         }
     }
 

@@ -19,6 +19,7 @@ pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>, m
     let mut settings = choice_settings(chosen, selection);
     settings.extend(chosen.release_settings.iter().filter_map(|(key, choice)| choice_setting(key, choice)));
     let layers = layers(manifest, selection.profile.as_deref());
+    let variables = variables(manifest, selection);
     let kind = Schema::load().table("app").expect("the schema defines it");
     let mut apps: Vec<_> = draft.view.apps.iter().collect();
     apps.sort_by(|a, b| a.name.cmp(&b.name));
@@ -27,7 +28,9 @@ pub fn settings(manifest: &Manifest, selection: &Selection, draft: &Draft<'_>, m
         each_value(&app.table, &prefix, &mut |key, node| {
             let layer = layers.get(&node.span).cloned().unwrap_or(Layer::App);
             let origin = Origin::Text { span: node.span, layer };
-            settings.push(Setting { key: key.to_owned(), value: shown(key, node, mask), origin });
+            let mut setting = Setting::new(key, shown(key, node, mask), origin);
+            filled_in(node, &variables, &mut setting.variables);
+            settings.push(setting);
         });
         defaults(kind, &app.table, &prefix, &mut settings);
     }
@@ -52,7 +55,7 @@ pub fn choice_settings(chosen: &Chosen, selection: &Selection) -> Vec<Setting> {
 
 fn choice_setting(key: &str, choice: &Choice) -> Option<Setting> {
     let value = Value::Text(choice.value.clone()?);
-    Some(Setting { key: key.to_owned(), value, origin: choice.origin.clone() })
+    Some(Setting::new(key, value, choice.origin.clone()))
 }
 
 /// A value; what may be a credential as a placeholder.
@@ -112,6 +115,44 @@ fn layers(manifest: &Manifest, profile: Option<&str>) -> BTreeMap<Span, Layer> {
     layers
 }
 
+/// What set each variable, by the place where it is declared.
+fn variables(manifest: &Manifest, selection: &Selection) -> BTreeMap<Span, Origin> {
+    let mut variables = BTreeMap::new();
+    let mut note = |table: &Table, layer: &Layer| {
+        for entry in &table.table("vars").entries {
+            let span = entry.node.span;
+            let variable = entry.node.as_table().and_then(|table| table.text("env"));
+            let is_set = |name: &&str| selection.environment.contains_key(*name);
+            let origin = match variable.filter(is_set) {
+                Some(name) => Origin::Variable(name.to_owned()),
+                None => Origin::Text { span, layer: layer.clone() },
+            };
+            variables.insert(span, origin);
+        }
+    };
+    for document in &manifest.documents {
+        note(&document.table, &Layer::Root);
+        if let Some(name) = &selection.profile {
+            note(document.table.table("profile").table(name), &Layer::Profile(name.clone()));
+        }
+    }
+    variables
+}
+
+/// What set the variables in a value, each once.
+fn filled_in(node: &Node, variables: &BTreeMap<Span, Origin>, found: &mut Vec<Origin>) {
+    for origin in node.variables.iter().filter_map(|span| variables.get(span)) {
+        if !found.contains(origin) {
+            found.push(origin.clone());
+        }
+    }
+    match &node.value {
+        Value::List(nodes) => nodes.iter().for_each(|node| filled_in(node, variables, found)),
+        Value::Table(table) => table.entries.iter().for_each(|entry| filled_in(&entry.node, variables, found)),
+        _ => {}
+    }
+}
+
 /// The schema's defaults of the keys that are not set.
 fn defaults(kind: &TableType, table: &Table, prefix: &str, settings: &mut Vec<Setting>) {
     for key in &kind.keys {
@@ -121,7 +162,7 @@ fn defaults(kind: &TableType, table: &Table, prefix: &str, settings: &mut Vec<Se
             let text = key.forms.iter().any(|form| matches!(form, Form::Text { .. }));
             let value =
                 if text { Value::Text(default.clone()) } else { Value::read(default).unwrap_or(Value::Mistaken) };
-            settings.push(Setting { key: path, value, origin: Origin::Default });
+            settings.push(Setting::new(path, value, Origin::Default));
             continue;
         }
         let Some(inner) = key.table() else { continue };

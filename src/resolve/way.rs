@@ -101,7 +101,7 @@ impl Way {
         {
             self.notes.push(format!(
                 "`insecure` is set: nothing is sent to prove who is calling, as with the SDK, although `{}` is configured",
-                kind.value.word()
+                config::auth_type(kind.value)
             ));
             *kind = Sourced::new(AuthKind::None, origin.clone());
         }
@@ -141,7 +141,8 @@ impl Way {
         let plain = insecure.map_or(&endpoint.origin, |insecure| &insecure.origin);
         let is_of_table = |origin: &Origin| matches!(origin, Origin::Text { .. });
         let is_told = [&endpoint.origin, plain, &kind.origin].into_iter().all(is_of_table);
-        let finding = || Some(targets::plain_credentials(host, plain.span()?, kind.origin.span()?));
+        let encrypt = if insecure.is_some() { "remove `insecure = true`" } else { "use `https://`" };
+        let finding = || Some(targets::plain_credentials(host, plain.span()?, kind.origin.span()?, encrypt));
         if is_told { None } else { finding() }
     }
 }
@@ -166,31 +167,42 @@ pub fn name_of(endpoint: &str) -> String {
 
 /// What the way to log in lacks. A table's own lacks are told by the rules.
 pub fn incomplete(parts: &Parts<Origin>, lacking: &str) -> Option<Diagnostic> {
-    let asked_for = parts.kind.as_ref().map(|kind| &kind.origin);
-    if matches!(asked_for, Some(Origin::Text { .. })) {
-        return None;
-    }
+    // Where nothing is asked for, nothing is lacking.
+    let asked_for = parts.kind.as_ref().filter(|kind| !matches!(kind.origin, Origin::Text { .. }))?;
     let (what, help) = match lacking {
-        "client_id" => ("no client", "set `admin.clientId`, or FLYTE_ADMIN_CLIENTID"),
+        "client_id" => ("a client, and none is named", "set `admin.clientId`, or FLYTE_ADMIN_CLIENTID"),
         "secret_env" => (
-            "no client secret",
+            "a client secret, and none is named",
             "name the variable that holds it in `admin.clientSecretEnvVar`, or the file in `admin.clientSecretLocation`",
         ),
-        "command" => ("no command", "set `admin.command` to the program that prints a token, or FLYTE_AUTH_COMMAND"),
+        "command" => (
+            "a command, and none is named",
+            "set `admin.command` to the program that prints a token, or FLYTE_AUTH_COMMAND",
+        ),
         _ => (
-            "no token",
+            "a token, and none is passed on",
             "the SDK gets it from the program that calls it; here, declare a `[target.NAME]` with \
              `auth = { kind = \"passthrough\", variable = \"VARIABLE\" }`",
         ),
     };
-    let kind = parts.auth_kind().word();
-    let finding =
-        Diagnostic::error(codes::INCOMPLETE_AUTH, format!("the configuration asks for `{kind}`, and has {what}"));
-    let finding = match asked_for {
-        Some(Origin::Config { span, .. }) => finding.label(*span, "asked for here"),
+    let finding = Diagnostic::error(codes::INCOMPLETE_AUTH, format!("{} asks for {what}", asker(asked_for)));
+    let finding = match asked_for.origin {
+        Origin::Config { span, .. } => finding.label(span, "asked for here"),
         _ => finding,
     };
     Some(finding.help(help))
+}
+
+/// What asks for a way to log in, in the SDK's words. A client's secret does so by being there.
+fn asker(kind: &Sourced<AuthKind, Origin>) -> String {
+    let word = config::auth_type(kind.value);
+    match &kind.origin {
+        Origin::Variable(name) if config::names_auth_type(name) => format!("{name}={word}"),
+        Origin::Variable(name) => name.clone(),
+        Origin::Config { key: key @ "admin.authType", .. } => format!("`{key}: {word}`"),
+        Origin::Config { key, .. } => format!("`{key}`"),
+        _ => "the configuration".to_owned(),
+    }
 }
 
 /// An origin in the SDK's configuration, where its text is `file`.

@@ -12,6 +12,13 @@ impl Schema {
         in_table(&self.root, &segments).or_else(|| app.and_then(|app| in_table(app, &segments)))
     }
 
+    /// The path of every key, from the root: `app.scaling.replicas`.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        each_key(&self.root, "", &mut |_, path| paths.push(path.to_owned()));
+        paths
+    }
+
     /// The key, within an app, that a wire path belongs to, by the longest beginning that some key claims:
     /// `spec.autoscaling.replicas.min` is `scaling.replicas.min`, `spec.container.env[MODE].value` is `env.MODE`.
     pub fn key_for_wire(&self, wire_path: &str) -> Option<String> {

@@ -10,13 +10,14 @@ use crate::pipeline;
 use crate::plan::Operation;
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["apps", "all"])))]
 pub struct Args {
     /// The apps
-    #[arg(value_name = "APP", required_unless_present = "all")]
+    #[arg(value_name = "APP")]
     apps: Vec<String>,
 
     /// Every declared app
-    #[arg(long, conflicts_with = "apps")]
+    #[arg(long)]
     all: bool,
 
     /// How many apps are written or waited for at once

@@ -150,6 +150,9 @@ pub async fn carry_out(
     let options = Options { parallelism: manner.parallelism.get(), interrupt, by: actor::of(&environment()) };
     let report = pipeline::apply(ports, &approved, &options).await?;
     progress.finish();
+    if terminal.github && !report.outcome.is_success() {
+        terminal.complain(&github::of_step("apply", &report::github::failures(&report)));
+    }
     let text = format!("\n{}", report::outcome_text(&report, context.paint()));
     let answer = Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report));
     Ok(answer.page(report::github::outcome_markdown(&report)))

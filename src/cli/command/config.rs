@@ -95,7 +95,7 @@ struct Row {
 
 impl Row {
     fn of(setting: &Setting, sources: &SourceMap) -> Self {
-        Self { key: setting.key.clone(), value: setting.value.clone(), from: setting.origin.describe(sources) }
+        Self { key: setting.key.clone(), value: setting.value.clone(), from: setting.origins(sources) }
     }
 
     fn directory(key: &str, path: &Path) -> Self {

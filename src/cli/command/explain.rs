@@ -2,9 +2,9 @@
 
 use crate::cli::answer::Answer;
 use crate::cli::failure::{Failure, Result};
-use crate::diagnostic::{self, PAGES, Page};
+use crate::diagnostic::{self, PAGES, Page, did_you_mean};
 use crate::report::Paint;
-use crate::schema::docs;
+use crate::schema::{Schema, docs};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,8 +44,14 @@ fn by_last_word(subject: &str) -> Option<&'static Page> {
     found.next().filter(|_| found.next().is_none())
 }
 
-/// The code that looks most like `subject`.
+/// The key or code that looks most like `subject`.
 fn nearest(subject: &str) -> Option<String> {
+    let paths = Schema::load().paths();
+    // Inside an app, keys are found without what leads to them.
+    let inside = paths.iter().filter_map(|path| path.strip_prefix("app."));
+    if let Some(near) = did_you_mean(subject, paths.iter().map(String::as_str).chain(inside)) {
+        return Some(near.to_owned());
+    }
     let subject = subject.trim_start_matches("flyte::");
     let scored = PAGES.iter().map(|page| (strsim::jaro_winkler(page.code.0, subject), page.code));
     let (score, code) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;

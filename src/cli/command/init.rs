@@ -37,8 +37,13 @@ pub fn run(context: &Context, _: &Args) -> Result<Answer> {
         _ => Failure::from(error).while_doing(format!("cannot write {}", path.display())),
     })?;
     let shown = path.display().to_string();
+    let first = if starter.lacks_image {
+        "set `image`; `--target local` runs the app on this machine without one\nthen: "
+    } else {
+        ""
+    };
     let told = format!(
-        "wrote {shown}: app `{}`, {}\n\nnext: `flyte plan` shows what would be deployed, `flyte apply` deploys it\n",
+        "wrote {shown}: app `{}`, {}\n\nnext: {first}`flyte plan` shows what would be deployed, `flyte apply` deploys it\n",
         starter.app, starter.because
     );
     let answer = Answer::text(told).with("path", shown).with("app", starter.app).with("because", starter.because);

@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long, value_name = "REV", conflicts_with_all = ["to", "with_dependencies"])]
     from_git: Option<String>,
 
+    /// Show changed code line by line; code that runs and is not on this machine is fetched
+    #[arg(long)]
+    diff: bool,
+
     #[command(flatten)]
     manner: Manner,
 }
@@ -44,7 +48,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
 const QUESTION: &str = "Roll back?";
 
 fn from_record(context: &Context, args: &Args) -> Result<Answer> {
-    let request = context.request(&[])?;
+    let mut request = context.request(&[])?;
+    request.code_text = args.diff;
     let (ports, progress) = apply::ports(context)?;
     let what = Rollback { app: args.app.clone(), to: args.to.clone(), with_dependencies: args.with_dependencies };
     context.wait(async {
@@ -54,7 +59,8 @@ fn from_record(context: &Context, args: &Args) -> Result<Answer> {
 }
 
 fn from_git(context: &Context, args: &Args, revision: &str) -> Result<Answer> {
-    let request = context.request(std::slice::from_ref(&args.app))?;
+    let mut request = context.request(std::slice::from_ref(&args.app))?;
+    request.code_text = args.diff;
     let (mut ports, progress) = apply::ports(context)?;
     let files = CommitFiles::open(&request.manifest, revision, context.files()).map_err(|error| {
         Failure::from_error(&error).help("`git log` lists commits; a branch, a tag or the beginning of an id will do")

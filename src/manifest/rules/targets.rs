@@ -122,15 +122,20 @@ fn in_the_clear(table: &Table, kind: &str) -> Option<Diagnostic> {
         return None;
     }
     let place = insecure.map_or(endpoint.span, |entry| entry.key_span);
-    Some(plain_credentials(host, place, table.table("auth").get("kind")?.span))
+    let encrypt = match (address.starts_with("http://"), insecure) {
+        (true, None) => "use `https://`",
+        (true, Some(_)) => "use `https://` and remove `insecure = true`",
+        (false, _) => "remove `insecure = true`",
+    };
+    Some(plain_credentials(host, place, table.table("auth").get("kind")?.span, encrypt))
 }
 
-/// What asks for plain HTTP, and what sends credentials.
-pub fn plain_credentials(host: &str, plain: Span, sends: Span) -> Diagnostic {
+/// What asks for plain HTTP, and what sends credentials. `encrypt` says how to ask for encryption.
+pub fn plain_credentials(host: &str, plain: Span, sends: Span, encrypt: &str) -> Diagnostic {
     Diagnostic::warning(codes::PLAIN_CREDENTIALS, format!("credentials travel to `{host}` without encryption"))
         .label(plain, "plain HTTP")
         .label(sends, "sends credentials")
-        .help("use `https://`, or write `kind = \"none\"` for a control plane that asks for none")
+        .help(format!("{encrypt}, or write `kind = \"none\"` for a control plane that asks for none"))
 }
 
 /// An `insecure` that does not count.

@@ -8,7 +8,8 @@ use crate::diff::{ChangedFile, FieldChange};
 use crate::plan::{AppPlan, Plan, Verb};
 use crate::report::Paint;
 use crate::report::code::{file_text, headline};
-use crate::report::plan::{action_word, changed_elements, kept_words, shown_at, shown_fields, value, whose};
+use crate::report::field::{changed_elements, kept_words, shown_fields, value, whose};
+use crate::report::plan::{action_word, compared_with, shown_at};
 use crate::report::words::{bytes, count, note};
 
 /// What the details of one app may take, its code with it.
@@ -23,8 +24,11 @@ const LAST: usize = 200;
 /// The details of an app; empty where there are none.
 pub fn of(plan: &Plan, app: &AppPlan) -> String {
     let mut block = Block::default();
+    if let Some(other) = compared_with(app) {
+        block.push("note", &[format!("# {}", clip(&other, VALUE))]);
+    }
     for field in shown_fields(app) {
-        block.push("field", &field_lines(plan, app, field));
+        block.push("field", &field_lines(plan, app, &field));
     }
     for field in &app.kept {
         block.push("field", &[format!("# {}", clip(&kept_words(field), VALUE))]);
@@ -110,7 +114,7 @@ fn code_lines(plan: &Plan, app: &AppPlan, block: &mut Block) {
         }
         return;
     };
-    block.push("line", &[format!("! code: {}", headline(change))]);
+    block.push("line", &[format!("! code: {}", headline(app, change))]);
     for file in &change.files {
         block.push("file", &[clip(&file_text(file, Paint { color: false }), LINE)]);
     }

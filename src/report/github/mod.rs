@@ -12,6 +12,6 @@ mod plan;
 
 pub use annotations::{Annotations, annotations, step_annotation};
 pub use findings::{failure_markdown, findings_markdown};
-pub use outcome::outcome_markdown;
+pub use outcome::{failures, outcome_markdown};
 pub use page::{LIMIT, units};
 pub use plan::plan_markdown;

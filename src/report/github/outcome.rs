@@ -13,6 +13,8 @@ const TRAILER: usize = 3_000;
 const NAMES: usize = 1_500;
 /// What one word of a foreign hand may take.
 const WORD: usize = 200;
+/// How many apps an annotation names.
+const FAILURES: usize = 10;
 /// What the reason and the log of one app may take.
 const LOG: usize = 8_000;
 
@@ -43,6 +45,21 @@ pub fn outcome_markdown(report: &Report) -> String {
         }
     }
     page.into_text()
+}
+
+/// What did not get there and why, for an annotation.
+pub fn failures(report: &Report) -> String {
+    let bad: Vec<&AppResult> = report.apps.iter().filter(|app| !app.status.is_success()).collect();
+    let mut text = format!("not everything was applied: {}", sentence(report));
+    for app in bad.iter().take(FAILURES) {
+        let reason = app.reason.as_deref().unwrap_or_default();
+        let why = reason.lines().next().map(|line| format!(": {}", clip(line, WORD))).unwrap_or_default();
+        text.push_str(&format!("\n{} {}{why}", app.status.as_str(), app.name));
+    }
+    if let Some(more) = bad.len().checked_sub(FAILURES).filter(|more| *more > 0) {
+        text.push_str(&format!("\nand {}", count(more, "more app")));
+    }
+    text
 }
 
 fn row(app: &AppResult) -> String {

@@ -5,8 +5,8 @@ use super::escape::{code, words};
 use super::findings;
 use super::page::{LIMIT, Page, clip, names, units};
 use crate::plan::{AppPlan, ComparedWith, Plan, Verb};
-use crate::report::plan::{action_word, sentence, symbol_of, verb_word, version_words};
-use crate::report::words::{count, reason};
+use crate::report::plan::{action_word, sentence, symbol_of, verb_word, version_words, why};
+use crate::report::words::count;
 
 /// What the table may take of the page.
 const TABLE: usize = LIMIT / 2;
@@ -76,7 +76,7 @@ fn table<'a>(page: &mut Page, apps: &[&'a AppPlan]) -> Vec<&'a AppPlan> {
 }
 
 fn row(app: &AppPlan) -> String {
-    let why: Vec<String> = app.reasons.iter().map(|told| words(&clip(&reason(told), WORD))).collect();
+    let why: Vec<String> = why(app).iter().map(|told| words(&clip(told, WORD))).collect();
     let version = version_words(app).map_or(String::new(), |version| code(&clip(&version, WORD)));
     format!(
         "| {} | {} | {} | {version} | {} |\n",
