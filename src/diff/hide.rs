@@ -67,7 +67,7 @@ fn each_secret(path: &str, value: &mut Value, mask: &Mask, visit: &mut dyn FnMut
             // A parameter is as secret as the variable that it goes to, and what is named like a credential is one.
             let name = |member: &str| members.get(member).and_then(Value::as_str);
             let names = ["env", "env_var", "name"].into_iter().filter_map(name);
-            let holder = names.filter(|name| sensitive::is_sensitive_name(name)).last();
+            let holder = names.rev().find(|name| sensitive::is_sensitive_name(name));
             let holder = holder.map(|name| format!("{path}[{name}]"));
             for (key, item) in members.iter_mut() {
                 let at = match &holder {

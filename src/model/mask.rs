@@ -70,7 +70,7 @@ impl Mask {
 /// Which words of a command are credentials: those behind an option named like one, and options that hold theirs.
 pub fn credentials_among<'a>(words: impl IntoIterator<Item = Option<&'a str>>) -> Vec<bool> {
     let mut after_option = false;
-    let mut is_credential = |word: Option<&str>| {
+    let is_credential = |word: Option<&str>| {
         let Some(word) = word else {
             after_option = false;
             return false;
@@ -85,7 +85,7 @@ pub fn credentials_among<'a>(words: impl IntoIterator<Item = Option<&'a str>>) -
         after_option = is_option && !word.contains('=') && is_sensitive_name(word);
         found
     };
-    words.into_iter().map(|word| is_credential(word)).collect()
+    words.into_iter().map(is_credential).collect()
 }
 
 #[cfg(test)]
