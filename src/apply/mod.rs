@@ -17,7 +17,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 pub use interrupt::Interrupt;
-pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
+pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write, is_as_marked};
 
 use crate::model::AppName;
 use crate::plan::{Action, After, ApprovedPlan, Plan, Precondition, Step, StepId};

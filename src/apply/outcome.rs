@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::{AppName, LiveApp};
+use crate::canonical::{canonical, version_of};
+use crate::model::{AppName, LiveApp, Marks};
 use crate::plan::{Step, StepId};
 use crate::port::{LogLine, RpcError};
 use crate::readiness::Failure;
@@ -148,6 +149,11 @@ impl fmt::Display for Stale {
             Self::Changed => "somebody else changed it after this plan was made",
         })
     }
+}
+
+/// Whether an app is what its marks say: somebody may have changed it, and left them.
+pub fn is_as_marked(live: &LiveApp, marks: &Marks) -> bool {
+    marks.digest == version_of(&canonical(&live.0), &marks.kept)
 }
 
 impl StepOutcome {

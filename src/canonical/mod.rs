@@ -6,6 +6,7 @@
 //! or else the address of the code, and `parameters`, by name. Of a pod, the app's container stands under `container`
 //! too, as if it were not in a pod; the pod is the rest.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use base64::Engine as _;
@@ -17,7 +18,8 @@ use serde_json::{Map, Value, json};
 
 mod pod;
 pub mod rules;
-use crate::model::{Digest, Fingerprint, Marks, quantity, spec};
+pub mod secrets;
+use crate::model::{Digest, Fingerprint, Marks, quantity, spec, stretched};
 
 /// The format of version digests. A change of it gives every app a new version.
 pub const FORMAT: u32 = 1;
@@ -75,8 +77,14 @@ pub fn canonical(app: &App) -> Value {
 
 /// The digest of a value: the same whatever the order of members.
 pub fn digest(value: &Value) -> Digest {
+    digest_hiding(value, &BTreeMap::new())
+}
+
+/// The same with digests in the place of some texts, each made slowly: digests of specs are no secrets, and nobody should
+/// find out a password by trying likely ones.
+fn digest_hiding(value: &Value, secrets: &BTreeMap<String, String>) -> Digest {
     let mut text = format!("flyte canonical spec {FORMAT}\n");
-    write_sorted(value, &mut text);
+    write_sorted(value, secrets, &mut text);
     Digest::of(text.as_bytes())
 }
 
@@ -88,7 +96,7 @@ pub fn version(app: &App) -> Digest {
 /// The same of a canonical form. `kept` are JSON pointers into it.
 pub fn version_of(canonical: &Value, kept: &[String]) -> Digest {
     if kept.is_empty() {
-        return digest(canonical);
+        return digest_hiding(canonical, &secrets::secrets(canonical));
     }
     let mut canonical = canonical.clone();
     for pointer in kept {
@@ -100,7 +108,7 @@ pub fn version_of(canonical: &Value, kept: &[String]) -> Digest {
     if let Value::Object(members) = &mut canonical {
         prune(members, &mut Vec::new());
     }
-    digest(&canonical)
+    digest_hiding(&canonical, &secrets::secrets(&canonical))
 }
 
 /// The digest of everything that someone else may change between a plan and its apply: what the app does, whether it
@@ -109,11 +117,14 @@ pub fn fingerprint(app: &App) -> Fingerprint {
     let mark = |name| spec::variable(&app.spec, name);
     let mut marks = vec![mark(Marks::OWNER), mark(Marks::VERSION), mark(Marks::DIGEST)];
     marks.extend(mark(Marks::KEPT).map(Some));
-    Fingerprint(digest(&json!({
-        "spec": canonical(app),
+    let spec = canonical(app);
+    let secrets = secrets::secrets(&spec);
+    let whole = json!({
+        "spec": spec,
         "stopped": app.spec.desired_state == flyte_schema::flyteidl2::app::spec::DesiredState::DESIRED_STATE_STOPPED,
         "marks": marks,
-    })))
+    });
+    Fingerprint(digest_hiding(&whole, &secrets))
 }
 
 /// What an app is, whether it runs or not, and whose it is.
@@ -227,7 +238,7 @@ fn prune(object: &mut Map<String, Value>, path: &mut Vec<String>) {
     });
 }
 
-fn write_sorted(value: &Value, text: &mut String) {
+fn write_sorted(value: &Value, secrets: &BTreeMap<String, String>, text: &mut String) {
     match value {
         Value::Object(members) => {
             let mut names: Vec<&String> = members.keys().collect();
@@ -239,7 +250,7 @@ fn write_sorted(value: &Value, text: &mut String) {
                 }
                 text.push_str(&Value::from(name.as_str()).to_string());
                 text.push(':');
-                write_sorted(&members[name], text);
+                write_sorted(&members[name], secrets, text);
             }
             text.push('}');
         }
@@ -249,9 +260,12 @@ fn write_sorted(value: &Value, text: &mut String) {
                 if place > 0 {
                     text.push(',');
                 }
-                write_sorted(item, text);
+                write_sorted(item, secrets, text);
             }
             text.push(']');
+        }
+        Value::String(secret) if secrets.contains_key(secret) => {
+            text.push_str(&format!("(stretched {})", stretched(&secrets[secret], secret)));
         }
         scalar => text.push_str(&scalar.to_string()),
     }

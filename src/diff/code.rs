@@ -225,7 +225,7 @@ mod tests {
             "token = os.environ\n",
             &[
                 "@@ -1,1 +1,1 @@",
-                &format!("-token = \"{}\"", crate::model::sensitive::placeholder("shop", "hunter2")),
+                &format!("-token = \"{}\"", crate::model::sensitive::placeholder_of_line("shop", "hunter2")),
                 "+token = os.environ",
             ],
         );

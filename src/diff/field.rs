@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::attribution::ChangedBy;
 use super::hide::{conceal, hide_all, holds};
 use super::written::as_written;
-use crate::canonical::rules;
+use crate::canonical::secrets::{INPUTS, PARAMETERS, is_entry, is_keyed};
 use crate::diagnostic::Span;
 use crate::model::Mask;
 use crate::model::parameter::Pin;
@@ -51,8 +51,6 @@ pub struct Difference {
 
 /// What belongs to the metadata or is encoded in the command, and stands beside the spec in the canonical form.
 pub(super) const CODE: &str = "spec.code_bundle";
-pub(super) const PARAMETERS: &str = "spec.parameters";
-const INPUTS: &str = "spec.inputs";
 const CONTAINER: &str = "spec.container.";
 const COMMAND: &str = "spec.container.command";
 
@@ -104,20 +102,6 @@ fn descend(path: String, pointer: String, values: [Option<&Value>; 2], found: &m
         let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
         descend(next, at, [left.get(key), right.get(key)], found);
     }
-}
-
-/// Whether the members of an object are the entries of a list, by name.
-pub(super) fn is_keyed(path: &str) -> bool {
-    path == PARAMETERS
-        || path == INPUTS
-        || rules::KEYED
-            .iter()
-            .any(|keyed| path.strip_prefix("spec.").is_some_and(|path| path.split('.').eq(keyed.path.iter().copied())))
-}
-
-/// Whether it is one entry of a list, which is told as a whole.
-pub(super) fn is_entry(path: &str) -> bool {
-    path.ends_with(']')
 }
 
 /// Where values come from, and what must not be seen of them.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::field::{CODE, Difference, is_entry, is_keyed, walk};
+use super::field::{CODE, Difference, walk};
 use super::hide::conceal;
 use crate::canonical::canonical;
+use crate::canonical::secrets::{is_entry, is_keyed};
 use crate::model::{Guarantees, Mask};
 use flyte_schema::flyteidl2::app::App;
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::field::{PARAMETERS, entry, is_variable};
+use super::field::{entry, is_variable};
+use crate::canonical::secrets::PARAMETERS;
 use crate::model::SECRET_MOUNT;
 
 const SECRETS: &str = "spec.security_context.secrets[";

@@ -15,6 +15,7 @@ pub mod sensitive;
 mod service_name;
 pub mod source_text;
 pub mod spec;
+mod stretch;
 pub mod target;
 mod version;
 
@@ -29,4 +30,5 @@ pub use live::{LiveApp, Marks, Revision, State};
 pub use mask::Mask;
 pub use service_name::service_name;
 pub use spec::{AppSpec, BUNDLE_PLACEHOLDER_SCHEME, BundleRef};
+pub use stretch::stretched;
 pub use version::{Commit, Digest, Fingerprint, InvalidDigest, Version};

@@ -1,6 +1,6 @@
 //! Which values are shown only as placeholders.
 
-use super::Digest;
+use super::{Digest, stretched};
 
 /// Words in a variable's name that say its value is not for other eyes.
 const WORDS: [&str; 11] = [
@@ -68,9 +68,14 @@ fn url_with_password(value: &str) -> bool {
 /// A stable stand-in for a sensitive value: equal values stay recognisable, the value does not leak. `salt` keeps
 /// placeholders of different projects apart, so that a list of common passwords finds nothing across them.
 pub fn placeholder(salt: &str, value: &str) -> String {
+    format!("{PLACEHOLDER}{})", &stretched(salt, value).short()[..4])
+}
+
+/// The same for a line of a text, of which there may be many: quick, and of no use elsewhere.
+pub fn placeholder_of_line(salt: &str, line: &str) -> String {
     let digest = Digest::from_bytes(blake3::derive_key(
-        "flyte 2026 placeholder of a sensitive value",
-        format!("{salt}\0{value}").as_bytes(),
+        "flyte 2026 placeholder of a sensitive line",
+        format!("{salt}\0{line}").as_bytes(),
     ));
     format!("{PLACEHOLDER}{})", &digest.short()[..4])
 }

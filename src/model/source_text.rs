@@ -1,6 +1,6 @@
 //! Lines of source code, configuration and the like, as they may be shown.
 
-use super::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
+use super::sensitive::{is_sensitive_name, looks_like_credential, placeholder_of_line};
 
 /// Endings of files in which only what is quoted is a value; elsewhere (`DB_PASSWORD: abc`) whatever follows a name is.
 const PROGRAMS: [&str; 16] =
@@ -20,7 +20,7 @@ pub fn concealed_lines(path: &str, text: &str, salt: &str) -> Vec<String> {
         let ends = line.contains("-----END");
         let hide = in_key || begins;
         in_key = hide && !ends;
-        if hide { placeholder(salt, line) } else { concealed(line, is_program, salt) }
+        if hide { placeholder_of_line(salt, line) } else { concealed(line, is_program, salt) }
     };
     text.lines().map(conceal).collect()
 }
@@ -39,7 +39,7 @@ fn concealed(line: &str, is_program: bool, salt: &str) -> String {
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ')');
         let whole = if is_word { &rest[..rest.find(ends).unwrap_or(rest.len())] } else { "" };
         if looks_like_credential(whole) {
-            shown.push_str(&placeholder(salt, whole));
+            shown.push_str(&placeholder_of_line(salt, whole));
             rest = &rest[whole.len()..];
             continue;
         }
@@ -53,7 +53,7 @@ fn concealed(line: &str, is_program: bool, salt: &str) -> String {
         let is_between = first.is_whitespace() || matches!(first, '=' | ':' | '>' | ']');
         if sensitive && quoted.is_none() && !is_between && (is_quote || !is_program) {
             // Without quotes, or with one that is not closed here, a value reaches to the end of its line.
-            shown.push_str(&if is_value(rest) { placeholder(salt, rest) } else { rest.to_owned() });
+            shown.push_str(&if is_value(rest) { placeholder_of_line(salt, rest) } else { rest.to_owned() });
             break;
         }
         let (token, after) = rest.split_at(length);
@@ -65,7 +65,7 @@ fn concealed(line: &str, is_program: bool, salt: &str) -> String {
             sensitive &= first.is_whitespace() || matches!(first, '=' | ':' | ',' | ']' | '>' | '{' | '(' | '[');
         } else if quoted.is_some() && (looks_like_credential(inner) || sensitive && is_value(inner)) {
             let quote = &token[..1];
-            shown.push_str(&format!("{quote}{}{quote}", placeholder(salt, inner)));
+            shown.push_str(&format!("{quote}{}{quote}", placeholder_of_line(salt, inner)));
             sensitive = false;
         } else {
             shown.push_str(token);

@@ -5,7 +5,7 @@ use flyte_schema::flyteidl2::app::App;
 use serde_json::json;
 
 use super::*;
-use crate::canonical::{self, canonical};
+use crate::canonical;
 use crate::model::{Activation, AppName, Commit, Digest, Mask, Scope, Version};
 
 fn app() -> App {
@@ -39,7 +39,7 @@ fn pod() -> App {
 
 fn release(message: &App) -> Release {
     let scope = Scope { org: String::new(), project: "p".into(), domain: "d".into() };
-    let version = Version { digest: canonical::digest(&canonical(message)), label: Some("v1-rc.2".into()) };
+    let version = Version { digest: canonical::version(message), label: Some("v1-rc.2".into()) };
     let written = Written {
         at: "2026-01-01T00:00:00Z".parse().unwrap(),
         by: "me@here".into(),

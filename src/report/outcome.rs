@@ -8,8 +8,7 @@ use super::paint::Paint;
 use super::plan::WIDTH;
 use super::table::Table;
 use super::words::{count, duration, unbroken, wrap};
-use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write};
-use crate::canonical::{canonical, version_of};
+use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write, is_as_marked};
 use crate::model::{AppName, LiveApp, Revision, State};
 use crate::plan::{AppPlan, ApprovedPlan, Plan, Verb};
 use crate::port::LogLine;
@@ -166,7 +165,7 @@ fn result(app: &AppPlan, outcome: &Outcome) -> AppResult {
         lost: missing.map_or(Lost::Release, |(step, _)| lost(step, app)),
         version: live
             .and_then(|live| Some((live, live.marks()?)))
-            .filter(|(live, marks)| !others || marks.digest == version_of(&canonical(&live.0), &marks.kept))
+            .filter(|(live, marks)| !others || is_as_marked(live, marks))
             .map(|(_, marks)| marks.version)
             .or_else(|| before.filter(|_| !gone).and_then(|live| live.version.clone())),
         revision: live.map(LiveApp::revision).or(before.map(|live| live.revision)).unwrap_or_default(),

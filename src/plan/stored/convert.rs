@@ -15,7 +15,7 @@ use crate::desired::DesiredSet;
 use crate::diagnostic::{SourceMap, Span};
 use crate::diff::{CodeChange, FieldChange, Flat, LiveSet, conceal};
 use crate::model::parameter::Resolved;
-use crate::model::{AppName, AppSpec, Digest, sensitive};
+use crate::model::{AppName, AppSpec, Digest, sensitive, stretched};
 use crate::plan::deploy::summary;
 use crate::plan::{Action, After, AppPlan, ComparedWith, Gate, Plan, Policy, Precondition, Step};
 use crate::resolve::{Project, Selection};
@@ -116,7 +116,8 @@ pub fn recognised(environment: &BTreeMap<String, Option<String>>, salt: &str) ->
         if sensitive::is_sensitive_name(name) || sensitive::looks_like_credential(value) {
             sensitive::placeholder(salt, value)
         } else {
-            Digest::of(value.as_bytes()).short()
+            // It may be the value of something that is named like a credential.
+            stretched(salt, value).short()
         }
     };
     environment.iter().map(|(name, value)| (name.clone(), value.as_ref().map(|value| of(name, value)))).collect()

@@ -1,0 +1,107 @@
+//! Where a canonical message holds what may be a credential.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::rules;
+use crate::model::mask::credentials_among;
+use crate::model::{Mask, sensitive};
+
+/// What is encoded in the command, and stands beside the spec in the canonical form.
+pub const PARAMETERS: &str = "spec.parameters";
+pub const INPUTS: &str = "spec.inputs";
+
+/// Every text of a message that may be a credential, with the first of its places in order.
+pub fn secrets(message: &Value) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    each_entry("spec", message, &mut |path, value| {
+        each_secret(path, value, &Mask::default(), &mut |path, text| {
+            let first = found.entry(text.to_owned()).or_insert_with(|| path.to_owned());
+            if path < first.as_str() {
+                path.clone_into(first);
+            }
+        });
+    });
+    found
+}
+
+/// Every value of a canonical message by the path that names it.
+pub fn each_entry(path: &str, value: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    match value {
+        Value::Object(members) if !is_entry(path) => {
+            for (key, value) in members {
+                let next = if is_keyed(path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
+                each_entry(&next, value, visit);
+            }
+        }
+        value => visit(path, value),
+    }
+}
+
+/// Every text in a value that must not be seen.
+pub fn each_secret(path: &str, value: &Value, mask: &Mask, visit: &mut dyn FnMut(&str, &str)) {
+    match value {
+        // The name of a secret is no secret; only values of plain variables are.
+        Value::String(text) if mask.hides(text) || is_sensitive(path) && !path.contains("secrets[") => {
+            visit(path, text)
+        }
+        Value::Array(items) => {
+            let among = credentials_among(items.iter().map(Value::as_str));
+            for (item, is_credential) in items.iter().zip(among) {
+                match item {
+                    Value::String(text) if is_credential => visit(path, text),
+                    item => each_secret(path, item, mask, visit),
+                }
+            }
+        }
+        Value::Object(members) => {
+            // A parameter is as secret as the variable that it goes to, and what is named like a credential is one.
+            let name = |member: &str| members.get(member).and_then(Value::as_str);
+            let names = ["env", "env_var", "name"].into_iter().filter_map(name);
+            let holder = names.rev().find(|name| sensitive::is_sensitive_name(name));
+            let holder = holder.map(|name| format!("{path}[{name}]"));
+            for (key, item) in members {
+                let at = match &holder {
+                    Some(holder) if matches!(key.as_str(), "value" | "file" | "directory") => holder.clone(),
+                    _ => format!("{path}[{key}]"),
+                };
+                each_secret(&at, item, mask, visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the members of an object are the entries of a list, by name.
+pub fn is_keyed(path: &str) -> bool {
+    path == PARAMETERS
+        || path == INPUTS
+        || rules::KEYED
+            .iter()
+            .any(|keyed| path.strip_prefix("spec.").is_some_and(|path| path.split('.').eq(keyed.path.iter().copied())))
+}
+
+/// Whether it is one entry of a list, which is told as a whole.
+pub fn is_entry(path: &str) -> bool {
+    path.ends_with(']')
+}
+
+/// Whether a path leads to the value of something named like a credential: an entry of a list, or a variable of one of
+/// a pod's containers.
+fn is_sensitive(path: &str) -> bool {
+    // What stands beside the value of a parameter.
+    if path.starts_with(PARAMETERS)
+        && ["[type]", "[env]", "[env_var]", "[mount]", "[dest]"].iter().any(|member| path.ends_with(member))
+    {
+        return false;
+    }
+    names_in(path).any(sensitive::is_sensitive_name)
+}
+
+/// The entries of lists and the variables that a path leads through.
+pub fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    let entries = path.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let variables = path.split_once(".env.").map(|(_, rest)| rest.split(['.', '[']).next().unwrap_or(rest));
+    entries.chain(variables)
+}
