@@ -90,6 +90,8 @@ struct Way {
     target: Target,
     store: ReleaseStore,
     released: ReleaseSet,
+    /// What ran when the plan was made.
+    live: LiveSet,
 }
 
 /// One app of a status.
@@ -209,7 +211,7 @@ impl Planned {
     pub fn approve(self, consent: Consent) -> Result<Approved, Refused> {
         let plan = self.plan.approve(consent)?;
         let (target, store) = (self.project.target, self.project.releases);
-        Ok(Approved { plan, way: Way { target, store, released: self.released } })
+        Ok(Approved { plan, way: Way { target, store, released: self.released, live: self.live } })
     }
 }
 
@@ -234,7 +236,7 @@ pub async fn apply(ports: &Ports, approved: &Approved, options: &Options) -> Res
     let records = open(ports, &approved.way.store, &plan.scope, &plan.owner, &approved.way.target).await;
     let on_record = OnRecord { records: &records, released: &approved.way.released };
     let stored = way_back::code(ports, control_plane.as_ref(), &approved.way, plan).await;
-    let outcome = apply::apply(&approved.plan, ports, control_plane, on_record, options).await;
+    let outcome = apply::apply(&approved.plan, &approved.way.live, ports, control_plane, on_record, options).await;
     let mut report = Report::new(&approved.plan, outcome);
     report.no_way_back = way_back::no_way_back(ports, &approved.way, &stored, &report).await;
     Ok(report)

@@ -6,7 +6,9 @@
 mod gate;
 mod interrupt;
 mod outcome;
+mod put;
 mod record;
+mod send;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,7 @@ use tokio::sync::mpsc;
 pub use interrupt::Interrupt;
 pub use outcome::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write, is_as_marked};
 
+use crate::diff::LiveSet;
 use crate::model::AppName;
 use crate::plan::{Action, After, ApprovedPlan, Plan, Precondition, Step, StepId};
 use crate::port::{ControlPlane, Event, Ports, StoreError};
@@ -53,8 +56,10 @@ pub struct OnRecord<'a> {
 }
 
 /// Runs the plan, and puts every write on record. Failures are inside the outcome: every step has exactly one.
+/// `planned_on` is what ran when the plan was made.
 pub async fn apply(
     approved: &ApprovedPlan,
+    planned_on: &LiveSet,
     ports: &Ports,
     control_plane: Arc<dyn ControlPlane>,
     on_record: OnRecord<'_>,
@@ -65,7 +70,7 @@ pub async fn apply(
     let OnRecord { records, released } = on_record;
     let recorder = Recorder { plan, records, released, clock: ports.clock.as_ref(), endpoint, by: &options.by };
     let (taken, mut writes) = mpsc::unbounded_channel();
-    let writer = Writer::new(ports, control_plane.as_ref(), plan, &options.interrupt, recorder, taken);
+    let writer = Writer::new(ports, control_plane.as_ref(), plan, planned_on, &options.interrupt, recorder, taken);
     let mut board = Board::new(plan);
     let mut running = FuturesUnordered::new();
     loop {

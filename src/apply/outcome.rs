@@ -131,23 +131,35 @@ pub enum ApplyError {
 }
 
 /// How an app differs from what was planned on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stale {
     /// It exists, though it did not.
     Appeared,
     /// It is gone, though it existed.
     Vanished,
-    Changed,
+    /// `fields` are manifest keys, or wire paths where there is none; empty where it is not known what changed.
+    Changed { fields: Vec<String> },
+}
+
+impl Stale {
+    pub fn changed() -> Self {
+        Self::Changed { fields: Vec::new() }
+    }
 }
 
 impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Appeared => "somebody else created it after this plan was made",
-            Self::Vanished => "somebody else deleted it after this plan was made",
-            Self::Changed => "somebody else changed it after this plan was made",
-        })
+        match self {
+            Self::Appeared => f.write_str("somebody else created it after this plan was made"),
+            Self::Vanished => f.write_str("somebody else deleted it after this plan was made"),
+            Self::Changed { fields } if fields.is_empty() => {
+                f.write_str("somebody else changed it after this plan was made")
+            }
+            Self::Changed { fields } => {
+                write!(f, "somebody else changed it after this plan was made ({})", fields.join(", "))
+            }
+        }
     }
 }
 

@@ -240,7 +240,7 @@ fn failure(error: &ApplyError) -> String {
 /// What kept a write from becoming a whole one.
 fn after_write(error: &ApplyError) -> String {
     match error {
-        ApplyError::Stale(Stale::Changed) => "somebody else changed it right afterwards".to_owned(),
+        ApplyError::Stale(Stale::Changed { .. }) => "somebody else changed it right afterwards".to_owned(),
         ApplyError::Stale(_) => "somebody else deleted it right afterwards".to_owned(),
         ApplyError::Rpc { rpc } => format!("what had to follow failed ({rpc})"),
         other => other.to_string(),

@@ -67,9 +67,9 @@ fn no_secret_is_in_the_file_and_apply_still_sends_them() {
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.contains("some text") && text.contains("(sensitive #"), "{text}");
         // Nor does the beginning of a digest tell whether a guess is right.
-        for (value, is_there) in [("hunter2-in-environment", false), ("some text", true)] {
+        for value in ["hunter2-in-environment", "some text"] {
             let digest = flyte::model::Digest::of(value.as_bytes()).short();
-            assert_eq!(text.contains(&digest), is_there, "{value}");
+            assert!(!text.contains(&digest), "{value}");
         }
         let applied = world.apply_saved(&asked("hunter2-in-environment"), &Options::default()).await.unwrap();
         assert!(applied.outcome.is_success());
