@@ -20,7 +20,7 @@ pub enum ChangedBy {
     /// It runs otherwise than it was applied; it is declared as before.
     Them,
     Both,
-    /// What was applied is not on record, or the app does not tell any more which release that was.
+    /// What was applied is not on record.
     Unknown,
 }
 

@@ -139,14 +139,14 @@ pub(super) fn owner(project: &Project, released: &ReleaseSet, live: &LiveApp) ->
     }
 }
 
-/// What an app was when we wrote it. It must say itself which release that is: the last one on record may be older, where a
-/// record was lost.
+/// What an app was when we wrote it. What it says itself counts for more than what was recorded last: that is older where a
+/// record was lost, and all there is where marks and labels are gone.
 fn on_record<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>) -> Option<&'a Release> {
     let name = live.name().parse().ok()?;
     let found = match (marks, live.label(Marks::DIGEST_LABEL)) {
         (Some(marks), _) => released.version(&name, &marks.digest.short()),
         (None, Some(digest)) => released.version(&name, digest),
-        (None, None) => None,
+        (None, None) => released.claimed(&name),
     };
     // A message that could not be recorded is empty.
     found.map(Arc::as_ref).filter(|release| release.message.spec.is_set())

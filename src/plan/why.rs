@@ -102,9 +102,7 @@ pub(super) fn of_drift(change: &AppChange) -> Vec<Note> {
     }
     let known_by = Some(change.known_by).filter(|known_by| *known_by != KnownBy::Marks);
     let known_by = known_by.map(|known_by| Note::KnownBy { known_by });
-    // Where the records alone know it, that is told instead.
-    let is_missing = !change.is_attributed && change.known_by != KnownBy::Record;
-    let no_record = (is_missing && !change.fields.is_empty()).then_some(Note::NoRecord);
+    let no_record = (!change.is_attributed && !change.fields.is_empty()).then_some(Note::NoRecord);
     let alike = (!change.alike.is_empty()).then(|| Note::Alike { fields: change.alike.clone() });
     known_by.into_iter().chain(no_record).chain(alike).collect()
 }

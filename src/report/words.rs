@@ -91,9 +91,7 @@ pub fn note(note: &Note) -> String {
         }
         Note::NotOurs { owner: None } => "it was not deployed from a manifest; `--adopt` takes it over".into(),
         Note::KnownBy { known_by: KnownBy::Record } => {
-            "somebody replaced the whole spec; by our records we deployed it last, but nothing tells any more which \
-             release it was: whose each change is cannot be told"
-                .into()
+            "somebody replaced the whole spec; by our records we deployed it last".into()
         }
         Note::KnownBy { .. } => "somebody replaced the whole spec; by its label it is ours".into(),
         Note::NoRecord => "what we last applied is not on record: whose each change is cannot be told".into(),

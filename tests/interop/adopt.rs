@@ -78,13 +78,16 @@ fn redeployed(user: &User, flyte: &dyn Fn(&[&str]) -> Finished) {
     changed_by(&plan, &[code_bundle, ("env.NAME", "both"), ("env.REGION", "us")]);
     assert_eq!(app(&plan, "backend")["fields"][1]["released"], "backend", "{plan:#}");
 
-    // Left to them, it stays as it runs, and is theirs again without the flag.
+    // Left to them, it stays as it runs.
     fs::write(&manifest, manifest_text).expect("a file is written");
     let keep = ["--keep-drift", "backend.env.NAME"];
     flyte(&[&["apply", "--yes"], &keep[..]].concat()).expect(0);
     let plan = flyte(&[&["plan", "--json"], &keep[..]].concat()).expect(0).json();
     assert_eq!(plan["empty"], true, "{plan:#}");
-    changed_by(&flyte(&["plan", "--json"]).expect(0).json(), &[("env.NAME", "them")]);
+    // Since then nobody has changed it: it is declared again, and no drift.
+    let plan = flyte(&["plan", "--fail-on-drift", "--json"]).expect(0).json();
+    assert_eq!((&app(&plan, "backend")["drifted"], &plan["empty"]), (&false.into(), &false.into()), "{plan:#}");
+    assert_eq!(app(&plan, "backend")["notes"][0]["fields"], serde_json::json!(["env.NAME"]), "{plan:#}");
     flyte(&["apply", "--yes"]).expect(0);
     flyte(&["plan", "--fail-on-drift", "--detailed-exitcode"]).expect(0);
 }

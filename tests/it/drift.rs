@@ -80,6 +80,8 @@ enum Knowledge {
     Whole,
     /// That it was changed outside.
     Drift,
+    /// The marks are gone and what is on record is older than what we wrote: a guess is all there can be.
+    Guess,
     /// Not even that it is ours.
     Nothing,
 }
@@ -110,8 +112,8 @@ impl Truth {
                 None => Knowledge::Drift,
             },
             () if self.recorded.is_empty() => Knowledge::Nothing,
-            // Nothing tells which release it was: the last one on record may be older than what we wrote.
-            () => Knowledge::Drift,
+            () if self.is_last() => Knowledge::Whole,
+            () => Knowledge::Guess,
         }
     }
 
@@ -165,6 +167,7 @@ impl Truth {
                 Knowledge::Drift | Knowledge::Nothing => {
                     assert_eq!(field.changed_by, ChangedBy::Unknown, "{} {told}", field.key);
                 }
+                Knowledge::Guess => {}
             }
         }
     }
