@@ -37,6 +37,17 @@ pub fn of_sdk(selection: &Selection, file: FileId) -> Way {
     if selection.insecure {
         way.parts.insecure = Some(Sourced::new(true, Origin::Flag("--insecure")));
     }
+    // What the file allows its own endpoint it does not allow another.
+    let elsewhere =
+        way.parts.endpoint.as_ref().is_some_and(|named| matches!(named.origin, Origin::Flag(_) | Origin::ApiKey(_)));
+    let of_file = |skip: &mut Sourced<bool, Origin>| skip.value && matches!(skip.origin, Origin::Config { .. });
+    if elsewhere && way.parts.insecure_skip_verify.take_if(of_file).is_some() {
+        way.notes.push(
+            "`insecureSkipVerify` of the file is for the endpoint of the file: the certificate of this one is checked; the \
+             SDK would not check it"
+                .to_owned(),
+        );
+    }
     way.settle();
     way
 }
