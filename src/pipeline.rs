@@ -5,6 +5,7 @@
 
 mod clean;
 mod code;
+mod error;
 mod history;
 mod offline;
 mod on_record;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use clean::{Cleaning, clean, remove};
+pub use error::Error;
 pub use history::{Happened, History, Places, Versions, history, versions};
 pub use offline::offline;
 pub use on_record::records;
@@ -28,17 +30,15 @@ use on_record::{open, released};
 use recall::recall;
 
 use crate::apply::{self, OnRecord, Options, Outcome};
-use crate::bundle::{self, BundleError, BundleFile, BundleSet};
-use crate::desired::{self, DesiredSet, LowerError, LowerOptions};
-use crate::diagnostic::{Diagnostics, Invalid};
-use crate::diff::{self, ChangeSet, KeepError, LiveSet};
+use crate::bundle::{self, BundleFile, BundleSet};
+use crate::desired::{self, DesiredSet, LowerOptions};
+use crate::diagnostic::Diagnostics;
+use crate::diff::{self, ChangeSet, LiveSet};
 use crate::manifest::{self, LoadError, Manifest};
-use crate::model::{AppId, AppName, BundleRef, Digest, Guarantees, InvalidName, LiveApp};
-use crate::pins::Pins;
-use crate::pins::{self, PinError, Unresolved};
-use crate::plan::stored::{PlanFileError, Stale};
+use crate::model::{AppId, AppName, BundleRef, Digest, Guarantees, LiveApp};
+use crate::pins::{self, Pins};
 use crate::plan::{self, ApprovedPlan, Consent, Operation, Plan, Policy, Refused};
-use crate::port::{Access, ControlPlane, Delivery, FileKind, Files, Ports, RpcCode, RpcError, StoreError};
+use crate::port::{Access, ControlPlane, FileKind, Files, Ports};
 use crate::preflight;
 use crate::release::ReleaseSet;
 use crate::report::Report;
@@ -102,45 +102,6 @@ pub struct AppStatus {
     pub live: Option<LiveApp>,
 }
 
-/// Why a stage stopped. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    #[error(transparent)]
-    Unresolved(#[from] Unresolved),
-    #[error(transparent)]
-    Lower(#[from] LowerError),
-    #[error("{}", rpc_words(.0))]
-    Rpc(RpcError),
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    #[error("there is no app `{name}` here")]
-    NoSuchApp { name: String, suggestion: Option<String> },
-    /// Declared, and not there.
-    #[error("`{name}` is not deployed")]
-    NotDeployed { name: AppName },
-    #[error("`{name}` is no app name: {source}")]
-    Name { name: String, source: InvalidName },
-    #[error(transparent)]
-    PlanFile(#[from] PlanFileError),
-    #[error(transparent)]
-    Stale(#[from] Stale),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Rollback(#[from] RollbackError),
-    #[error(transparent)]
-    KeepDrift(#[from] KeepError),
-    /// `plan --offline` without records at hand.
-    #[error("the releases are on record in {store}, which is not to be had offline")]
-    NotOffline { store: String },
-}
-
 /// Deploys a manifest: everything from its text to running apps.
 ///
 /// # Errors
@@ -177,32 +138,6 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let texts = plan::stored::texts(&manifest.sources);
     let environment = resolve::environment(&manifest, &request.selection);
     Ok(Planned { plan, project, released, live, request: request.clone(), texts, environment, pins })
-}
-
-fn rpc_words(error: &RpcError) -> String {
-    let refuses = matches!(error.code, RpcCode::Unauthenticated | RpcCode::PermissionDenied);
-    match error.delivery {
-        // Nobody has tried: there is no token to send.
-        Delivery::NotSent if refuses => error.message.clone(),
-        Delivery::NotSent => format!("the control plane cannot be reached: {}", error.message),
-        Delivery::Answered if refuses => format!("the control plane refuses: {error}"),
-        Delivery::Unanswered | Delivery::Answered => format!("the control plane did not answer as it should: {error}"),
-    }
-}
-
-impl From<RpcError> for Error {
-    fn from(error: RpcError) -> Self {
-        Self::Rpc(error)
-    }
-}
-
-impl From<PinError> for Error {
-    fn from(error: PinError) -> Self {
-        match error {
-            PinError::Rpc(error) => error.into(),
-            PinError::Unresolved(unresolved) => unresolved.into(),
-        }
-    }
 }
 
 impl Planned {
