@@ -51,7 +51,7 @@ pub enum Recording {
 #[serde(tag = "write", rename_all = "snake_case")]
 pub enum Write {
     Done,
-    /// The answer never came, and reading back did not tell either.
+    /// The answer never came or told nothing for certain, and reading back did not tell either.
     Unknown {
         error: RpcError,
     },

@@ -159,7 +159,7 @@ impl<'a> Writer<'a> {
         let reason = match write {
             Write::Failed { error } => error.to_string(),
             Write::Partial { error } => format!("written, and not as it should be: {error}"),
-            Write::Unknown { error } => format!("no answer, and the outcome is unknown: {error}"),
+            Write::Unknown { error } => format!("whether it was written is unknown: {error}"),
             Write::Done | Write::Skipped(_) => return,
         };
         self.ports.events.tell(Event::Failed { app: id.name.clone(), reason });

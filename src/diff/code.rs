@@ -80,11 +80,6 @@ impl Budget {
     pub fn new(patches: bool) -> Self {
         Self { work: WORK, lines: SHOWN_IN_ALL, patches }
     }
-
-    /// Whether patches are made.
-    pub fn makes_patches(&self) -> bool {
-        self.patches
-    }
 }
 
 impl CodeChange {

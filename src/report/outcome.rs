@@ -222,7 +222,7 @@ fn verdict(step: &StepOutcome) -> (Status, Option<String>) {
             (Status::NotReady, Some(format!("written, but {}; apply again", after_write(error))))
         }
         Write::Unknown { error } => {
-            (Status::Unknown, Some(format!("the answer never came ({error}); plan again to see")))
+            (Status::Unknown, Some(format!("whether it was written is unknown ({error}); plan again to see")))
         }
         Write::Skipped(SkipReason::Interrupted) => (Status::Interrupted, None),
         Write::Skipped(reason) => (Status::Skipped, Some(reason.to_string())),
