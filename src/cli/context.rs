@@ -128,9 +128,9 @@ impl Context {
         self.global.timeout.map_or_else(Timeouts::default, Timeouts::of_calls)
     }
 
-    /// Colours are taken out again where they are not wanted.
+    /// Of results. Colours are taken out again where they are not wanted.
     pub fn paint(&self) -> Paint {
-        Paint { color: !self.terminal.json }
+        Paint { color: !self.terminal.json, columns: self.terminal.columns() }
     }
 
     /// Runs what waits. Commands that wait for nothing start no runtime.

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 
 use super::args::{Color, Format, Global};
+use crate::report::COLUMNS;
 
 /// The streams of this run and how they are to be written to.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +96,11 @@ impl Terminal {
         !self.json && io::stdout().is_terminal() && !is_dumb()
     }
 
+    /// Columns of a result: those of the terminal that shows it, as far as they can be read well.
+    pub fn columns(&self) -> usize {
+        if io::stdout().is_terminal() { width().min(COLUMNS) } else { COLUMNS }
+    }
+
     /// Whether progress may be drawn over itself. Log lines would tear it.
     pub fn is_live(&self) -> bool {
         !self.json && !self.quiet && !self.verbose && io::stderr().is_terminal() && !is_dumb()
@@ -105,9 +111,9 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
-/// Columns of the terminal, at least 40; 100 where there is none.
+/// Columns of the terminal, at least 40; as many as can be read well where there is none.
 pub fn width() -> usize {
     let terminal =
         terminal_size::terminal_size_of(io::stdout()).or_else(|| terminal_size::terminal_size_of(io::stderr()));
-    terminal.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
+    terminal.map_or(COLUMNS, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
 }

@@ -13,7 +13,7 @@ mod words;
 
 pub use json::{outcome_json, plan_json};
 pub use outcome::{AppResult, Report, outcome_text};
-pub use paint::Paint;
+pub use paint::{COLUMNS, Paint};
 pub use plan::plan_text;
 pub use server::{server_json, server_text};
 pub use table::Table;

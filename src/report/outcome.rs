@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::paint::Paint;
-use super::plan::WIDTH;
 use super::table::Table;
 use super::words::{count, duration, unbroken, wrap};
 use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write, is_as_marked};
@@ -292,7 +291,7 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
             "\n{} {} {}\n",
             paint.bad(app.status.as_str()),
             paint.bold(format!("{}:", app.name)),
-            set_in(reason, used)
+            set_in(reason, used, paint.columns)
         ));
         for line in &app.logs {
             text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));
@@ -325,10 +324,14 @@ fn warnings(report: &Report, paint: Paint) -> String {
             }
         };
         let told = format!("{what} not on record: {reason}; {then}");
-        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(&told, "warning: ".len())));
+        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(&told, "warning: ".len(), paint.columns)));
     }
     for warning in &report.no_way_back {
-        text.push_str(&format!("\n{} {}\n", paint.change("warning:"), set_in(warning, "warning: ".len())));
+        text.push_str(&format!(
+            "\n{} {}\n",
+            paint.change("warning:"),
+            set_in(warning, "warning: ".len(), paint.columns)
+        ));
     }
     text
 }
@@ -359,12 +362,12 @@ fn counts(report: &Report, paint: Paint) -> String {
         let painted = paint.bad(&head);
         (head, painted)
     };
-    format!("{painted} {}", set_in(&told, head.len() + 1))
+    format!("{painted} {}", set_in(&told, head.len() + 1, paint.columns))
 }
 
 /// A text behind so many columns; what does not fit there goes below, set in by two.
-fn set_in(text: &str, used: usize) -> String {
+fn set_in(text: &str, used: usize, columns: usize) -> String {
     let used = |at: usize| if at == 0 { used.saturating_sub(2) } else { 0 };
-    let lines = text.lines().enumerate().flat_map(|(at, line)| wrap(line, WIDTH - 2, used(at)));
+    let lines = text.lines().enumerate().flat_map(|(at, line)| wrap(line, columns - 2, used(at)));
     lines.collect::<Vec<_>>().join("\n  ")
 }

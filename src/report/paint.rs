@@ -1,13 +1,25 @@
-//! Colour, or none: the words are the same.
+//! How text looks: with colour or none, on so many columns. The words are the same.
 
 use std::fmt::Display;
 
 use owo_colors::{OwoColorize, Style};
 
+/// Columns of text that no terminal shows; wider ones are hard to read.
+pub const COLUMNS: usize = 100;
+
 /// Paints text where colour is wanted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Paint {
     pub color: bool,
+    /// Columns of a line, but for values, which are told whole.
+    pub columns: usize,
+}
+
+impl Default for Paint {
+    /// Plain text that no terminal shows.
+    fn default() -> Self {
+        Self { color: false, columns: COLUMNS }
+    }
 }
 
 impl Paint {

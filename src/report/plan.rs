@@ -8,8 +8,6 @@ use crate::diff::ChangedBy;
 use crate::model::AppName;
 use crate::plan::{AppPlan, ComparedWith, Counts, Note, Plan, Reason, Verb};
 
-/// Columns of a line, but for values, which are told whole.
-pub(super) const WIDTH: usize = 100;
 /// Columns before the text of a line below an app.
 const MARGIN: usize = 6;
 
@@ -68,7 +66,7 @@ fn app_text(plan: &Plan, app: &AppPlan, width: usize, paint: Paint) -> String {
     for remark in &app.notes {
         let painted = |told: String| if app.verb == Verb::Refused { paint.bad(told) } else { paint.dim(told) };
         // What is broken is set in by two more columns.
-        let lines: Vec<String> = wrap(&note(remark), WIDTH - MARGIN - 2, 0).into_iter().map(painted).collect();
+        let lines: Vec<String> = wrap(&note(remark), paint.columns - MARGIN - 2, 0).into_iter().map(painted).collect();
         line(ChangedBy::Us, lines.join(&format!("\n{:1$}", "", MARGIN + 2)));
     }
     text
@@ -155,7 +153,7 @@ fn headline(app: &AppPlan, behind: usize, paint: Paint) -> String {
     if reasons.is_empty() {
         return format!("{what}{versions}");
     }
-    let why = wrap(&reasons.join(", "), WIDTH - MARGIN, used - MARGIN).join(&format!("\n{:MARGIN$}", ""));
+    let why = wrap(&reasons.join(", "), paint.columns - MARGIN, used - MARGIN).join(&format!("\n{:MARGIN$}", ""));
     format!("{what}{versions}: {why}").replace(": \n", ":\n")
 }
 

@@ -150,7 +150,7 @@ impl Truth {
     fn assert(&self, plan: &Plan, told: &str) {
         let knowledge = self.knowledge();
         let app = &plan.apps[0];
-        let text = flyte::report::plan_text(plan, flyte::report::Paint { color: false });
+        let text = flyte::report::plan_text(plan, flyte::report::Paint::default());
         let told = format!("{told}\n{knowledge:?}\n{text}");
         let differing: BTreeSet<&str> = KEYS.into_iter().filter(|key| self.live[key] != self.declared[key]).collect();
         let shown: BTreeSet<&str> = app.fields.iter().map(|field| field.key.as_str()).collect();
@@ -277,7 +277,7 @@ async fn apply(world: &World, truth: &mut Truth, lost: bool, keep: Option<usize>
         truth.recorded.push((truth.written(), truth.applied.clone()));
     }
     let plan = world.plan(&asked).await.unwrap().plan;
-    let text = flyte::report::plan_text(&plan, flyte::report::Paint { color: false });
+    let text = flyte::report::plan_text(&plan, flyte::report::Paint::default());
     assert!(plan.is_empty() && !plan.has_drift(), "{told}\nthe plan after apply is not empty\n{text}");
 }
 

@@ -59,7 +59,7 @@ fn everything() -> Policy {
 
 async fn assert_plan_is_empty(world: &World, policy: Policy, told: &str) {
     let plan = world.plan(&request(policy)).await.unwrap().plan;
-    let text = flyte::report::plan_text(&plan, flyte::report::Paint { color: false });
+    let text = flyte::report::plan_text(&plan, flyte::report::Paint::default());
     assert!(plan.is_empty(), "{told}: the plan after apply is not empty\n{text}");
 }
 
@@ -398,7 +398,7 @@ fn a_saved_plan_is_the_same_plan_again() {
             world.write(&files);
             let planned = world.save(&request(everything())).await.unwrap();
             let restored = world.restore(&request(Policy::default())).await.unwrap();
-            let text = |plan| flyte::report::plan_text(plan, flyte::report::Paint { color: false });
+            let text = |plan| flyte::report::plan_text(plan, flyte::report::Paint::default());
             assert_eq!(text(&planned.plan), text(&restored.plan), "{told}");
             assert_eq!(format!("{:#?}", planned.plan.steps), format!("{:#?}", restored.plan.steps), "{told}");
             let (planned, restored) = (&planned.plan, &restored.plan);

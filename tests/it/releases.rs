@@ -24,7 +24,7 @@ fn tree(version: &str) -> std::path::PathBuf {
 async fn apply(world: &mut World, version: &str) -> flyte::report::Report {
     world.load(&tree(version));
     let report = world.apply(&request(Policy::default()), &options()).await.unwrap();
-    assert!(report.outcome.is_success(), "{version}: {}", outcome_text(&report, Paint { color: false }));
+    assert!(report.outcome.is_success(), "{version}: {}", outcome_text(&report, Paint::default()));
     report
 }
 
@@ -74,7 +74,7 @@ fn a_rollback_restores_spec_code_and_image_to_the_byte() {
             assert_ne!(apps(&world).iter().map(asked).collect::<Vec<_>>(), before);
 
             let report = roll_back(&world, "frontend", Some(&first)).await.unwrap();
-            assert!(report.outcome.is_success(), "{}", outcome_text(&report, Paint { color: false }));
+            assert!(report.outcome.is_success(), "{}", outcome_text(&report, Paint::default()));
             assert_eq!(apps(&world).iter().map(asked).collect::<Vec<_>>(), before, "{profile:?}");
             for app in apps(&world) {
                 let address = app.bundle_address().unwrap();
@@ -83,7 +83,7 @@ fn a_rollback_restores_spec_code_and_image_to_the_byte() {
 
             world.load(&tree("v1"));
             let plan = world.plan(&request(Policy::default())).await.unwrap().plan;
-            assert!(plan.is_empty() && plan.steps.is_empty(), "{}", plan_text(&plan, Paint { color: false }));
+            assert!(plan.is_empty() && plan.steps.is_empty(), "{}", plan_text(&plan, Paint::default()));
             world.load(&tree("v3"));
             let plan = world.plan(&request(Policy::default())).await.unwrap().plan;
             assert_eq!(plan.counts().update, 2, "the next apply brings back what the manifest says");

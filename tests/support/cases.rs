@@ -356,7 +356,7 @@ async fn carry_out(world: &World, command: &str, step: &Run, request: &Request) 
             interrupt.set();
         });
     }
-    let plain = Paint { color: false };
+    let plain = Paint::default();
     let result = match command {
         "offline" => pipeline::offline(&world.ports(), request).await.map(|plan| plan_text(&plan, plain)),
         "plan" => world.plan(request).await.map(|planned| {
@@ -393,9 +393,9 @@ async fn roll_back(
     request.selection.apps.clear();
     let ports = world.ports();
     let planned = pipeline::rollback(&ports, &request, &what).await?;
-    let plan = plan_text(&planned.plan, Paint { color: false });
+    let plan = plan_text(&planned.plan, Paint::default());
     let report = pipeline::apply(&ports, &planned.approve(Consent::given())?, options).await?;
-    Ok(format!("{plan}\n{}", outcome_text(&report, Paint { color: false })))
+    Ok(format!("{plan}\n{}", outcome_text(&report, Paint::default())))
 }
 
 async fn history(world: &World, request: &Request, places: Places) -> std::result::Result<String, Error> {
@@ -441,9 +441,9 @@ async fn operate(
     let mut request = request.clone();
     request.selection.apps.clear();
     let planned = pipeline::operate(&ports, &request, operation, &step.app).await?;
-    let plan = plan_text(&planned.plan, Paint { color: false });
+    let plan = plan_text(&planned.plan, Paint::default());
     let report = pipeline::apply(&ports, &planned.approve(Consent::given())?, options).await?;
-    Ok(format!("{plan}\n{}", outcome_text(&report, Paint { color: false })))
+    Ok(format!("{plan}\n{}", outcome_text(&report, Paint::default())))
 }
 
 fn is_of_preflight(code: Code) -> bool {

@@ -116,7 +116,7 @@ fn code_lines(plan: &Plan, app: &AppPlan, block: &mut Block) {
     };
     block.push("line", &[format!("! code: {}", headline(app, change))]);
     for file in &change.files {
-        block.push("file", &[clip(&file_text(file, Paint { color: false }), LINE)]);
+        block.push("file", &[clip(&file_text(file, Paint::default()), LINE)]);
     }
     match shown_at(plan, app) {
         Some(first) if change.files.iter().any(|file| file.patch.is_some()) => {
