@@ -159,7 +159,11 @@ impl<'a> Writer<'a> {
         let reason = match write {
             Write::Failed { error } => error.to_string(),
             Write::Partial { error } => format!("written, and not as it should be: {error}"),
-            Write::Unknown { error } => format!("whether it was written is unknown: {error}"),
+            Write::Unknown { error } => {
+                let reason = format!("whether it was written: {error}");
+                self.ports.events.tell(Event::Unknown { app: id.name.clone(), reason });
+                return;
+            }
             Write::Done | Write::Skipped(_) => return,
         };
         self.ports.events.tell(Event::Failed { app: id.name.clone(), reason });

@@ -55,6 +55,7 @@ impl Progress {
             Event::Waiting { app, status } => format!("{app}: {status}"),
             Event::Passed { app, goal, waited } => format!("{app}: {goal} after {}", seconds(*waited)),
             Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
+            Event::Unknown { app, reason } => format!("{app}: unknown: {reason}"),
             Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
             Event::Interrupted => INTERRUPTED.to_owned(),
         }
@@ -83,6 +84,9 @@ impl Events for Progress {
                 live.end(&app, &"✓".green().to_string(), &format!("{goal} after {}", seconds(waited)));
             }
             Event::Failed { app, reason } => live.end(&app, &"✗".red().to_string(), &reason),
+            Event::Unknown { app, reason } => {
+                live.end(&app, &"?".red().to_string(), &format!("unknown: {reason}"));
+            }
             Event::Skipped { app, reason } => {
                 live.end(&app, &"-".dimmed().to_string(), &format!("skipped: {reason}"));
             }

@@ -9,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, L
 use http::{Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use reqwest::Body;
+use tokio::time::{Instant, timeout_at};
 
 use super::network::{Network, place};
 use super::text::{cut, excerpt};
@@ -39,13 +40,16 @@ pub async fn admit(response: Response<Body>, address: &Uri, network: &Network) -
         return Err(not_a_control_plane(message));
     }
     if status.is_success() {
-        if kind.is_empty() || kind.starts_with("application/") {
+        if status == StatusCode::OK && kind.starts_with("application/") {
             return Ok(response);
         }
-        let message = format!(
-            "the address answers with a page ({}): it is not a control plane's, or asks for a log-in in a browser",
-            cut(&kind, 60)
-        );
+        let with = match kind.as_str() {
+            "" => format!("{status} without a content type"),
+            kind if status == StatusCode::OK => format!("a page ({})", cut(kind, 60)),
+            kind => format!("{status} ({})", cut(kind, 60)),
+        };
+        let message =
+            format!("the address answers with {with}: it is not a control plane's, or asks for a log-in in a browser");
         return Err(not_a_control_plane(message));
     }
     if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
@@ -54,7 +58,7 @@ pub async fn admit(response: Response<Body>, address: &Uri, network: &Network) -
         return Err(proxy_wants_credentials(proxy.as_deref().unwrap_or("in between"), help));
     }
     let (mut parts, body) = response.into_parts();
-    let told = Told::read(&parts, body).await;
+    let told = Told::read(&parts, body, network.timeouts.read).await;
     if told.is_whole() && is_rpc_error(&told.text) {
         parts.headers.remove(CONTENT_ENCODING);
         parts.headers.remove(CONTENT_LENGTH);
@@ -95,14 +99,15 @@ pub struct Told {
 }
 
 impl Told {
-    /// Reads no more than is needed. A body that breaks off ends there.
-    pub async fn read(parts: &http::response::Parts, mut body: Body) -> Self {
+    /// Reads no more than is needed, and waits no longer than so. A body that breaks off ends there.
+    pub async fn read(parts: &http::response::Parts, mut body: Body, within: Duration) -> Self {
         let announced = parts.headers.get(CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse().ok());
         let mut text = BytesMut::new();
         let mut size = announced;
+        let deadline = Instant::now() + within;
         loop {
-            match body.frame().await {
-                Some(Ok(frame)) => {
+            match timeout_at(deadline, body.frame()).await {
+                Ok(Some(Ok(frame))) => {
                     let Some(data) = frame.data_ref() else { continue };
                     let room = MAX_ERROR - text.len();
                     text.extend_from_slice(&data[..data.len().min(room)]);
@@ -110,8 +115,8 @@ impl Told {
                         break;
                     }
                 }
-                Some(Err(_)) => break,
-                None => {
+                Ok(Some(Err(_))) | Err(_) => break,
+                Ok(None) => {
                     size = Some(text.len() as u64);
                     break;
                 }

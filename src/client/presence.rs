@@ -23,7 +23,7 @@ pub async fn is_there(network: &Network, url: &str) -> Option<bool> {
         StatusCode::NOT_FOUND => (!is_page(&response)).then_some(false),
         _ => {
             let (parts, body) = http::Response::from(response).into_parts();
-            let told = Told::read(&parts, body).await;
+            let told = Told::read(&parts, body, network.timeouts.read).await;
             String::from_utf8_lossy(&told.text).contains("<Code>NoSuchKey</Code>").then_some(false)
         }
     }

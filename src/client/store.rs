@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 
 use super::answer::{Told, retry_after, shown};
 use super::network::{Network, place};
-use super::text::excerpt;
+use super::text::{excerpt, never_show};
 use super::trouble::{Trouble, seconds};
 use crate::port::{Content, Delivery, Parcel, RpcCode, RpcError};
 
@@ -76,7 +76,7 @@ pub async fn put(network: &Network, location: &CreateUploadLocationResponse, par
     };
     match response.status() {
         StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
-        _ => Err(refusal(response, &address).await),
+        _ => Err(refusal(response, &address, network).await),
     }
 }
 
@@ -92,7 +92,7 @@ pub async fn get(network: &Network, url: &str, into: &mut (dyn Write + Send)) ->
     let mut response = sent.map_err(|error| Trouble::of(&error, &address, network))?;
     tracing::info!(from = shown(&address), status = response.status().as_u16(), "download");
     if !response.status().is_success() {
-        return Err(refusal(response, &address).await);
+        return Err(refusal(response, &address, network).await);
     }
     let mut received = 0;
     loop {
@@ -113,6 +113,9 @@ pub async fn get(network: &Network, url: &str, into: &mut (dyn Write + Send)) ->
 /// Nothing can be sent there.
 pub fn address(url: &str) -> Result<Uri, Trouble> {
     let usable = |address: &Uri| matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some();
+    if let Some((_, query)) = url.split_once('?') {
+        never_show(query);
+    }
     url.parse().ok().filter(usable).ok_or_else(|| {
         let message = "the control plane named no usable address of its store";
         Trouble::new(RpcCode::Internal, Delivery::Answered, message)
@@ -184,7 +187,7 @@ async fn watch<T>(
 }
 
 /// What a store answers that is no success. Redirects are not followed: a bundle goes where the control plane says.
-async fn refusal(response: reqwest::Response, address: &Uri) -> Failure {
+async fn refusal(response: reqwest::Response, address: &Uri, network: &Network) -> Failure {
     let (parts, body) = http::Response::from(response).into_parts();
     let status = parts.status;
     if status.is_redirection() {
@@ -195,7 +198,7 @@ async fn refusal(response: reqwest::Response, address: &Uri) -> Failure {
             .help("the control plane's store is set up with another address or region than it has")
             .into();
     }
-    let told = Told::read(&parts, body).await;
+    let told = Told::read(&parts, body, network.timeouts.read).await;
     classify(status, &told, retry_after(&parts.headers), address)
 }
 

@@ -1,18 +1,46 @@
-//! What others wrote, made fit to be shown: bounded, on one line, without control characters.
+//! What others wrote, made fit to be shown: bounded, on one line, without control characters, and without what this
+//! run proves itself with, should somebody repeat it.
 
-/// The first characters of a text, as [`cut`]; one that is cut ends with how long it is.
-pub fn clean(text: &str, characters: usize) -> String {
-    let shown = cut(text, characters);
-    if shown.ends_with('…') && !text.ends_with('…') {
-        format!("{shown} ({} bytes in all)", text.len())
-    } else {
-        shown
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "***";
+
+/// The least characters of a secret that is looked for in texts; a shorter one may be part of any word.
+const MIN_SECRET: usize = 6;
+
+/// What this process has sent to prove itself, or may send: the others who were sent it may repeat it in their errors.
+static SENT: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Keeps a secret out of every text that is made fit to be shown from now on.
+pub fn never_show(secret: &str) {
+    if secret.len() >= MIN_SECRET {
+        SENT.write().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
     }
 }
 
-/// The first characters of a text, blanks and control characters made into single spaces. A text that is cut ends with
-/// `…`.
+/// The first characters of a text, as [`cut`]; one that is cut ends with how long it is.
+pub fn clean(text: &str, characters: usize) -> String {
+    match first(text, characters) {
+        (shown, true) => format!("{shown}… ({} bytes in all)", text.len()),
+        (shown, false) => shown,
+    }
+}
+
+/// The first characters of a text, blanks and control characters made into single spaces, secrets left out. A text that
+/// is cut ends with `…`.
 pub fn cut(text: &str, characters: usize) -> String {
+    let (shown, is_cut) = first(text, characters);
+    if is_cut { shown + "…" } else { shown }
+}
+
+/// The same, and whether there is more.
+fn first(text: &str, characters: usize) -> (String, bool) {
+    let text = &without_secrets(text);
     let mut shown = String::new();
     let mut count = 0;
     let mut blank = false;
@@ -22,7 +50,7 @@ pub fn cut(text: &str, characters: usize) -> String {
             continue;
         }
         if count >= characters {
-            return shown + "…";
+            return (shown, true);
         }
         if std::mem::take(&mut blank) {
             shown.push(' ');
@@ -31,7 +59,62 @@ pub fn cut(text: &str, characters: usize) -> String {
         shown.push(character);
         count += 1;
     }
+    (shown, false)
+}
+
+/// A text without what proves who somebody is: what was sent, what follows the name of a scheme, and queries.
+fn without_secrets(text: &str) -> String {
+    let mut text = text.to_owned();
+    // The longest first: one may be part of another.
+    let sent = SENT.read().unwrap_or_else(PoisonError::into_inner);
+    let mut found: Vec<&String> = sent.iter().filter(|secret| text.contains(*secret)).collect();
+    found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in found {
+        text = text.replace(secret, HIDDEN);
+    }
+    without_credentials(&without_queries(&text))
+}
+
+/// `Bearer ***` in place of what follows, and the like of signatures in headers.
+fn without_credentials(text: &str) -> String {
+    let mut shown = String::new();
+    let mut scheme: fn(&str) -> bool = |_| false;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let (bare, blank) = word.split_at(word.trim_end().len());
+        let lower = bare.trim_start_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+        if std::mem::replace(&mut scheme, |_| false)(bare) {
+            shown.push_str(HIDDEN);
+        } else if let Some((name, _)) = lower.split_once('=').filter(|(name, _)| is_signature(name)) {
+            let end = bare.len() - lower.len() + name.len() + 1;
+            shown.push_str(&bare[..end]);
+            shown.push_str(HIDDEN);
+        } else {
+            shown.push_str(bare);
+            scheme = match lower.as_str() {
+                "bearer" => is_token,
+                "basic" => is_user_and_password,
+                name if name.strip_suffix(':').is_some_and(is_signature) => |word| !word.is_empty(),
+                _ => |_| false,
+            };
+        }
+        shown.push_str(blank);
+    }
     shown
+}
+
+/// Words such as `token` follow the name of the scheme too.
+fn is_token(word: &str) -> bool {
+    word.len() >= 20 || word.contains(|c: char| c.is_ascii_digit() || c == '.' && !word.ends_with('.'))
+}
+
+fn is_user_and_password(word: &str) -> bool {
+    let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '=');
+    STANDARD.decode(word).is_ok_and(|plain| plain.contains(&b':'))
+}
+
+/// Names of what signs an address, as the stores have them.
+fn is_signature(name: &str) -> bool {
+    name.ends_with("-signature") || name.ends_with("-security-token") || matches!(name, "sig" | "signature")
 }
 
 /// Blanks, controls, and what changes the direction of a line.
@@ -42,7 +125,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// What a page says at its beginning: the title of HTML, `Code` and `Message` of a store's XML, else the first
-/// characters. Queries of addresses are taken out: they may be signed.
+/// characters.
 pub fn excerpt(text: &str, characters: usize) -> String {
     let between = |tag: &str| {
         let start = text.find(&format!("<{tag}>"))? + tag.len() + 2;
@@ -56,7 +139,7 @@ pub fn excerpt(text: &str, characters: usize) -> String {
         _ if text.trim_start().starts_with('<') => String::new(),
         _ => text.chars().take(characters * 4).collect(),
     };
-    cut(&without_queries(&chosen), characters)
+    cut(&chosen, characters)
 }
 
 /// `/path?…` in place of paths and addresses with a query: of a whole address any, elsewhere what sets something.
@@ -90,6 +173,23 @@ mod tests {
         check("0123456789", "0123456789");
         check("0123456789äb", "0123456789… (13 bytes in all)");
         check("", "");
+    }
+
+    #[test]
+    fn what_opens_something_is_not_shown() {
+        never_show("hunter2-of-this-run");
+        never_show("a");
+        let check = |text: &str, expected: &str| assert_eq!(clean(text, 200), expected, "{text:?}");
+        check("bad header Bearer abc1 at https://s3/b?X-Amz-Signature=1", "bad header Bearer *** at https://s3/b?…");
+        check("authorization: Basic YTpi, and more", "authorization: Basic *** and more");
+        check("Bearer token or basic authentication", "Bearer token or basic authentication");
+        check("'Bearer' is wanted", "'Bearer' is wanted");
+        check("client x with hunter2-of-this-run: no", "client x with ***: no");
+        check(
+            "for X-Amz-Signature=1&k=1 and X-Amz-Signature: 2 bad",
+            "for X-Amz-Signature=*** and X-Amz-Signature: *** bad",
+        );
+        check("sig=1 signature wrong", "sig=*** signature wrong");
     }
 
     #[test]

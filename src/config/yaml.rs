@@ -86,27 +86,33 @@ pub fn parse(text: &str) -> Result<Node, NotYaml> {
 }
 
 fn node(text: &str, raw: Spanned<Raw>) -> Node {
+    let start = start_of(text, &raw.referenced);
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let value = match raw.value {
         Raw::Null => Value::Null,
         Raw::Boolean(value) => Value::Boolean(value),
+        Raw::Number => Value::Text(plain_scalar(line).to_owned()),
         Raw::Text(text) => Value::Text(text),
         Raw::List(list) => Value::List(list.into_iter().map(|raw| node(text, raw)).collect()),
         Raw::Map(entries) => Value::Map(
             entries
                 .into_iter()
                 .map(|(key, raw)| {
-                    let start = start(text, &key.referenced);
+                    let start = start_of(text, &key.referenced);
                     (key.value.clone(), start..start + key.value.len(), node(text, raw))
                 })
                 .collect(),
         ),
     };
-    let start = start(text, &raw.referenced);
-    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     Node { range: start..start + line.trim_end().len(), value }
 }
 
-fn start(text: &str, location: &Location) -> usize {
+/// A number as it is written at the beginning of a line's rest, also within a list in brackets.
+fn plain_scalar(line: &str) -> &str {
+    line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}')).next().unwrap_or_default()
+}
+
+fn start_of(text: &str, location: &Location) -> usize {
     let number = |number: u64| usize::try_from(number).unwrap_or(1);
     byte_at(text, number(location.line()), number(location.column())).min(text.len())
 }
@@ -115,6 +121,8 @@ fn start(text: &str, location: &Location) -> usize {
 enum Raw {
     Null,
     Boolean(bool),
+    /// What stands there is told by its place alone: names may look like numbers.
+    Number,
     Text(String),
     List(Vec<Spanned<Raw>>),
     Map(Vec<(Spanned<String>, Spanned<Raw>)>),
@@ -151,16 +159,24 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(Raw::Boolean(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_string()))
+    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
+        Ok(Raw::Number)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_string()))
+    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
+        Ok(Raw::Number)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_string()))
+    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
+        Ok(Raw::Number)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
@@ -187,6 +203,19 @@ impl<'de> Visitor<'de> for RawVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_looks_like_a_number_is_taken_as_it_is_written() {
+        let check = |written: &str| {
+            let tree = parse(&format!("a: {written}  # b\nl: [{written}, x]\n")).unwrap();
+            assert_eq!(tree.get("a").unwrap().text().as_deref(), Some(written));
+            let Value::List(list) = &tree.get("l").unwrap().value else { panic!("a list") };
+            assert_eq!(list[0].text().as_deref(), Some(written));
+        };
+        for written in ["7", "007", "0755", "0x10", "1e3", "12e45", "1234567890123456789012345", "1.50", "-1", ".5"] {
+            check(written);
+        }
+    }
 
     #[test]
     fn keys_and_values_know_their_places() {

@@ -37,6 +37,11 @@ pub enum Event {
         app: AppName,
         reason: String,
     },
+    /// A write got no answer that tells whether it was carried out.
+    Unknown {
+        app: AppName,
+        reason: String,
+    },
     Skipped {
         app: AppName,
         reason: String,

@@ -497,6 +497,7 @@ fn event_text(event: &Event) -> String {
         Event::Waiting { app, status } => format!("{app}: {status}"),
         Event::Passed { app, .. } => format!("{app}: there"),
         Event::Failed { app, reason } => format!("{app}: failed: {reason}"),
+        Event::Unknown { app, reason } => format!("{app}: unknown: {reason}"),
         Event::Skipped { app, reason } => format!("{app}: skipped: {reason}"),
         Event::Interrupted => "interrupted".into(),
     }

@@ -8,8 +8,8 @@ use crate::client::trouble::Trouble;
 use crate::port::RpcError;
 
 /// The ways to prove oneself where nobody can be asked.
-const WITHOUT_A_PERSON: &str = "in CI set FLYTE_API_KEY, or give the target a `[target.NAME.auth]` with client \
-     credentials, a command that prints a token, or a variable that holds one";
+const WITHOUT_A_PERSON: &str = "in CI give the target a `[target.NAME.auth]` with client credentials, a command that \
+     prints a token, or a variable that holds one; FLYTE_API_KEY logs in at the target `config`";
 
 /// Why a caller cannot prove who they are. Texts of servers are shown without control characters and cut.
 #[derive(Debug, thiserror::Error)]

@@ -19,12 +19,10 @@ use super::discovery::{Discovery, address};
 use super::error::{AuthError, Said, plain};
 use super::token::Token;
 use crate::client::network::Network;
-use crate::client::trouble::Trouble;
+use crate::client::trouble::{Trouble, seconds};
 use crate::model::target::Connection;
 use crate::port::{Delivery, RpcCode};
 
-/// The longest one request may take.
-const TIMEOUT: Duration = Duration::from_secs(15);
 /// The most bytes of an answer that are read.
 const MAX_ANSWER: usize = 1 << 20;
 /// Waits before a request that was not taken is repeated.
@@ -47,20 +45,26 @@ pub type OAuth = oauth2::Client<
 /// What a token endpoint answers. Some servers leave out the type, and write the lifetime as text.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TokenAnswer {
+    #[serde(deserialize_with = "not_empty")]
     access_token: AccessToken,
     #[serde(default = "bearer")]
     token_type: BasicTokenType,
-    #[serde(default, deserialize_with = "seconds")]
+    #[serde(default, deserialize_with = "lifetime")]
     expires_in: Option<u64>,
     #[serde(default)]
     refresh_token: Option<RefreshToken>,
+}
+
+fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Err(serde::de::Error::custom("the token is empty")) } else { Ok(AccessToken::new(text)) }
 }
 
 fn bearer() -> BasicTokenType {
     BasicTokenType::Bearer
 }
 
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value = Option::<serde_json::Value>::deserialize(deserializer)?;
     Ok(value.and_then(|value| match value {
         serde_json::Value::String(text) => text.trim().parse().ok(),
@@ -258,14 +262,20 @@ impl Web {
             (Fault::Unreachable(trouble), again)
         };
         let request = reqwest::Request::try_from(request.map(reqwest::Body::from)).map_err(lost)?;
-        let answer = tokio::time::timeout(TIMEOUT, async {
+        let within = self.network.timeouts.read;
+        let answer = tokio::time::timeout(within, async {
             let response = self.network.to(&address).execute(request).await.map_err(lost)?;
             let (parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
             let body = body.map_err(|error| unanswered(format!("the answer broke off: {error}")))?;
             Ok((parts, body.to_bytes()))
         });
-        let slow = |_| unanswered(format!("no answer within {} s", TIMEOUT.as_secs()));
+        let slow = |_| {
+            let message = format!("no answer within {}", seconds(within));
+            let trouble = Trouble::new(RpcCode::DeadlineExceeded, Delivery::Unanswered, message);
+            let help = "it may be slow: try again, or wait longer with `--timeout`";
+            (Fault::Unreachable(trouble.help(help)), false)
+        };
         let (parts, body) = answer.await.map_err(slow)??;
         let status = parts.status;
         if matches!(status.as_u16(), 429 | 503) {

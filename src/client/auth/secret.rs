@@ -6,6 +6,7 @@ use oauth2::ClientSecret;
 
 use super::error::AuthError;
 use super::surroundings::Surroundings;
+use crate::client::text::never_show;
 use crate::model::ApiKey;
 use crate::model::target::SecretSource;
 
@@ -31,5 +32,6 @@ pub fn read(source: &SecretSource, surroundings: &Surroundings) -> Result<Client
     if text.is_empty() {
         return Err(AuthError::Secret("it is empty".to_owned()));
     }
+    never_show(&text);
     Ok(ClientSecret::new(text))
 }

@@ -14,6 +14,7 @@ use super::store::{Forgotten, Kept, Store};
 use super::surroundings::Surroundings;
 use super::token::Token;
 use crate::client::endpoint::is_loopback;
+use crate::client::text::never_show;
 use crate::client::transport::Channel;
 use crate::model::target::{Auth, Connection};
 
@@ -68,6 +69,12 @@ pub struct Session {
 
 impl Session {
     pub fn adopt(&mut self, token: Token, kept: Kept) {
+        // A variable may hold the scheme too.
+        let access = token.access.secret();
+        never_show(access.split_once(' ').map_or(access.as_str(), |(_, bare)| bare));
+        if let Some(refresh) = &token.refresh {
+            never_show(refresh.secret());
+        }
         self.token = Some(token);
         self.kept = kept;
         self.generation += 1;
@@ -193,6 +200,10 @@ impl Authenticator {
     pub async fn log_out(&self) -> Result<Forgotten> {
         let mut session = self.session.lock().await;
         session.token = None;
+        // What is kept for this address is another target's.
+        if matches!(self.connection.auth, Auth::None | Auth::Command { .. } | Auth::Passthrough { .. }) {
+            return Ok(Forgotten::default());
+        }
         self.store.delete().await.map_err(Arc::new)
     }
 

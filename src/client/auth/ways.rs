@@ -12,7 +12,7 @@ use super::store::Kept;
 use super::token::Token;
 use super::{command, device, pkce, secret};
 use crate::model::target::Auth;
-use crate::port::Delivery;
+use crate::port::{Delivery, RpcCode};
 
 type Result<T> = std::result::Result<T, AuthError>;
 
@@ -76,8 +76,11 @@ impl Authenticator {
         }
         if let Err(error) = self.told(session, false).await {
             match error {
-                // The header has a usual name.
-                AuthError::Discovery(refusal) if refusal.delivery == Delivery::Answered => {
+                // The header has a usual name, and something in front may keep out who shows no token. What does not
+                // answer at all is not asked twice.
+                AuthError::Discovery(refusal)
+                    if refusal.delivery != Delivery::NotSent && refusal.code != RpcCode::DeadlineExceeded =>
+                {
                     session.told = Some((Discovery::default(), true));
                 }
                 other => return Err(other),

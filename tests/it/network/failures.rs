@@ -138,6 +138,10 @@ fn other_answers(told: &mut Told) {
     with("an error of 10 MB", rpc_error("500 Internal Server Error", &long));
     let escape = r#"{"code":"permission_denied","message":"no\u001b[31m access\r\nto p","details":[{"type":"flyteidl2.app.Identifier","value":"EgRzaG9wGgNkZXYiA3dlYg"},{"type":"acme.Unknown","value":"AAAA"}]}"#;
     with("an error with control characters and details", rpc_error("403 Forbidden", escape));
+    let repeats = r#"{"code":"invalid_argument","message":"bad header Bearer canary.1 at https://s3.example.com/b?X-Amz-Signature=canary"}"#;
+    with("an error that repeats what opens something", rpc_error("400 Bad Request", repeats));
+    with("no content", answer("204 No Content", "content-type: application/proto\r\n", ""));
+    with("nothing, of no type", answer("200 OK", "", ""));
     with("no protobuf", answer("200 OK", "content-type: application/proto\r\n", "this is not protobuf"));
     with("no HTTP", b"SSH-2.0-OpenSSH_9.6\r\n".to_vec());
 }

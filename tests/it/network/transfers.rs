@@ -224,6 +224,21 @@ async fn no_more_is_read_than_the_store_takes_and_a_store_that_stalls_is_given_u
 }
 
 #[tokio::test]
+async fn a_refusal_that_does_not_end_is_told_as_far_as_it_came() {
+    let stalls = Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), |mut stream, _| {
+        use std::io::Write as _;
+        let _ = stream.read(&mut [0; 64 << 10]);
+        let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\nno room");
+        keep_silent(stream);
+    });
+    let begun = Instant::now();
+    let error = upload(&control_plane(&stalls, "s3://b/0123.tar.gz", &[]), &parcel(10).0).await.unwrap_err();
+    assert_eq!(error.code, RpcCode::PermissionDenied, "{error}");
+    assert!(error.message.ends_with("no room"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_slow_store_is_waited_for_as_long_as_bytes_move() {
     let slow = Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), |mut stream, _| {
         use std::io::Write as _;
