@@ -7,6 +7,7 @@ mod clean;
 mod code;
 mod error;
 mod history;
+mod needed;
 mod offline;
 mod on_record;
 mod recall;

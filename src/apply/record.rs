@@ -45,9 +45,9 @@ impl Recorder<'_> {
 
     async fn add(&self, records: &Records, step: &Step, sent: &App, now: Option<&LiveApp>) -> Result<(), StoreError> {
         let app = self.plan.apps.iter().find(|app| app.name == step.app);
-        let restores = app.and_then(|app| app.restores);
+        let restores = app.is_some_and(|app| app.restores);
         let kind = match step.action {
-            Action::Create(_) | Action::Update(_) if restores.is_some() => Kind::RolledBack,
+            Action::Create(_) | Action::Update(_) if restores => Kind::RolledBack,
             Action::Create(_) | Action::Update(_) => Kind::Applied,
             Action::Record => Kind::Recorded,
             Action::Activate => Kind::Activated,
@@ -62,13 +62,16 @@ impl Recorder<'_> {
             at: self.now(step),
             by: self.by.to_owned(),
             version: version.clone(),
-            release: restores.filter(|_| kind == Kind::RolledBack),
+            release: None,
             commit: self.plan.commit.clone().filter(|_| kind.sets_release()),
             target: self.plan.target.clone(),
             endpoint: self.endpoint.to_owned(),
         };
+        if kind == Kind::RolledBack {
+            return self.add_again(records, event).await;
+        }
         match (app, version) {
-            (Some(app), Some(version)) if kind.sets_release() && event.release.is_none() => {
+            (Some(app), Some(version)) if kind.sets_release() => {
                 let filled = now.map(|now| filled_in(sent, &now.0, &self.plan.mask));
                 self.add_release(records, app, sent, version, event, filled).await
             }
@@ -82,15 +85,27 @@ impl Recorder<'_> {
         }
     }
 
+    /// The record of what is brought back is written too: somebody may have removed it since it was read.
+    async fn add_again(&self, records: &Records, event: Event) -> Result<(), StoreError> {
+        let of_app = self.released.apps.get(&event.app);
+        match of_app.and_then(|of_app| of_app.restored.as_deref()) {
+            Some(release) => {
+                let commit = release.commit.clone();
+                records.add(release, None, Event { commit, ..event }).await.map(drop)
+            }
+            None => records.append(&event).await,
+        }
+    }
+
     /// Whether what an apply only starts or stops is another release than the last on record: its writer did not get to
     /// it.
     fn is_unrecorded(&self, app: &AppPlan, kind: Kind, version: &Version) -> bool {
-        let current = self.released.apps.get(&app.name).and_then(AppReleases::current);
+        let recorded = |of_app: &AppReleases| of_app.has_recorded(&version.digest.short());
         // Only an apply has compared it with what is declared.
         matches!(kind, Kind::Activated | Kind::Deactivated)
             && app.activation.is_some()
             && self.released.is_known
-            && current.and_then(|entry| entry.version.as_deref()) != Some(&version.digest.short())
+            && !self.released.apps.get(&app.name).is_some_and(recorded)
     }
 
     /// The time, later than everything on record of the app: another writer's clock may be ahead of ours.
@@ -121,6 +136,7 @@ impl Recorder<'_> {
         let activation = app.activation.unwrap_or_default();
         let mut release = Release::new(id, &self.plan.mask, version, activation, sent, written);
         release.commit.clone_from(&event.commit);
+        release.depends_on = Some(app.depends_on.clone());
         release.filled = filled;
         let code = release.code.as_ref().map(|code| code.digest);
         let bundle = app.bundle.as_ref().filter(|bundle| Some(bundle.digest) == code);

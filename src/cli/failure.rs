@@ -293,6 +293,17 @@ fn after_rollback(error: &RollbackError) -> String {
             let commit = commit.as_deref().unwrap_or("REV");
             format!("`flyte rollback {app} --from-git {commit}` packs it anew")
         }
+        RollbackError::NeededUnknown { app, needed, .. } => format!(
+            "without `--with-dependencies`, `{app}` comes back alone; `flyte versions {needed}` lists what is on record, \
+             and `flyte rollback {app} --from-git REV` takes manifest and sources of a commit"
+        ),
+        RollbackError::NeededGone { needed, on_record: true, .. } => {
+            format!("`--with-dependencies` brings `{needed}` back too, as it was then")
+        }
+        RollbackError::NeededGone { app, needed, on_record: false, .. } => format!(
+            "deploy `{needed}` first, or roll back to another version with `--to`: `flyte versions {app}` lists what is on \
+             record"
+        ),
         RollbackError::ImageGone { app, .. } => format!(
             "push it to its registry again, or roll back to another version with `--to`: `flyte versions {app}` lists \
              what is on record"

@@ -6,7 +6,7 @@ mod parameters;
 mod pod;
 mod resources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::bundle::{Bundle, BundleSet};
 use crate::canonical;
 use crate::diagnostic::Span;
 use crate::model::parameter::{Pin, Resolved};
-use crate::model::{Activation, App, AppId, AppName, AppSpec, Commit, Dependency, Digest, Marks, Version, spec};
+use crate::model::{Activation, App, AppId, AppName, AppSpec, Commit, Dependency, Marks, Version, spec};
 use crate::resolve::Project;
 
 /// Everything we ask for, by name.
@@ -36,8 +36,8 @@ pub struct Desired {
     pub spec: AppSpec,
     pub version: Version,
     pub bundle: Option<Arc<Bundle>>,
-    /// The record that the spec is taken from, where it is no longer what is declared.
-    pub restores: Option<Digest>,
+    /// Whether the spec is taken from a release on record, and is no longer what is declared.
+    pub restores: bool,
     pub activation: Activation,
     /// How long apply waits for it.
     pub ready_within: Duration,
@@ -103,7 +103,7 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
             spec: marked(AppSpec(message), "", &project.owner, &version),
             version,
             bundle,
-            restores: None,
+            restores: false,
             activation: app.activation,
             ready_within: app.ready.within,
             depends_on: app.depends_on.clone(),
@@ -118,6 +118,11 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
 }
 
 impl Desired {
+    /// What it depends on.
+    pub fn needs(&self) -> BTreeSet<AppName> {
+        self.depends_on.iter().map(|on| on.app.clone()).collect()
+    }
+
     /// The same app with another message, `kept` of which is left to others: JSON pointers into the canonical form.
     #[must_use]
     pub fn leaving(&self, mut message: Message, owner: &str, kept: &[String]) -> Self {

@@ -13,7 +13,7 @@ use super::{AppChange, ChangeSet, KnownBy, Orphan, Owner};
 use crate::canonical::{canonical, version_of};
 use crate::desired::{Desired, DesiredSet};
 use crate::model::{AppName, Guarantees, LiveApp, Marks};
-use crate::release::{AppReleases, Release, ReleaseSet, conceal};
+use crate::release::{Release, ReleaseSet, conceal};
 use crate::resolve::Project;
 
 pub(super) fn compare(
@@ -152,11 +152,10 @@ fn on_record<'a>(released: &'a ReleaseSet, live: &LiveApp, marks: Option<&Marks>
     found.map(Arc::as_ref).filter(|release| release.message.spec.is_set())
 }
 
-/// Whether what runs is ours, is what its marks say, and is not what was last applied.
+/// Whether what runs is ours, is what its marks say, and is not what was last applied, or no record of that can be read.
 fn is_unrecorded(released: &ReleaseSet, change: &AppChange, marks: Option<&Marks>) -> bool {
     let Some(marks) = marks else { return false };
-    let last = released.apps.get(change.name()).and_then(AppReleases::current);
-    let recorded = last.and_then(|entry| entry.version.as_deref()) == Some(&marks.digest.short());
+    let recorded = released.apps.get(change.name()).is_some_and(|of_app| of_app.has_recorded(&marks.digest.short()));
     change.owner == Owner::Us && !change.drifted && !recorded
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::asked;
+use super::needed::{Kept, with_needed};
 use super::on_record::{records, warnings};
 use super::{Error, Request, load, read};
 use crate::diagnostic::Diagnostics;
@@ -36,8 +37,8 @@ impl Cleaning {
     }
 }
 
-/// What to remove so that `keep` versions of each app stay that were applied to the place that the target is, and what
-/// runs. The logs of other places stay whole, and so do the records that they name.
+/// What to remove so that `keep` versions of each app stay that were applied to the place that the target is, what runs,
+/// and what either depended on when it was applied. The logs of other places stay whole, and so do the records that they name.
 ///
 /// # Errors
 /// As [`super::versions`].
@@ -52,11 +53,17 @@ pub async fn clean(ports: &Ports, request: &Request, app: Option<&str>, keep: us
     let folder = Folder::new(&project.scope, &project.owner);
     let mut cleaning = Cleaning { place: records.place(), ..Cleaning::default() };
     let (mut kept, mut removed) = (BTreeMap::new(), BTreeMap::new());
+    let mut stay = Kept::new();
     for (app, releases) in &released.apps {
         let running = live.apps.get(app).and_then(LiveApp::marks).map(|marks| marks.digest.short());
-        let split = match apps.contains(app) {
-            true => split(releases, keep, running.as_deref()),
-            false => Split { kept: releases.log.iter().collect(), ..Split::default() },
+        let keep = if apps.contains(app) { keep } else { usize::MAX };
+        stay.insert(app.clone(), stays(releases, keep, running.as_deref()));
+    }
+    let stay = with_needed(&records, &project, &released, stay).await?;
+    for (app, releases) in &released.apps {
+        let split = match stay.get(app).filter(|_| apps.contains(app)) {
+            Some(stay) => split(releases, stay),
+            None => Split { kept: releases.log.iter().collect(), ..Split::default() },
         };
         cleaning.versions.extend(split.versions.iter().map(|mark| (app.clone(), mark.clone())));
         cleaning.objects.extend(split.removed.iter().map(|entry| folder.event(app, records.at(), &entry.name)));
@@ -149,18 +156,20 @@ struct Split<'a> {
     versions: Vec<String>,
 }
 
-fn split<'a>(releases: &'a AppReleases, keep: usize, running: Option<&str>) -> Split<'a> {
-    let versions = releases.versions();
+/// The versions that stay for themselves.
+fn stays<'a>(releases: &'a AppReleases, keep: usize, running: Option<&str>) -> BTreeSet<&'a LogEntry> {
     let current = releases.current();
-    let stays = |at: usize, entry: &LogEntry| {
-        at < keep || running.is_some() && entry.version.as_deref() == running || Some(entry) == current
+    let stays = |(at, entry): &(usize, &LogEntry)| {
+        *at < keep || running.is_some() && entry.version.as_deref() == running || Some(*entry) == current
     };
-    let (mut newest, mut gone) = (Vec::new(), Vec::new());
-    for (at, entry) in versions.into_iter().enumerate() {
-        if stays(at, entry) { newest.push(entry) } else { gone.push(entry) }
-    }
+    releases.versions().into_iter().enumerate().filter(stays).map(|(_, entry)| entry).collect()
+}
+
+fn split<'a>(releases: &'a AppReleases, stay: &BTreeSet<&LogEntry>) -> Split<'a> {
+    let stays = |entry: &&LogEntry| stay.iter().any(|kept| kept.version == entry.version && kept.label == entry.label);
+    let (_, gone): (Vec<&LogEntry>, Vec<_>) = releases.versions().into_iter().partition(stays);
     // Without any version that stays, the whole log goes but for what is after the last that went.
-    let begin = newest.iter().map(|entry| entry.at).min();
+    let begin = stay.iter().map(|entry| entry.at).min();
     let goes = |entry: &LogEntry| {
         let version_goes = gone.iter().any(|gone| gone.version == entry.version && gone.label == entry.label);
         version_goes && entry.kind.sets_release() || begin.is_some_and(|begin| entry.at < begin)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::needed::needed;
 use super::on_record::records;
 use super::recall::recall;
 use super::{Environment, Error, Planned, Request, Texts, code, load, lower, no_such_app, read, way_back};
@@ -12,11 +13,11 @@ use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, LiveSet, endpoints};
 use crate::model::{AppName, AppSpec, Dependency, Digest, LiveApp, Marks};
 use crate::pins::Pins;
-use crate::plan;
+use crate::plan::{self, Note};
 use crate::port::{Access, ControlPlane, Ports};
 use crate::preflight;
 use crate::records::Records;
-use crate::release::{self, Kind, LogEntry, NoSuchRelease, NotRestored, Release, ReleaseSet, Unreadable};
+use crate::release::{self, LogEntry, NoSuchRelease, NotRestored, Release, ReleaseSet, Then, Unreadable};
 use crate::resolve::{Graph, Project};
 
 /// What to bring back.
@@ -43,6 +44,11 @@ pub enum RollbackError {
     CodeGone { app: AppName, version: String, commit: Option<String> },
     #[error("the image `{image}` of `{app}` {version} no longer resolves")]
     ImageGone { app: AppName, version: String, image: String },
+    #[error("`{app}` {version} depended on `{needed}`, and what that was then is not on record")]
+    NeededUnknown { app: AppName, version: String, needed: AppName },
+    /// `on_record`: it could come back too.
+    #[error("`{app}` {version} is given the endpoint of `{needed}`, which is not there")]
+    NeededGone { app: AppName, version: String, needed: AppName, on_record: bool },
 }
 
 /// The plan that brings a release back.
@@ -57,40 +63,47 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     let live = read(control_plane.as_ref(), &project).await?;
     let name = named(&project, &released, &live, &what.app)?;
 
-    let (digest, then) = choose(&released, &live, &name, what.to.as_deref())?;
-    let (mut open, mut found, mut needs) = (vec![(name, digest)], BTreeMap::new(), BTreeMap::new());
-    while let Some((app, digest)) = open.pop() {
+    let (release, then) = choose(&records, &released, &live, &name, what.to.as_deref()).await?;
+    let (mut open, mut found, mut needs) = (vec![release], Found::new(), BTreeMap::new());
+    while let Some(release) = open.pop() {
+        let app = release.app.name.clone();
         if found.contains_key(&app) {
             continue;
         }
-        let release = readable(&records, &app, digest).await?;
-        let needed = needed_then(&project, &released, &release, then);
+        let needed = needed(&project, &released, &app, Some(&release), then);
         if what.with_dependencies {
             for other in &needed {
-                open.push((other.clone(), release_at(&released, other, then)?));
+                open.extend(as_of(&records, &released, &live, &release, other, then).await?);
             }
         }
         needs.insert(app.clone(), needed);
-        found.insert(app, (digest, release));
+        found.insert(app, Arc::new(release));
     }
-    check_usable(ports, control_plane.as_ref(), &project, found.values().map(|(_, release)| release)).await?;
+    check_endpoints(&released, &live, &found, then)?;
+    check_usable(ports, control_plane.as_ref(), &project, found.values().map(Arc::as_ref)).await?;
     let declared = declared(ports, &project, request, &found).await;
     let mut project = narrowed(project, &found, &needs, &live);
     recall(ports, &mut project, &mut released, &DesiredSet::default(), &live).await;
     let mut desired = DesiredSet::default();
-    for (app, (digest, release)) in &found {
+    for (app, release) in &found {
         let running = live.apps.get(app).map(|live| &live.0);
         let declared = declared.apps.get(app).map(|desired| &desired.spec.0);
         let others: Vec<_> = running.into_iter().chain(declared).collect();
         let whole = release::restore(&release.message, release.version.digest, &project.mask, &others);
         let whole = whole.map_err(|why| not_restored(release, why))?;
-        desired.apps.insert(app.clone(), asked_for(&project, *digest, release, AppSpec(whole)));
+        desired.apps.insert(app.clone(), asked_for(&project, release, AppSpec(whole)));
+        released.apps.entry(app.clone()).or_default().restored = Some(release.clone());
     }
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     code::compare(ports, Some(control_plane.as_ref()), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
     plan::await_others(&mut plan, &project, &live, &needs);
+    if what.with_dependencies {
+        let is_old = |app: &AppName| found.get(app).is_some_and(|release| release.depends_on.is_none());
+        let untold = plan.apps.iter_mut().filter(|app| is_old(&app.name));
+        untold.for_each(|app| app.notes.push(Note::DependenciesUnknown));
+    }
     let lacking = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(lacking);
     let (request, texts, environment, pins) = (request.clone(), Texts::new(), Environment::new(), Pins::new());
@@ -107,40 +120,62 @@ fn named(project: &Project, released: &ReleaseSet, live: &LiveSet, name: &str) -
     }
 }
 
-/// The record of what is brought back, and when that was applied last.
-fn choose(
+/// What is brought back, by app.
+type Found = BTreeMap<AppName, Arc<Release>>;
+
+/// The record of what is asked for, and when that was applied last.
+async fn choose(
+    records: &Records,
     released: &ReleaseSet,
     live: &LiveSet,
     name: &AppName,
     to: Option<&str>,
-) -> Result<(Digest, Timestamp), RollbackError> {
-    let nothing = || NoSuchRelease::Nothing { app: name.clone() };
+) -> Result<(Release, Timestamp), Error> {
+    let nothing = || RollbackError::from(NoSuchRelease::Nothing { app: name.clone() });
     let releases = released.apps.get(name).ok_or_else(nothing)?;
     let running = live.apps.get(name).and_then(LiveApp::marks).map(|marks| marks.digest);
-    let entry = releases.choose(name, to, running)?;
-    // A rollback of it alone says nothing of what else there was.
-    let applied =
-        |other: &&LogEntry| other.version == entry.version && matches!(other.kind, Kind::Applied | Kind::Recorded);
-    let then = releases.log.iter().rev().find(applied).map_or(entry.at, |applied| applied.at);
-    Ok((entry.release.ok_or_else(nothing)?, then))
+    let entry = releases.choose(name, to, running).map_err(RollbackError::from)?;
+    let release = readable(records, name, entry.release.ok_or_else(nothing)?).await?;
+    // The log has the first digits alone.
+    let digits = to.filter(|to| entry.label.as_deref() != Some(to)).unwrap_or_default();
+    if !release.version.digest.to_string().starts_with(digits) {
+        return Err(RollbackError::from(releases.no_version(name, digits)).into());
+    }
+    Ok((release, releases.applied(entry)))
 }
 
-/// What an app depended on when a release of it was applied: what its message refers to, and of what is declared now
-/// whatever was there then.
-fn needed_then(project: &Project, released: &ReleaseSet, release: &Release, then: Timestamp) -> BTreeSet<AppName> {
-    let name = &release.app.name;
-    let was_there = |app: &&AppName| released.apps.get(*app).is_some_and(|releases| releases.at(then).is_some());
-    let mut needed = endpoints(&release.message);
-    needed.extend(project.graph.dependencies(name).filter(was_there).cloned());
-    needed.remove(name);
-    needed
+/// What an app that `release` depended on was at a time. `None`: it was not there; or it is not on record and not there
+/// now, so that [`check_endpoints`] tells more.
+async fn as_of(
+    records: &Records,
+    released: &ReleaseSet,
+    live: &LiveSet,
+    release: &Release,
+    needed: &AppName,
+    then: Timestamp,
+) -> Result<Option<Release>, Error> {
+    match released.at(needed, then) {
+        Then::Release(LogEntry { release: Some(digest), .. }) => readable(records, needed, *digest).await.map(Some),
+        Then::NotThere => Ok(None),
+        Then::Unknown if !live.apps.contains_key(needed) && endpoints(&release.message).contains(needed) => Ok(None),
+        Then::Release(_) | Then::Unknown => {
+            let (app, version) = (release.app.name.clone(), release.version.mark());
+            Err(RollbackError::NeededUnknown { app, version, needed: needed.clone() }.into())
+        }
+    }
 }
 
-/// The record of what an app was at a time.
-fn release_at(released: &ReleaseSet, app: &AppName, then: Timestamp) -> Result<Digest, RollbackError> {
-    let entry = released.apps.get(app).and_then(|releases| releases.at(then));
-    let release = entry.and_then(|entry| entry.release);
-    Ok(release.ok_or_else(|| NoSuchRelease::Nothing { app: app.clone() })?)
+/// Whether everything is there, or comes back, whose endpoint is given to what is brought back.
+fn check_endpoints(released: &ReleaseSet, live: &LiveSet, found: &Found, then: Timestamp) -> Result<(), RollbackError> {
+    let is_there = |app: &AppName| live.apps.contains_key(app) || found.contains_key(app);
+    for (app, release) in found {
+        if let Some(needed) = endpoints(&release.message).into_iter().find(|needed| !is_there(needed)) {
+            let on_record = matches!(released.at(&needed, then), Then::Release(_));
+            let (app, version) = (app.clone(), release.version.mark());
+            return Err(RollbackError::NeededGone { app, version, needed, on_record });
+        }
+    }
+    Ok(())
 }
 
 /// A release whose record can be read.
@@ -178,13 +213,8 @@ async fn check_usable(
 
 /// What the manifest asks for now, where a record lacks values that it may have. A manifest that cannot be lowered has
 /// none.
-async fn declared(
-    ports: &Ports,
-    project: &Project,
-    request: &Request,
-    found: &BTreeMap<AppName, (Digest, Release)>,
-) -> DesiredSet {
-    if found.values().all(|(_, release)| release.concealed.is_empty()) {
+async fn declared(ports: &Ports, project: &Project, request: &Request, found: &Found) -> DesiredSet {
+    if found.values().all(|release| release.concealed.is_empty()) {
         return DesiredSet::default();
     }
     lower(ports, project, request).await.map(|(_, desired)| desired).unwrap_or_default()
@@ -195,19 +225,14 @@ fn not_restored(release: &Release, why: NotRestored) -> RollbackError {
 }
 
 /// The project of these apps alone: nothing else is compared, and nothing is an orphan.
-fn narrowed(
-    project: Project,
-    found: &BTreeMap<AppName, (Digest, Release)>,
-    needs: &BTreeMap<AppName, BTreeSet<AppName>>,
-    live: &LiveSet,
-) -> Project {
+fn narrowed(project: Project, found: &Found, needs: &BTreeMap<AppName, BTreeSet<AppName>>, live: &LiveSet) -> Project {
     let alone = || found.keys().map(|app| (app.clone(), BTreeSet::new())).collect();
     // What depended on each other in a circle over time is brought back in the order of names.
     let graph = Graph::new(needs.clone()).or_else(|_| Graph::new(alone())).unwrap_or_default();
     Project { graph, declared: live.apps.keys().chain(found.keys()).cloned().collect(), ..project }
 }
 
-fn asked_for(project: &Project, digest: Digest, release: &Release, mut whole: AppSpec) -> Desired {
+fn asked_for(project: &Project, release: &Release, mut whole: AppSpec) -> Desired {
     let app = project.apps.get(&release.app.name);
     let span = app.map(|app| app.declared_at).unwrap_or_default();
     let depends_on =
@@ -221,7 +246,7 @@ fn asked_for(project: &Project, digest: Digest, release: &Release, mut whole: Ap
         spec: whole,
         version: release.version.clone(),
         bundle: None,
-        restores: Some(digest),
+        restores: true,
         activation: release.activation,
         ready_within: app.map_or(plan::READY_WITHIN, |app| app.ready.within),
         depends_on: depends_on.collect(),

@@ -93,6 +93,7 @@ impl<'a> Planner<'a> {
             notes: Vec::new(),
             drifted: change.drifted && change.owner == Owner::Us,
             activation: Some(desired.activation),
+            depends_on: desired.needs(),
             restores: desired.restores,
             bundle: desired.bundle.clone(),
             version: Some(desired.version.clone()),
@@ -230,7 +231,7 @@ impl<'a> Planner<'a> {
             let keys = honoured::not_acted_on(change.desired.spec.spec(), is_written, self.guarantees);
             notes.extend((!keys.is_empty()).then_some(Note::NotActedOn { keys }));
         }
-        let restores = change.desired.restores.is_some();
+        let restores = change.desired.restores;
         if active && (matches!(verb, Verb::Create | Verb::Activate) || restores && verb == Verb::Update) {
             let stopped = change.desired.depends_on.iter().filter(|on| self.stopped.contains(&on.app));
             notes.extend(stopped.map(|on| Note::DependsOnStopped { app: on.app.clone() }));

@@ -11,7 +11,7 @@ mod step;
 pub mod stored;
 mod why;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub use step::{Action, After, Gate, Precondition, Step, StepId};
 use crate::bundle::Bundle;
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::diff::{CodeChange, FieldChange, KnownBy, Owner};
-use crate::model::{Activation, AppName, BundleRef, Commit, Digest, Mask, Scope, State, Version};
+use crate::model::{Activation, AppName, BundleRef, Commit, Mask, Scope, State, Version};
 
 /// The number of the plan's JSON form.
 pub const FORMAT: u32 = 1;
@@ -90,8 +90,10 @@ pub struct AppPlan {
     pub drifted: bool,
     /// As declared: for the record.
     pub activation: Option<Activation>,
-    /// The release on record that is brought back.
-    pub restores: Option<Digest>,
+    /// What it is declared to depend on: for the record.
+    pub depends_on: BTreeSet<AppName>,
+    /// Whether a release on record is brought back.
+    pub restores: bool,
     /// The code that would run, where it is packed.
     pub bundle: Option<Arc<Bundle>>,
     /// What would run; `None` for apps that are only kept, stopped or deleted.
@@ -199,6 +201,9 @@ pub enum Note {
     DependsOnStopped { app: AppName },
     /// Started by this plan, and this one is not there.
     DependsOnMissing { app: AppName },
+    /// The record of what is brought back does not tell what it depended on: that is its endpoints, and what is declared
+    /// now.
+    DependenciesUnknown,
     /// Stopped or deleted by this plan, and this one depends on it, runs, and is left as it is.
     LeftRunning { app: AppName },
     /// Unchanged, but it does not run as it should.
@@ -251,7 +256,8 @@ impl AppPlan {
             notes: Vec::new(),
             drifted: false,
             activation: None,
-            restores: None,
+            depends_on: BTreeSet::new(),
+            restores: false,
             bundle: None,
             version: None,
             live,

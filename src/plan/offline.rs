@@ -55,7 +55,8 @@ fn declared(change: &AppChange) -> AppPlan {
         notes: applied.into_iter().chain(not_looked_up).collect(),
         drifted: false,
         activation: Some(change.desired.activation),
-        restores: None,
+        depends_on: change.desired.needs(),
+        restores: false,
         bundle: change.desired.bundle.clone(),
         // What was not looked up is part of what names it.
         version: is_whole.then(|| change.desired.version.clone()),

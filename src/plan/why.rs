@@ -36,7 +36,7 @@ fn change_owner(change: &AppChange) -> Option<String> {
 
 pub(super) fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
     match verb {
-        Verb::Create if change.desired.restores.is_some() => return vec![Reason::RolledBack],
+        Verb::Create if change.desired.restores => return vec![Reason::RolledBack],
         Verb::Create if change.gone => return vec![Reason::Gone],
         Verb::Create => return vec![Reason::New],
         Verb::Activate => return vec![Reason::Inactive],
@@ -45,7 +45,7 @@ pub(super) fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
         _ => return Vec::new(),
     }
     let mut reasons = Vec::new();
-    if change.desired.restores.is_some() {
+    if change.desired.restores {
         reasons.push(Reason::RolledBack);
     }
     if change.owner != Owner::Us {

@@ -33,7 +33,7 @@ fn named(subject: &Subject<'_>) -> BTreeMap<String, Asked> {
     for (desired, _) in &subject.written {
         for secret in &desired.spec.spec().security_context.secrets {
             let asked = named.entry(secret.key.clone()).or_default();
-            if desired.restores.is_some() {
+            if desired.restores {
                 asked.releases.insert(format!("`{}` {}", desired.id.name, desired.version.mark()));
                 continue;
             }

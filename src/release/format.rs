@@ -1,6 +1,6 @@
 //! Records, file lists and events as the text they are stored as.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::log::Event;
 use super::record::{Code, Release, Written};
 use crate::bundle::{BundleFile, MAX_FILES};
-use crate::model::{Activation, AppId, Commit, Version};
+use crate::model::{Activation, AppId, AppName, Commit, Version};
 
 /// The number of the format. It grows when a reader of the older form would misread the newer.
 pub const FORMAT: u32 = 1;
@@ -42,6 +42,8 @@ struct Stored {
     version: Version,
     activation: Activation,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    depends_on: Option<BTreeSet<AppName>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     image: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     code: Option<Code>,
@@ -70,6 +72,7 @@ pub fn encode(release: &Release) -> Vec<u8> {
         manifest: release.owner.clone(),
         version: release.version.clone(),
         activation: release.activation,
+        depends_on: release.depends_on.clone(),
         image: release.image().map(str::to_owned),
         code: release.code.clone(),
         commit: release.commit.clone(),
@@ -97,6 +100,7 @@ pub fn decode(content: &[u8]) -> Result<Release, Unreadable> {
         owner: stored.manifest,
         version: stored.version,
         activation: stored.activation,
+        depends_on: stored.depends_on,
         code: stored.code,
         commit: stored.commit,
         written: stored.written,

@@ -19,7 +19,7 @@ pub use layout::Folder;
 pub use log::{Event, Kind, LogEntry, Logged};
 pub use place::Place;
 pub use record::{Code, Release, Written};
-pub use set::{AppReleases, NoSuchRelease, ReleaseSet, Warning};
+pub use set::{AppReleases, NoSuchRelease, ReleaseSet, Then, Warning};
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! One release: everything that an app was asked to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyte_schema::flyteidl2::app::App;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conceal::conceal;
-use crate::model::{Activation, AppId, BundleRef, Commit, Mask, Version, spec};
+use crate::model::{Activation, AppId, AppName, BundleRef, Commit, Mask, Version, spec};
 
 /// What was written to a control plane, with its circumstances. Holds no secret value.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Release {
     pub version: Version,
     /// As declared. Whether it was asked to run is in the message.
     pub activation: Activation,
+    /// What it was declared to depend on, by endpoints too. `None`: that was not put on record.
+    pub depends_on: Option<BTreeSet<AppName>>,
     /// The code, where it is known by content.
     pub code: Option<Code>,
     /// Of the manifest and the sources, where they lie in a git work tree.
@@ -83,6 +85,7 @@ impl Release {
             owner: mask.salt().to_owned(),
             version,
             activation,
+            depends_on: None,
             code,
             commit: None,
             written,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::log::{LogEntry, Logged};
+use jiff::Timestamp;
+
+use super::log::{Kind, LogEntry, Logged};
 use super::record::Release;
 use crate::model::{AppName, Digest};
 
@@ -35,6 +37,18 @@ pub struct AppReleases {
     /// The last one, if no other manifest has put the app on record at this place since. Looked for where the app itself
     /// does not tell: it is not there, or bears no marks.
     pub claimed: Option<Arc<Release>>,
+    /// The release of before that is to be brought back.
+    pub restored: Option<Arc<Release>>,
+}
+
+/// What an app was at a time, as far as its log tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then<'a> {
+    Release(&'a LogEntry),
+    /// It was deleted before.
+    NotThere,
+    /// The log does not reach back.
+    Unknown,
 }
 
 /// Something on record that is ignored, and why.
@@ -76,6 +90,11 @@ impl ReleaseSet {
         self.apps.get(app)?.claimed.as_ref()
     }
 
+    /// What an app was at a time.
+    pub fn at(&self, app: &AppName, time: Timestamp) -> Then<'_> {
+        self.apps.get(app).map_or(Then::Unknown, |releases| releases.at(time))
+    }
+
     /// The log of an app, oldest first.
     pub fn log(&self, app: &AppName) -> &[LogEntry] {
         self.apps.get(app).map_or(&[], |app| &app.log)
@@ -85,9 +104,22 @@ impl ReleaseSet {
 impl AppReleases {
     /// The event since which the app is what it is. `None`: it was never applied, or deleted since.
     pub fn current(&self) -> Option<&LogEntry> {
-        let deleted = self.log.iter().rposition(|entry| entry.kind == super::Kind::Deleted);
+        let deleted = self.log.iter().rposition(|entry| entry.kind == Kind::Deleted);
         let since = deleted.map_or(0, |at| at + 1);
         self.log[since..].iter().rev().find(|entry| entry.kind.sets_release())
+    }
+
+    /// Whether a version is what the app should be since its last event, and its record is there and can be read.
+    pub fn has_recorded(&self, version: &str) -> bool {
+        let current = self.current().and_then(|entry| entry.version.as_deref());
+        current == Some(version) && self.last.is_some()
+    }
+
+    /// When the version of an entry was applied last. A rollback of it alone says nothing of what else there was.
+    pub fn applied(&self, entry: &LogEntry) -> Timestamp {
+        let is_meant =
+            |other: &&LogEntry| other.version == entry.version && matches!(other.kind, Kind::Applied | Kind::Recorded);
+        self.log.iter().rev().find(is_meant).map_or(entry.at, |applied| applied.at)
     }
 
     /// The newest event of each version on record, newest first.
@@ -113,29 +145,28 @@ impl AppReleases {
                 if let Some(labelled) = versions.iter().find(|entry| entry.label.as_deref() == Some(to)) {
                     return Ok(labelled);
                 }
-                let short = &to[..to.len().min(12)];
+                // Names hold no more digits.
+                let short = to.get(..12).unwrap_or(to);
                 let fits = |entry: &&&LogEntry| {
                     let version = entry.version.as_deref().unwrap_or_default();
-                    short.len() >= 4 && short.is_ascii() && version.starts_with(short)
+                    short.len() >= 4 && version.starts_with(short)
                 };
                 let mut found: Vec<&LogEntry> = versions.iter().filter(fits).copied().collect();
                 found.dedup_by(|a, b| a.version == b.version);
-                let marks = |entries: &[&LogEntry]| {
-                    entries.iter().filter_map(|entry| entry.mark()).map(str::to_owned).collect::<Vec<_>>()
-                };
                 match found.as_slice() {
                     [one] => Ok(one),
-                    [] => Err(NoSuchRelease::Version {
-                        app: app.clone(),
-                        version: to.to_owned(),
-                        known: marks(&versions),
-                    }),
+                    [] => Err(self.no_version(app, to)),
                     many => {
                         Err(NoSuchRelease::Ambiguous { app: app.clone(), version: to.to_owned(), known: marks(many) })
                     }
                 }
             }
         }
+    }
+
+    /// A version that is asked for is not on record.
+    pub fn no_version(&self, app: &AppName, version: &str) -> NoSuchRelease {
+        NoSuchRelease::Version { app: app.clone(), version: version.to_owned(), known: marks(&self.versions()) }
     }
 
     /// The last release of another version than the one that runs, before it began to run.
@@ -152,10 +183,17 @@ impl AppReleases {
         set[..began].iter().rev().find(|entry| !is_running(entry)).copied()
     }
 
-    /// The release that was in force at a time. `None`: it was not there then.
-    pub fn at(&self, time: jiff::Timestamp) -> Option<&LogEntry> {
+    pub fn at(&self, time: Timestamp) -> Then<'_> {
         let is_there = |entry: &LogEntry| entry.kind.sets_release() && entry.release.is_some();
-        let decides = |entry: &&LogEntry| is_there(entry) || entry.kind == super::Kind::Deleted;
-        self.log.iter().rev().filter(|entry| entry.at <= time).find(decides).filter(|entry| is_there(entry))
+        let decides = |entry: &&LogEntry| is_there(entry) || entry.kind == Kind::Deleted;
+        match self.log.iter().rev().filter(|entry| entry.at <= time).find(decides) {
+            Some(entry) if is_there(entry) => Then::Release(entry),
+            Some(_) => Then::NotThere,
+            None => Then::Unknown,
+        }
     }
+}
+
+fn marks(entries: &[&LogEntry]) -> Vec<String> {
+    entries.iter().filter_map(|entry| entry.mark()).map(str::to_owned).collect()
 }

@@ -175,6 +175,32 @@ fn the_release_before_is_the_one_that_ran_before() {
     assert_eq!(to("v1"), Ok(digest("one")));
     assert_eq!(to(&digest("two").to_string()), Ok(digest("two")));
     assert_eq!(to(&digest("two").short()[..5]), Ok(digest("two")));
-    assert!(matches!(to("v2"), Err(NoSuchRelease::Version { known, .. }) if known.len() == 3));
+    for unknown in ["v2", "aäääääääää", "ää"] {
+        assert!(matches!(to(unknown), Err(NoSuchRelease::Version { known, .. }) if known.len() == 3), "{unknown}");
+    }
     assert_eq!(releases.current().unwrap().version, Some(digest("three").short()));
+}
+
+#[test]
+fn a_log_tells_what_was_there_as_far_as_it_reaches_back() {
+    let log = vec![
+        entry(2, Kind::Activated, "one", None),
+        entry(3, Kind::Applied, "two", None),
+        entry(5, Kind::Deleted, "two", None),
+        entry(7, Kind::Applied, "three", None),
+    ];
+    let releases = AppReleases { log, ..AppReleases::default() };
+    let at = |second: i64| releases.at(jiff::Timestamp::from_second(second).unwrap());
+    assert_eq!(at(2), Then::Unknown);
+    assert_eq!(at(4), Then::Release(&releases.log[1]));
+    assert_eq!(at(6), Then::NotThere);
+    assert_eq!(at(9), Then::Release(&releases.log[3]));
+}
+
+#[test]
+fn what_an_app_depended_on_is_told_where_it_was_put_on_record() {
+    let old = release(&app());
+    assert!(!String::from_utf8(encode(&old)).unwrap().contains("depends_on"));
+    let told = Release { depends_on: Some([AppName::new("db").unwrap()].into()), ..old };
+    assert_eq!(decode(&encode(&told)).unwrap(), told);
 }

@@ -44,7 +44,7 @@ pub fn headline(app: &AppPlan, change: &CodeChange) -> String {
         (true, false) => format!("{files}: {} added, {removed} removed", count(added, "line")),
         (false, false) => files,
         // What a release brings back is nowhere to be fetched from, and `plan` would compare with what is declared.
-        (_, true) if app.restores.is_some() => files,
+        (_, true) if app.restores => files,
         (_, true) => format!("{files}; `flyte plan --diff` fetches the old code and counts the lines"),
     }
 }

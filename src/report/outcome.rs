@@ -205,7 +205,7 @@ fn lost(step: &StepOutcome, app: &AppPlan) -> Lost {
         "activate" => Lost::Activation,
         "deactivate" => Lost::Deactivation,
         "delete" => Lost::Deletion,
-        _ if app.restores.is_some() => Lost::Rollback,
+        _ if app.restores => Lost::Rollback,
         _ => Lost::Release,
     }
 }

@@ -111,6 +111,11 @@ pub fn note(note: &Note) -> String {
         Note::DependsOnMissing { app } => {
             format!("`{app}`, which it depends on, is not there")
         }
+        Note::DependenciesUnknown => {
+            "its record does not tell what it depended on: what is declared now is taken for that, \
+                                      as far as it was there"
+                .into()
+        }
         Note::LeftRunning { app } => format!("`{app}`, which depends on it, is left running"),
         Note::Unhealthy { status } => format!("does not run: {status}"),
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),

@@ -5,10 +5,12 @@ use std::path::Path;
 use buffa::Message as _;
 use flyte::apply::Options;
 use flyte::model::LiveApp;
-use flyte::pipeline::{self, Places, Rollback};
+use flyte::pipeline::{self, Places, Request, Rollback};
 use flyte::plan::{Consent, Operation, Policy};
+use flyte::port::Releases as _;
 use flyte::release::{Folder, LogEntry, decode};
 use flyte::report::{Paint, outcome_text, plan_text};
+use flyte::resolve::Selection;
 use flyte::server::simulator::{Effect, Fault};
 use flyte::server::state::Profile;
 use flyte_schema::flyteidl2::app::App;
@@ -135,6 +137,7 @@ fn what_cannot_be_read_is_named_and_ignored() {
         let told = plan.diagnostics.list.iter().map(|found| format!("{}: {}", found.code, found.message));
         let warnings: Vec<String> = told.filter(|told| !told.starts_with("manifest::")).collect();
         assert!(plan.is_empty());
+        assert_eq!(plan.unrecorded(), 1, "the next apply puts it on record again");
         assert_eq!(warnings.len(), 2, "{warnings:#?}");
         assert!(warnings.iter().any(|warning| warning.contains("format 2")), "{warnings:#?}");
         assert!(warnings.iter().all(|warning| warning.starts_with("release::unreadable_record: ")), "{warnings:#?}");
@@ -252,5 +255,76 @@ fn cleaning_keeps_a_record_that_only_an_event_names_that_cannot_be_read() {
         assert_eq!(cleaning.versions.len(), 2);
         pipeline::remove(&world.ports(), &cleaning).await.unwrap();
         assert!(world.releases.objects().keys().any(|name| name.ends_with(&format!("{release}.json"))));
+    });
+}
+
+/// The objects of the store that are records of an app.
+fn records_of(world: &World, app: &str) -> Vec<String> {
+    let is_record = |name: &String| name.contains(&format!("/apps/{app}/releases/"));
+    world.releases.objects().into_keys().filter(is_record).collect()
+}
+
+#[test]
+fn what_is_cleaned_while_it_is_brought_back_is_on_record_again() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        apply(&mut world, "v1").await;
+        apply(&mut world, "v2").await;
+        let ports = world.ports();
+        let what = Rollback { app: "backend".into(), ..Rollback::default() };
+        let planned = pipeline::rollback(&ports, &request(Policy::default()), &what).await.unwrap();
+        for record in records_of(&world, "backend") {
+            world.releases.remove(&record).await.unwrap();
+        }
+        pipeline::apply(&ports, &planned.approve(Consent::given()).unwrap(), &options()).await.unwrap();
+        assert_eq!(records_of(&world, "backend").len(), 1);
+        world.load(&tree("v1"));
+        let only = Request {
+            selection: Selection { apps: vec!["backend".into()], ..Selection::default() },
+            ..request(Policy::default())
+        };
+        let plan = world.plan(&only).await.unwrap().plan;
+        let told = plan.diagnostics.list.iter().filter(|found| found.code.to_string().starts_with("release::"));
+        assert_eq!((plan.is_empty(), plan.unrecorded(), told.count()), (true, 0, 0));
+    });
+}
+
+#[test]
+fn a_record_of_before_that_tells_no_dependencies_is_taken_with_what_is_declared_now() {
+    run(async {
+        let mut world = World::new(Profile::Full);
+        let shop = |version: &str| {
+            let text =
+                std::fs::read_to_string(tree("../rollback-as-of-then").join(version).join("flyte.toml")).unwrap();
+            [("flyte.toml".to_owned(), text)]
+        };
+        for version in ["v1", "v2", "v4"] {
+            world.write(&shop(version));
+            world.apply(&request(Policy::default()), &options()).await.unwrap();
+        }
+        let declared = "  \"depends_on\": [\n    \"backend\"\n  ],\n";
+        let objects = world.releases.objects();
+        let records = records_of(&world, "frontend");
+        let told = records.iter().find(|name| String::from_utf8_lossy(&objects[*name]).contains(declared)).unwrap();
+        // As it would have been written before.
+        let old = String::from_utf8_lossy(&objects[told]).replace(declared, "");
+        let name = |record: &str| record.rsplit('/').next().unwrap().replace(".json", "");
+        let digest = flyte::model::Digest::of(old.as_bytes()).to_string();
+        world.releases.overwrite(&told.replace(&name(told), &digest), old);
+        let event = objects.keys().find(|event| event.contains(&format!("-{}-", name(told)))).unwrap();
+        world.releases.overwrite(&event.replace(&name(told), &digest), objects[event].clone());
+        world.releases.remove(event).await.unwrap();
+
+        let ports = world.ports();
+        let what = Rollback { app: "frontend".into(), to: None, with_dependencies: true };
+        let plan = |planned: pipeline::Planned| plan_text(&planned.plan, Paint::default());
+        let untold = "its record does not tell what it depended on";
+        // Nothing is declared now.
+        let text = plan(pipeline::rollback(&ports, &request(Policy::default()), &what).await.unwrap());
+        assert!(text.contains(untold) && !text.contains("backend"), "{text}");
+        world.write(&shop("v1"));
+        let ports = world.ports();
+        let text = plan(pipeline::rollback(&ports, &request(Policy::default()), &what).await.unwrap());
+        assert!(text.contains(untold) && text.contains("~ backend"), "{text}");
     });
 }

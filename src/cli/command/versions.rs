@@ -33,7 +33,7 @@ struct Clean {
     #[arg(value_name = "APP")]
     app: Option<String>,
 
-    /// How many versions of each app stay, besides what runs
+    /// How many versions of each app stay, besides what runs and what any of these depended on
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
 

@@ -11,7 +11,7 @@ use super::form::{
 };
 use crate::bundle::{self, BundleSet};
 use crate::canonical::{self, fingerprint};
-use crate::desired::DesiredSet;
+use crate::desired::{Desired, DesiredSet};
 use crate::diagnostic::{SourceMap, Span};
 use crate::diff::{CodeChange, FieldChange, Flat, LiveSet, conceal};
 use crate::model::parameter::Resolved;
@@ -195,7 +195,8 @@ impl StoredApp {
             notes: self.notes.clone(),
             drifted: self.drifted,
             activation: desired.apps.get(&self.name).map(|desired| desired.activation),
-            restores: None,
+            depends_on: desired.apps.get(&self.name).map(Desired::needs).unwrap_or_default(),
+            restores: false,
             bundle: self.bundle.and_then(|_| bundles.get(&self.name).cloned()),
             version: self.version.clone(),
             live: live.apps.get(&self.name).map(summary),
