@@ -27,11 +27,17 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// How long the control plane may be silent while a gate waits for it.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// How many reads in a row must have failed by then: one that is given no answer takes as long by itself.
+const FAILURES: u32 = 3;
+
 /// How many of an app's last lines are shown when its gate fails.
 const LINES: usize = 20;
 
 /// How long the last lines are collected for.
 const LINES_WITHIN: Duration = Duration::from_secs(2);
+
+/// A pause this long between lines is taken for the end of those that are there.
+const QUIET: Duration = Duration::from_millis(300);
 
 /// What the gate came to, and the app as last seen.
 pub(super) struct Seen {
@@ -84,20 +90,22 @@ impl<'a> Waiting<'a> {
             Some(live) => Ok(Some(live.clone())),
             None => self.read().await,
         };
-        let mut heard = self.elapsed();
+        let (mut heard, mut failures) = (self.elapsed(), 0);
         let mut updates = None;
         loop {
             match fresh {
                 Ok(now) => {
-                    heard = self.elapsed();
+                    (heard, failures) = (self.elapsed(), 0);
                     if let Some(result) = self.look(now) {
                         return result;
                     }
                 }
-                Err(error) if self.elapsed().saturating_sub(heard) >= SILENCE => {
-                    return GateResult::Unreachable { error };
+                Err(error) => {
+                    failures += 1;
+                    if failures >= FAILURES && self.elapsed().saturating_sub(heard) >= SILENCE {
+                        return GateResult::Unreachable { error };
+                    }
                 }
-                Err(_) => {}
             }
             let left = within.saturating_sub(self.elapsed());
             if left.is_zero() {
@@ -265,8 +273,10 @@ pub(super) async fn last_lines(writer: &Writer<'_>, id: &AppId) -> Vec<LogLine> 
     let collect = async {
         if let Ok(mut stream) = writer.control_plane.tail_logs(id).await {
             // A tail goes on for ever: the lines that are there come at once, then it is silent.
+            // The first of them takes as long as the server does.
             loop {
-                let quiet = writer.ports.clock.sleep(Duration::from_millis(300));
+                let patience = if lines.is_empty() { LINES_WITHIN } else { QUIET };
+                let quiet = writer.ports.clock.sleep(patience);
                 match select(stream.next(), quiet).await {
                     Either::Left((Some(Ok(line)), _)) => {
                         if lines.len() == LINES {

@@ -25,6 +25,9 @@ use crate::port::{Events, NoEvents, Ports};
 use crate::report::Paint;
 use crate::resolve::Selection;
 
+/// Threads that the runtime has at least: the embedded control plane writes to its disk on them, and answers meanwhile.
+const WORKERS: usize = 4;
+
 /// One run of the program.
 pub struct Context {
     pub global: Global,
@@ -138,7 +141,8 @@ impl Context {
     /// # Errors
     /// Those of the future; or no runtime can be started.
     pub fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let workers = std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().max(WORKERS));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::from(error).while_doing("cannot start the runtime"))?;
         let result = runtime.block_on(future);
         // What still runs in the background (a watch, a log) has nobody to tell any more.

@@ -14,10 +14,10 @@ use crate::port::{LogLine, RpcCode, RpcError};
 use crate::report::Paint;
 
 /// How long the first line may take to come when the log is not followed.
-const FIRST: Duration = Duration::from_secs(3);
+const FIRST: Duration = Duration::from_secs(5);
 
 /// The protocol does not mark the end of what was there already: a pause this long is taken for it.
-const PAUSE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

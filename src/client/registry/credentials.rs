@@ -218,12 +218,14 @@ mod tests {
 
     #[tokio::test]
     async fn helpers_are_asked_and_may_know_nothing() {
-        use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         let helper = |name: &str, script: &str| {
             let path = home.path().join(format!("docker-credential-{name}"));
-            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            // By another process: what a thread beside this one forks meanwhile would hold it open for writing, and
+            // nobody could run it.
+            let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
+            let mut shell = std::process::Command::new("sh");
+            assert!(shell.args(["-c", write, "sh"]).arg(&path).arg(script).status().unwrap().success());
         };
         helper(
             "known",

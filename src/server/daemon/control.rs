@@ -22,8 +22,10 @@ use crate::server::state::Profile;
 const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long an end may take: requests and processes get their time.
 const END_WITHIN: Duration = Duration::from_secs(40);
-/// How long an answer about its health may take.
+/// How long an answer about its health may take before it is asked again.
 const HEALTH_WITHIN: Duration = Duration::from_secs(2);
+/// How long one that is there may give no answer: its machine may be busy.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// More bytes than the answer has.
 const MAX_HEALTH: u64 = 4096;
 /// Between two looks.
@@ -50,15 +52,39 @@ const KEPT: [&str; 11] = [
 
 /// The control plane that runs on a directory and answers.
 pub async fn locate(directory: &Path) -> Option<Running> {
-    let file: RunningFile = read(&directory.join(RUNNING))?;
-    if !Lock::is_held(&directory.join(LOCK)) {
-        return None;
-    }
-    (ask(file.port).await == Some(file.pid)).then(|| running(directory, &file))
+    find(directory).await.ok().flatten()
 }
 
-/// The process that answers at its port.
-async fn ask(port: u16) -> Option<u32> {
+/// The same. One that is slow is waited for: as long as the lock is held, it is there.
+///
+/// # Errors
+/// [`DaemonError::DoesNotAnswer`] for one that is there and gives no answer.
+async fn find(directory: &Path) -> Result<Option<Running>, DaemonError> {
+    let begun = Instant::now();
+    loop {
+        let Some(file): Option<RunningFile> = read(&directory.join(RUNNING)) else { return Ok(None) };
+        if !Lock::is_held(&directory.join(LOCK)) {
+            return Ok(None);
+        }
+        match ask(file.port).await {
+            Asked::Is(pid) if pid == file.pid => return Ok(Some(running(directory, &file))),
+            Asked::Is(_) | Asked::Nobody => return Ok(None),
+            Asked::Silent if begun.elapsed() < ANSWER_WITHIN => {}
+            Asked::Silent => return Err(DaemonError::DoesNotAnswer(directory.to_owned())),
+        }
+    }
+}
+
+/// Who is at a port.
+enum Asked {
+    /// A control plane with this process id.
+    Is(u32),
+    /// It takes connections and has not answered yet.
+    Silent,
+    Nobody,
+}
+
+async fn ask(port: u16) -> Asked {
     let exchange = async {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         let request = format!("GET {HEALTH} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
@@ -67,8 +93,11 @@ async fn ask(port: u16) -> Option<u32> {
         connection.take(MAX_HEALTH).read_to_string(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)
     };
-    let answer = tokio::time::timeout(HEALTH_WITHIN, exchange).await.ok()?.ok()?;
-    answer.rsplit("\r\n").next()?.trim().parse().ok()
+    let pid = |answer: &str| answer.rsplit("\r\n").next()?.trim().parse().ok();
+    match tokio::time::timeout(HEALTH_WITHIN, exchange).await {
+        Err(_) => Asked::Silent,
+        Ok(answer) => answer.ok().and_then(|answer| pid(&answer)).map_or(Asked::Nobody, Asked::Is),
+    }
 }
 
 /// The control plane of a directory, started if none runs: `<program> local serve --detach --directory <directory>
@@ -76,15 +105,15 @@ async fn ask(port: u16) -> Option<u32> {
 /// that runs already keeps its port.
 ///
 /// # Errors
-/// [`DaemonError::OtherProfile`] where one runs with another profile than was asked for; [`DaemonError::DidNotStart`]
-/// with the end of its log.
+/// [`DaemonError::OtherProfile`] where one runs with another profile than was asked for; [`DaemonError::DoesNotAnswer`]
+/// where one runs and gives no answer; [`DaemonError::DidNotStart`] with the end of its log.
 pub async fn start_detached(
     program: &Path,
     directory: &Path,
     profile: Option<Profile>,
     port: Option<u16>,
 ) -> Result<Running, DaemonError> {
-    if let Some(found) = locate(directory).await {
+    if let Some(found) = find(directory).await? {
         return fits(found, profile);
     }
     make_directory(directory)?;
@@ -92,13 +121,13 @@ pub async fn start_detached(
     let start = tokio::task::spawn_blocking(move || Lock::take(&path, START_WITHIN)).await;
     let _start = start.unwrap_or(Ok(None))?;
     // Another program may have started it meanwhile.
-    if let Some(found) = locate(directory).await {
+    if let Some(found) = find(directory).await? {
         return fits(found, profile);
     }
     let (mut child, printed_before) = spawn(program, directory, profile, port)?;
     let begun = Instant::now();
     while begun.elapsed() < START_WITHIN {
-        if let Some(found) = locate(directory).await {
+        if let Some(found) = find(directory).await? {
             return fits(found, profile);
         }
         if !matches!(child.try_wait(), Ok(None)) {
@@ -107,7 +136,7 @@ pub async fn start_detached(
         tokio::time::sleep(LOOK).await;
     }
     // One that was started by hand at the same time may have been faster.
-    if let Some(found) = locate(directory).await {
+    if let Some(found) = find(directory).await? {
         return fits(found, profile);
     }
     Err(DaemonError::DidNotStart { log: end_of_log(directory, printed_before) })
@@ -182,7 +211,7 @@ pub async fn stop(directory: &Path) -> Result<bool, DaemonError> {
         if !Lock::is_held(&lock) {
             return Ok(false);
         }
-        if let Some(found) = locate(directory).await {
+        if let Some(found) = find(directory).await? {
             break found;
         }
         if begun.elapsed() > PATIENCE {

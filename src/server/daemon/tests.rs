@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
-
 use flyte_schema::flyteidl2::app::{App, Identifier, Meta, Spec};
 use flyte_schema::flyteidl2::core::Container;
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,14 +7,18 @@ use crate::client::Client;
 use crate::model::target::Connection;
 use crate::model::{AppId, AppName, LiveApp, Scope, State as Phase};
 use crate::port::ControlPlane;
+use crate::server::ingress::port;
 
 const DIRECTORY: &str = "FLYTE_TEST_DIRECTORY";
+/// Empty: as it is by itself.
+const PORT: &str = "FLYTE_TEST_PORT";
 
 /// What the program that the test below starts does: this test binary, running this test. By itself it does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_as_told() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let config = ServerConfig { directory: directory.into(), port: None, profile: None, detach: true, journal: None };
+    let port = std::env::var(PORT).ok().and_then(|port| port.parse().ok());
+    let config = ServerConfig { directory: directory.into(), port, profile: None, detach: true, journal: None };
     run(config, oneshot::channel().0).await.unwrap();
 }
 
@@ -24,12 +26,19 @@ fn program(directory: &Path) -> PathBuf {
     let path = directory.join("program");
     let this = std::env::current_exe().unwrap();
     let script = format!(
-        "#!/bin/sh\n{DIRECTORY}=\"$5\" exec '{}' --exact server::daemon::tests::serve_as_told --nocapture\n",
+        "#!/bin/sh\n{DIRECTORY}=\"$5\" {PORT}=\"$7\" exec '{}' --exact server::daemon::tests::serve_as_told --nocapture\n",
         this.display()
     );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, &script);
     path
+}
+
+/// Writes a program by another process: what a thread beside this one forks meanwhile would hold it open for writing, and
+/// nobody could run it.
+fn write_program(path: &Path, text: &str) {
+    let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
+    let written = std::process::Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(text).status().unwrap();
+    assert!(written.success());
 }
 
 fn app() -> App {
@@ -63,9 +72,11 @@ async fn started_found_killed_started_stopped() {
     assert_eq!(locate(&directory).await, None);
     assert!(!stop(&directory).await.unwrap());
 
+    // None that an outgoing connection may be given while nothing listens there.
+    let port = port::free(18_000..20_000, |_| false);
     let (one, two) = tokio::join!(
-        start_detached(&program, &directory, None, None),
-        start_detached(&program, &directory, None, None)
+        start_detached(&program, &directory, None, port),
+        start_detached(&program, &directory, None, port)
     );
     let running = one.unwrap();
     assert_eq!(running, two.unwrap());
@@ -102,8 +113,7 @@ async fn started_found_killed_started_stopped() {
 async fn a_start_that_fails_shows_why() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("program");
-    std::fs::write(&path, "#!/bin/sh\necho something is missing >&2\nexit 1\n").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, "#!/bin/sh\necho something is missing >&2\nexit 1\n");
     let failed = start_detached(&path, &place.path().join("state"), None, None).await.unwrap_err();
     assert_eq!(failed.to_string(), "the control plane did not start: something is missing");
     let gone =

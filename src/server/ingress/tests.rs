@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 use crate::model::{AppName, Scope};
@@ -44,6 +44,13 @@ async fn process() -> (SocketAddr, tokio::task::JoinHandle<()>) {
         }
     });
     (address, task)
+}
+
+/// A port that nobody else is given and that takes no connections, as that of a dead process.
+fn dead() -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    socket
 }
 
 async fn respond(request: Request<Incoming>) -> Result<Response<super::route::UpstreamBody>, Infallible> {
@@ -116,10 +123,8 @@ async fn without_a_process_the_reason_is_given() {
     let bed = bed();
     let (status, text) = get(bed.port, "/").await;
     assert_eq!((status.as_u16(), text.as_str()), (503, "app app is not available: it is not running\n"));
-    let (address, task) = process().await;
-    task.abort();
-    assert!(task.await.is_err());
-    bed.route.serve(Upstream::new(address));
+    let dead = dead();
+    bed.route.serve(Upstream::new(dead.local_addr().expect("an address")));
     let (status, text) = get(bed.port, "/").await;
     assert_eq!((status.as_u16(), text.contains("does not accept connections")), (502, true), "{text}");
     bed.route.set_timeout(Some(Duration::from_millis(50)));
@@ -131,10 +136,8 @@ async fn without_a_process_the_reason_is_given() {
 #[tokio::test]
 async fn a_request_that_meets_a_dead_process_goes_to_its_successor() {
     let bed = bed();
-    let (dead, task) = process().await;
-    task.abort();
-    assert!(task.await.is_err());
-    bed.route.serve(Upstream::new(dead));
+    let dead = dead();
+    bed.route.serve(Upstream::new(dead.local_addr().expect("an address")));
     let body = Bytes::from_static(b"not lost");
     let request = tokio::spawn(send(bed.port, Request::post("/").body(Full::new(body.clone())).expect("a request")));
     tokio::time::sleep(Duration::from_millis(50)).await;

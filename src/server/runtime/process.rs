@@ -103,12 +103,11 @@ impl Life<'_> {
             return;
         }
         let declared_port_was_taken = probe::accepting(self.workload.container_port).await.is_some();
-        let mut running = match self.spawn(&prepared, &token, &name).await {
+        let mut running = match self.spawn(&prepared, &token, &name, port.number()).await {
             Ok(running) => running,
             Err(error) => return self.hindered(Hindrance::Other(format!("its process cannot be started: {error}"))),
         };
         drop(prepared);
-        self.log.system(&name, format!("started revision {}, PORT={}", self.workload.revision, port.number()));
         self.core.remember(
             self.generation,
             Replica {
@@ -157,7 +156,7 @@ impl Life<'_> {
     }
 
     /// Spawns the process behind its gate, records it, and opens the gate.
-    async fn spawn(&self, prepared: &Prepared, token: &str, name: &str) -> io::Result<Running> {
+    async fn spawn(&self, prepared: &Prepared, token: &str, name: &str, port: u16) -> io::Result<Running> {
         // One pipe for both, so that their lines keep their order.
         let (output, input) = io::pipe()?;
         let mut child = {
@@ -178,6 +177,8 @@ impl Life<'_> {
         let record = Record::new(group, token, app, self.workload.revision)
             .and_then(|record| record.write(&self.core.layout().records()))?;
         let gate = child.0.stdin.take();
+        // Before the first line of its own.
+        self.log.system(name, format!("started revision {}, PORT={port}", self.workload.revision));
         if let Some(mut gate) = gate {
             gate.write_all(command::PERMISSION).await?;
         }

@@ -17,6 +17,9 @@ const FORMAT: u32 = 1;
 /// The longest grace for processes of a former control plane: nobody is served while they end.
 const RECLAIM: Duration = Duration::from_secs(3);
 
+/// How long processes may take to end once they are killed.
+const KILLED: Duration = Duration::from_secs(1);
+
 /// How often is looked whether a process group has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -105,17 +108,25 @@ pub async fn reclaim(directory: &Path, grace: Duration) -> usize {
 
 /// Ends what is left of a process group after its leader has been waited for, and whatever has left the group.
 pub async fn end_rest(group: u32, token: &str, grace: Duration) {
-    let limit = Instant::now() + grace;
-    while system::is_group_alive(group) {
-        if Instant::now() >= limit {
-            system::signal_group(group, Signal::KILL);
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
+    if !has_ended(group, grace).await {
+        system::signal_group(group, Signal::KILL);
+        has_ended(group, KILLED).await;
     }
     for process in system::marked(token) {
         system::signal_process(process, Signal::KILL);
     }
+}
+
+/// Whether a process group has ended within a time.
+async fn has_ended(group: u32, within: Duration) -> bool {
+    let limit = Instant::now() + within;
+    while system::is_group_alive(group) {
+        if Instant::now() >= limit {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
 }
 
 /// Records that cannot be read are no records: a write is whole or not there.

@@ -1,13 +1,12 @@
 //! What is repeated, what an error says of its call, and how calls share connections.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
-use flyte::client::{Client, Timeouts};
+use flyte::client::Client;
 use flyte::model::target::Connection;
 use flyte::port::{ControlPlane as _, Delivery, RpcCode};
 use flyte_schema::flyteidl2::app::{CreateRequest, CreateResponse, GetResponse, ListRequest, ListResponse};
@@ -17,7 +16,7 @@ use flyte_schema::flyteidl2::secret::ListSecretsResponse;
 use futures::StreamExt as _;
 
 use super::server::{Certificate, Request, Server, answer, keep_silent, page, proto, read_request, rpc_error};
-use super::{app, client, client_of, id, scope};
+use super::{app, client, id, patient, patient_of, scope};
 
 /// Fails so many times, then answers.
 fn failing(times: usize, failure: Vec<u8>) -> Server {
@@ -27,10 +26,6 @@ fn failing(times: usize, failure: Vec<u8>) -> Server {
         _ if request.asks("Get") => proto(&GetResponse { app: app().into(), ..Default::default() }),
         _ => proto(&CreateResponse { app: app().into(), ..Default::default() }),
     })
-}
-
-fn patient(endpoint: &str) -> Client {
-    Client::within(&Connection::open(endpoint, false), Timeouts::of_calls(Duration::from_secs(10))).unwrap()
 }
 
 #[tokio::test]
@@ -87,11 +82,11 @@ async fn a_list_that_goes_in_a_circle_ends() {
         })
     };
     let server = circle();
-    let error = client(&server.url("http")).list(&scope()).await.unwrap_err();
+    let error = patient(&server.url("http")).list(&scope()).await.unwrap_err();
     assert_eq!((error.method.as_str(), server.requests().len()), ("AppService/List", 3));
     assert!(error.message.contains("it names the same page again"), "{error}");
     let server = circle();
-    let error = client(&server.url("http")).list_secrets(&scope()).await.unwrap_err();
+    let error = patient(&server.url("http")).list_secrets(&scope()).await.unwrap_err();
     assert_eq!((error.method.as_str(), server.requests().len()), ("SecretService/ListSecrets", 4));
     assert!(error.message.contains("it names the same page again"), "{error}");
 }
@@ -118,38 +113,45 @@ async fn what_there_is_of_a_log_is_waited_for_until_the_server_answers() {
 
 #[tokio::test]
 async fn a_write_that_was_never_sent_is_sent_again() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let late = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
+    // Bound all the time, so that nobody else is given it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap();
+    let late = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let answers = proto(&CreateResponse { app: app().into(), ..Default::default() });
-        Server::on(TcpListener::bind(port).unwrap(), move |mut stream, server| {
+        let listener = socket.listen(8).unwrap().into_std().unwrap();
+        listener.set_nonblocking(false).unwrap();
+        Server::on(listener, move |mut stream, server| {
             server.requests.lock().unwrap().push(read_request(&mut stream).unwrap());
             stream.write_all(&answers).unwrap();
         })
     });
     patient(&format!("http://{port}")).create(app()).await.unwrap();
-    assert_eq!(late.join().unwrap().requests().len(), 1);
+    assert_eq!(late.await.unwrap().requests().len(), 1);
 }
 
 #[tokio::test]
 async fn an_address_with_https_is_never_spoken_to_without() {
     let server = Server::http(|_| proto(&GetResponse::default()));
-    let error = client_of(&Connection::open(server.url("https"), true)).get(&id()).await.unwrap_err();
+    let error = patient_of(&Connection::open(server.url("https"), true)).get(&id()).await.unwrap_err();
     assert_eq!((error.delivery, server.requests().len()), (Delivery::NotSent, 0), "{error}");
 }
 
 #[tokio::test]
 async fn how_far_a_write_came_is_told_as_it_is() {
-    let delivery = |server: Server, scheme: &'static str| async move {
-        let error = client(&server.url(scheme)).create(app()).await.unwrap_err();
+    let told = async |client: Client| {
+        let error = client.create(app()).await.unwrap_err();
         (error.delivery, error.is_outcome_unknown())
     };
+    let delivery = async |server: Server, scheme: &str| told(patient(&server.url(scheme))).await;
+    let silent = Server::raw(keep_silent);
     let (not_sent, unknown, refused) =
         ((Delivery::NotSent, false), (Delivery::Unanswered, true), (Delivery::Answered, false));
     let certificate = Certificate::new("127.0.0.1", |_| {});
     assert_eq!(delivery(Server::https(&certificate, |_| Vec::new()), "https").await, not_sent);
-    assert_eq!(delivery(Server::raw(keep_silent), "https").await, not_sent);
-    assert_eq!(delivery(Server::raw(keep_silent), "http").await, unknown);
+    assert_eq!(told(client(&silent.url("https"))).await, not_sent);
+    assert_eq!(told(client(&silent.url("http"))).await, unknown);
     assert_eq!(delivery(Server::raw(drop), "http").await, unknown);
     let http = |answer: Vec<u8>| Server::http(move |_| answer.clone());
     assert_eq!(delivery(http(page("504 Gateway Timeout", "slow")), "http").await, unknown);
@@ -188,8 +190,8 @@ async fn a_thousand_apps_are_ten_calls_on_one_connection() {
     assert_eq!(patient(&server.url("http")).list(&scope()).await.unwrap().len(), 1000);
     let took = begun.elapsed();
     assert_eq!((server.requests().len(), *server.connections.lock().unwrap()), (10, 1));
-    // Ten round trips of 50 ms; the rest is this build without optimisation.
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Ten round trips of 50 ms; the rest is this build without optimisation, on a machine under load.
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
 /// The message of a request, decompressed.
@@ -230,14 +232,14 @@ async fn a_private_authority_is_trusted_where_its_file_is_named() {
         .unwrap();
     let endpoint = format!("dns:///localhost:{}", server.address.port());
     let trusting = Connection { ca_file: Some(file), ..Connection::open(endpoint.clone(), false) };
-    assert!(client_of(&trusting).get(&id()).await.unwrap().is_some());
+    assert!(patient_of(&trusting).get(&id()).await.unwrap().is_some());
     // A CA file and no check: what is checked wins.
     let both = Connection { insecure_skip_verify: true, endpoint: server.url("https"), ..trusting };
-    assert!(!client_of(&both).trusts_anyone());
-    assert!(client_of(&both).get(&id()).await.unwrap_err().message.contains("not for that name"));
+    assert!(!patient_of(&both).trusts_anyone());
+    assert!(patient_of(&both).get(&id()).await.unwrap_err().message.contains("not for that name"));
     let any = Connection { ca_file: None, ..both };
-    assert!(client_of(&any).trusts_anyone());
-    assert!(client_of(&any).get(&id()).await.unwrap().is_some());
+    assert!(patient_of(&any).trusts_anyone());
+    assert!(patient_of(&any).get(&id()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -269,7 +271,7 @@ async fn http_2_is_spoken_where_it_is_offered() {
     });
     let endpoint = format!("https://localhost:{port}");
     let any = Connection { insecure_skip_verify: true, ..Connection::open(endpoint, false) };
-    let client = client_of(&any);
+    let client = patient_of(&any);
     let both = tokio::join!(async { client.get(&id()).await }, async { client.get(&id()).await });
     assert!(both.0.is_ok() && both.1.is_ok(), "{both:?}");
     assert!(seen.lock().unwrap().iter().all(|version| *version == http::Version::HTTP_2));

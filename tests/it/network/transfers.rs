@@ -14,7 +14,7 @@ use flyte_schema::flyteidl2::dataproxy::CreateUploadLocationResponse;
 use md5::{Digest as _, Md5};
 
 use super::server::{Certificate, Request, Server, answer, keep_silent, page, proto};
-use super::{client, client_of, scope};
+use super::{client, patient, patient_of, scope};
 
 /// What opens the store; nobody may see it.
 const SIGNED: &str = "X-Amz-Signature=canary&X-Amz-Security-Token=canary";
@@ -74,6 +74,11 @@ fn store(answers: Vec<Vec<u8>>) -> Server {
 }
 
 async fn upload(control_plane: &Server, parcel: &Parcel) -> Result<String, RpcError> {
+    patient(&control_plane.url("http")).upload(&scope(), parcel).await
+}
+
+/// The same, where a second without a byte is the end.
+async fn upload_in_haste(control_plane: &Server, parcel: &Parcel) -> Result<String, RpcError> {
     client(&control_plane.url("http")).upload(&scope(), parcel).await
 }
 
@@ -128,7 +133,7 @@ async fn a_server_behind_tls_may_name_itself_with_the_wrong_scheme() {
         proto(&CreateUploadLocationResponse { signed_url, native_url: "s3://b/0".into(), ..Default::default() })
     });
     let trusting = Connection { insecure_skip_verify: true, ..Connection::open(server.url("https"), false) };
-    assert_eq!(client_of(&trusting).upload(&scope(), &parcel(10).0).await.unwrap(), "s3://b/0");
+    assert_eq!(patient_of(&trusting).upload(&scope(), &parcel(10).0).await.unwrap(), "s3://b/0");
 }
 
 #[tokio::test]
@@ -213,10 +218,10 @@ async fn no_more_is_read_than_the_store_takes_and_a_store_that_stalls_is_given_u
     });
     let (parcel, read) = parcel(1 << 30);
     let begun = Instant::now();
-    let error = upload(&control_plane(&stalls, "s3://b/0123.tar.gz", &[]), &parcel).await.unwrap_err();
+    let error = upload_in_haste(&control_plane(&stalls, "s3://b/0123.tar.gz", &[]), &parcel).await.unwrap_err();
     assert_eq!(error.code, RpcCode::DeadlineExceeded, "{error}");
     assert!(error.message.contains("of 1073741824 bytes and then nothing for 1s"), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     hides(&error);
     // The system's buffers take some megabytes.
     let read = read.load(Ordering::Relaxed);
@@ -255,6 +260,6 @@ async fn a_slow_store_is_waited_for_as_long_as_bytes_move() {
         std::thread::sleep(Duration::from_millis(200));
     });
     let begun = Instant::now();
-    upload(&control_plane(&slow, "s3://b/0123.tar.gz", &[]), &parcel(32 << 20).0).await.unwrap();
+    upload_in_haste(&control_plane(&slow, "s3://b/0123.tar.gz", &[]), &parcel(32 << 20).0).await.unwrap();
     assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
 }

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use super::desk::{Desk, Ran, eventually, get, kill};
 
-/// A backend that takes a while to become ready, so that an apply can be caught in the middle.
+/// A backend that becomes ready when the file `go` is there, so that an apply can be caught in the middle.
 fn slow_quickstart() -> Desk {
     let desk = Desk::example("quickstart");
     let backend = desk.read("backend.py");
-    desk.write("backend.py", &backend.replacen("import ", "import time\ntime.sleep(2)\nimport ", 1));
+    let go = desk.tree().join("go");
+    let wait =
+        format!("import os, time\nwhile not os.path.exists({:?}):\n    time.sleep(0.05)\n", go.display().to_string());
+    desk.write("backend.py", &backend.replacen("import ", &format!("{wait}import "), 1));
     desk
+}
+
+fn let_go(desk: &Desk) {
+    desk.write("go", "");
 }
 
 #[test]
@@ -19,6 +26,7 @@ fn killing_the_control_plane_in_the_middle_of_an_apply_loses_nothing() {
     eventually("the control plane runs", Duration::from_secs(30), || desk.control_plane());
     std::thread::sleep(Duration::from_millis(700));
     desk.kill_control_plane();
+    let_go(&desk);
     let cut = Ran::of(apply.wait_with_output().unwrap());
     assert_ne!(cut.code, 0, "{}", cut.stdout);
 
@@ -59,6 +67,7 @@ fn killing_apply_itself_loses_nothing() {
     eventually("the control plane runs", Duration::from_secs(30), || desk.control_plane());
     std::thread::sleep(Duration::from_millis(500));
     kill(apply.id(), "KILL");
+    let_go(&desk);
     apply.wait().unwrap();
     desk.flyte(&["apply", "--yes"]).expect(0);
     assert_eq!(get(&desk.url("frontend")).unwrap().0, 200);
@@ -70,24 +79,21 @@ fn of_two_applies_at_once_the_loser_is_told() {
     let desk = slow_quickstart();
     desk.flyte(&["local", "start"]).expect(0);
     let (first, second) = (desk.spawn(&["apply", "--yes"]), desk.spawn(&["apply", "--yes"]));
+    std::thread::sleep(Duration::from_secs(1));
+    let_go(&desk);
     let first = Ran::of(first.wait_with_output().unwrap());
     let second = Ran::of(second.wait_with_output().unwrap());
+    let account = |run: &Ran| format!("exit code {}\n{}{}", run.code, run.stdout, run.stderr);
+    let log = std::fs::read_to_string(desk.state().join("server.log")).unwrap_or_default();
+    let whole = format!("--- one\n{}\n--- other\n{}\n--- server\n{log}", account(&first), account(&second));
     for run in [&first, &second] {
-        let text = format!("{}{}", run.stdout, run.stderr);
         match run.code {
             0 => {}
-            3 | 4 => assert!(text.contains("somebody else"), "{text}"),
-            other => panic!("exit code {other}\n{text}"),
+            3 | 4 => assert!(account(run).contains("somebody else"), "{whole}"),
+            _ => panic!("{whole}"),
         }
     }
-    assert!(
-        first.code == 0 || second.code == 0,
-        "{}\n{}\n{}\n{}",
-        first.stdout,
-        first.stderr,
-        second.stdout,
-        second.stderr
-    );
+    assert!(first.code == 0 || second.code == 0, "{whole}");
     desk.flyte(&["apply", "--yes"]).expect(0);
     assert_eq!((desk.revision("backend"), desk.revision("frontend")), (1, 1));
 }

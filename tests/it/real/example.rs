@@ -31,7 +31,11 @@ fn rust_app() {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--release", "--offline"])
             .current_dir(desk.tree())
+            // It is built for this machine, into its own directory.
             .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET")
+            .env_remove("RUSTFLAGS")
             .output()
             .unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

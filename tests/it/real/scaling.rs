@@ -11,12 +11,12 @@ fn an_idle_app_is_stopped_and_answers_its_next_request() {
         "flyte.toml",
         "name = \"idle\"\nproject = \"p\"\ndomain = \"d\"\n[app.backend]\nactivation = \"auto\"\nargs = [\"python3\", \"backend.py\"]\n\
          source = { root = \".\", include = [\"backend.py\", \"books.json\"] }\n\
-         scaling = { replicas = { min = 0, max = 1 }, scaledown_after = \"1s\" }\n",
+         scaling = { replicas = { min = 0, max = 1 }, scaledown_after = \"5s\" }\n",
     );
     desk.flyte(&["apply", "--yes"]).expect(0);
     let url = desk.url("backend");
     assert_eq!(get(&url).unwrap().0, 200);
-    eventually("scaled to zero", Duration::from_secs(30), || {
+    eventually("scaled to zero", Duration::from_secs(60), || {
         desk.status("backend").to_string().contains("scaled_to_zero").then_some(())
     });
     desk.flyte(&["plan", "--detailed-exitcode"]).expect(0);

@@ -1,6 +1,5 @@
 //! Updates and scale to zero while requests come.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 
 use super::bed::{Bed, connect, direct, server};
+use crate::server::ingress::port;
 use crate::server::runtime::Observation;
 
 /// Requests without pause until told to stop.
@@ -115,7 +115,8 @@ async fn the_newest_of_several_updates_wins() {
 #[tokio::test]
 async fn an_app_with_a_fixed_port_is_updated_while_requests_wait() {
     let mut bed = Bed::new();
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    // None that an outgoing connection may be given, nor the runtime.
+    let port = port::free(18_000..20_000, |_| false).expect("a port");
     let fixed = |revision, answer| {
         let mut workload = server(revision, answer);
         workload.container_port = port;

@@ -2,11 +2,12 @@
 
 import os
 import socket
+import time
 
 print(len(os.environ["DB_PASSWORD"]), "letters", flush=True)
-
-server = socket.create_server(("", int(os.environ["PORT"])))
 print("serving", os.environ.get("GREETING", "nothing"), flush=True)
+time.sleep(0.2)  # so that the lines above are there before it is ready
+server = socket.create_server(("", int(os.environ["PORT"])))
 while True:
     connection, _ = server.accept()
     with connection:
