@@ -4,7 +4,8 @@
 //! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`] says,
 //! and two members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest
 //! or else the address of the code, and `parameters`, by name. Of a pod, the app's container stands under `container`
-//! too, as if it were not in a pod; the pod is the rest.
+//! too, as if it were not in a pod; the pod is the rest, with the `order` of its containers where it counts. A variable
+//! whose place counts is an object, with its value and the variables that it `stands_before`.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -16,10 +17,12 @@ use flate2::read::GzDecoder;
 use flyte_schema::flyteidl2::app::App;
 use serde_json::{Map, Value, json};
 
+mod order;
 mod pod;
 pub mod rules;
 pub mod secrets;
 use crate::model::{Digest, Fingerprint, Marks, quantity, spec, stretched};
+pub use order::references;
 
 /// The format of version digests. A change of it gives every app a new version.
 pub const FORMAT: u32 = 1;
@@ -45,6 +48,9 @@ pub fn canonical(app: &App) -> Value {
         }
     }
     prune(&mut spec, &mut Vec::new());
+    if let Some(Value::Array(env)) = at(&mut spec, &["container", "env"]) {
+        order::mark_variables(env, "key");
+    }
     pod::lift(&mut spec);
     for path in rules::QUANTITIES {
         if let Some(Value::String(text)) = at(&mut spec, path) {
@@ -55,7 +61,7 @@ pub fn canonical(app: &App) -> Value {
         if let Some(list) = at(&mut spec, keyed.path)
             && let Value::Array(items) = list
         {
-            *list = Value::Object(items.iter().map(keyed.entry).collect());
+            *list = Value::Object((keyed.collect)(items.iter().map(keyed.entry).collect()));
         }
     }
     // One level less: the list is all there is in the message.
@@ -200,7 +206,7 @@ fn decode(transport: &str) -> Option<Value> {
         }
         (name, parameter)
     };
-    Some(Value::Object(value.get("parameters")?.as_array()?.iter().map(entry).collect()))
+    Some(Value::Object(rules::each(value.get("parameters")?.as_array()?.iter().map(entry).collect())))
 }
 
 fn at<'a>(object: &'a mut Map<String, Value>, path: &[&str]) -> Option<&'a mut Value> {

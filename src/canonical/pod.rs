@@ -2,25 +2,37 @@
 
 use serde_json::{Map, Value, json};
 
-use super::rules::{by_name, text};
+use super::order::{STANDS_BEFORE, mark_variables, of_containers};
+use super::rules::{by_name, each, last, text};
 use crate::model::{pod::APP_CONTAINER, quantity};
 
 /// Takes what a container message has a field for out of the pod's app container, and puts it under `container`.
-/// Containers and their variables become objects by name.
+/// Containers and their variables become objects by name; the order of containers stands beside them.
 pub fn lift(spec: &mut Map<String, Value>) {
     let mut lifted = Map::new();
     let Some(pod_spec) = spec.get_mut("pod").and_then(|pod| pod.get_mut("pod_spec")) else { return };
+    let order = of_containers(pod_spec, APP_CONTAINER);
     for member in ["containers", "initContainers"] {
         let Some(list) = pod_spec.get_mut(member) else { continue };
         let Value::Array(containers) = list else { continue };
+        for container in containers.iter_mut() {
+            if let Some(Value::Array(env)) = container.get_mut("env") {
+                mark_variables(env, "name");
+            }
+        }
         if member == "containers" {
             let app = containers.iter_mut().filter_map(Value::as_object_mut).find(|app| is_app(app));
             lifted = app.map(container).unwrap_or_default();
         }
         containers.iter_mut().for_each(tidy);
-        *list = Value::Object(containers.iter().map(by_name).collect());
+        *list = Value::Object(each(containers.iter().map(by_name).collect()));
     }
     sort(pod_spec);
+    if let Some(Value::Object(pod)) = spec.get_mut("pod")
+        && !order.is_empty()
+    {
+        pod.insert("order".to_owned(), Value::Object(order));
+    }
     if !lifted.is_empty() {
         spec.insert("container".to_owned(), Value::Object(lifted));
     }
@@ -43,7 +55,13 @@ fn container(app: &mut Map<String, Value>) -> Map<String, Value> {
         let plain: Vec<Value> = env
             .iter()
             .filter(|variable| is_plain(variable))
-            .map(|variable| json!({ "key": text(variable, "name"), "value": text(variable, "value") }))
+            .map(|variable| {
+                let mut pair = json!({ "key": text(variable, "name"), "value": text(variable, "value") });
+                if let Some(later) = variable.get(STANDS_BEFORE) {
+                    pair[STANDS_BEFORE] = later.clone();
+                }
+                pair
+            })
             .collect();
         env.retain(|variable| !is_plain(variable));
         message.insert("env".to_owned(), plain.into());
@@ -109,7 +127,7 @@ fn tidy(container: &mut Value) {
     if let Some(env) = container.get_mut("env")
         && let Value::Array(variables) = env
     {
-        *env = Value::Object(variables.iter().map(by_name).collect());
+        *env = Value::Object(last(variables.iter().map(by_name).collect()));
     }
     for member in ["requests", "limits"] {
         if let Some(Value::Object(amounts)) = container.pointer_mut(&format!("/resources/{member}")) {

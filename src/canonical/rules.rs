@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::order::STANDS_BEFORE;
 use crate::model::quantity;
 
 /// Fields left out.
@@ -25,23 +26,40 @@ pub const DEFAULTS: &[(&[&str], &str)] = &[
 /// JSON whose empty values mean something (`emptyDir: {}`): left as it is.
 pub const VERBATIM: &[&[&str]] = &[&["pod", "pod_spec"]];
 
-/// Lists in which the order says nothing, as objects by name. Of two of a name the last counts.
+/// Lists in which the order says nothing, as objects by name.
 pub const KEYED: &[Keyed] = &[
     // Kubernetes takes the last of a name.
-    Keyed { path: &["container", "env"], entry: |item| (text(item, "key"), string(text(item, "value"))) },
-    Keyed { path: &["container", "resources", "requests"], entry: resource },
-    Keyed { path: &["container", "resources", "limits"], entry: resource },
-    Keyed { path: &["security_context", "secrets"], entry: secret },
-    Keyed { path: &["inputs", "items"], entry: by_name },
+    Keyed { path: &["container", "env"], entry: variable, collect: last },
+    Keyed { path: &["container", "resources", "requests"], entry: resource, collect: last },
+    Keyed { path: &["container", "resources", "limits"], entry: resource, collect: last },
+    Keyed { path: &["security_context", "secrets"], entry: secret, collect: each },
+    Keyed { path: &["inputs", "items"], entry: by_name, collect: each },
 ];
 
 /// Quantities outside lists.
 pub const QUANTITIES: &[&[&str]] = &[&["extended_resources", "shared_memory", "size_limit"]];
 
-/// A list and what names and fills an entry made of an item.
+/// A list, what names and fills an entry made of an item, and what becomes of two of a name.
 pub struct Keyed {
     pub path: &'static [&'static str],
     pub entry: fn(&Value) -> (String, Value),
+    pub collect: fn(Vec<(String, Value)>) -> Map<String, Value>,
+}
+
+/// Of two of a name the last counts.
+pub fn last(entries: Vec<(String, Value)>) -> Map<String, Value> {
+    entries.into_iter().collect()
+}
+
+/// Each counts: the second of a name is `name#2`.
+pub fn each(entries: Vec<(String, Value)>) -> Map<String, Value> {
+    let mut by_name = Map::new();
+    for (name, value) in entries {
+        let others = (2..).map(|number| format!("{name}#{number}"));
+        let free = std::iter::once(name.clone()).chain(others).find(|name| !by_name.contains_key(name));
+        by_name.extend(free.map(|name| (name, value)));
+    }
+    by_name
 }
 
 fn string(text: String) -> Value {
@@ -65,6 +83,15 @@ fn without(item: &Value, member: &str) -> Value {
 /// The rest of the item by its `name`.
 pub fn by_name(item: &Value) -> (String, Value) {
     (text(item, "name"), without(item, "name"))
+}
+
+/// A text, or where its place counts the text and what comes after it.
+fn variable(item: &Value) -> (String, Value) {
+    let name = text(item, "key");
+    match item.get(STANDS_BEFORE) {
+        Some(_) => (name, without(item, "key")),
+        None => (name, string(text(item, "value"))),
+    }
 }
 
 fn resource(item: &Value) -> (String, Value) {

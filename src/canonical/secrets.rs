@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::order::STANDS_BEFORE;
 use super::rules;
 use crate::model::mask::credentials_among;
 use crate::model::{Mask, sensitive};
@@ -61,7 +62,8 @@ pub fn each_secret(path: &str, value: &Value, mask: &Mask, visit: &mut dyn FnMut
             let names = ["env", "env_var", "name"].into_iter().filter_map(name);
             let holder = names.rev().find(|name| sensitive::is_sensitive_name(name));
             let holder = holder.map(|name| format!("{path}[{name}]"));
-            for (key, item) in members {
+            // The names of other variables are no secret.
+            for (key, item) in members.iter().filter(|(key, _)| *key != STANDS_BEFORE) {
                 let at = match &holder {
                     Some(holder) if matches!(key.as_str(), "value" | "file" | "directory") => holder.clone(),
                     _ => format!("{path}[{key}]"),

@@ -173,6 +173,23 @@ fn what_means_nothing_vanishes_and_what_means_something_stays() {
 }
 
 #[test]
+fn nothing_is_dropped_because_something_has_its_name() {
+    let parameter = |value: &str| json!({ "name": "x", "value": value, "type": "string" });
+    let parameters = transport(&json!({ "parameters": [parameter("v"), parameter("w")] }).to_string());
+    let container = Container { command: words(&format!("fserve --parameters {parameters} --")), ..Default::default() };
+    let input = |value: &str| Input {
+        name: "x".to_owned(),
+        value: Some(input::Value::StringValue(value.to_owned())),
+        ..Default::default()
+    };
+    let inputs = InputList { items: vec![input("v"), input("w")], ..Default::default() };
+    let form = canonical(&app(container, Spec { inputs: inputs.into(), ..Default::default() }));
+    assert_eq!(form["inputs"], json!({ "x": { "string_value": "v" }, "x#2": { "string_value": "w" } }));
+    let told = |value: &str| json!({ "value": value, "type": "string" });
+    assert_eq!(form["parameters"], json!({ "x": told("v"), "x#2": told("w") }));
+}
+
+#[test]
 fn the_fingerprint_sees_what_the_version_does_not() {
     let base = app(Container { env: vec![pair("A", "1")], ..Default::default() }, Spec::default());
     let stopped = app(

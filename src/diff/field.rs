@@ -166,8 +166,9 @@ pub fn parameter(path: &str) -> Option<String> {
 /// The key of a place in a pod: what is inside has the same names in the manifest. A secret without a group is told by
 /// its key alone.
 fn in_pod(path: &str) -> Option<String> {
-    const PLACES: [(&str, &str); 4] = [
+    const PLACES: [(&str, &str); 5] = [
         ("spec.pod.pod_spec.", "pod_template.pod_spec."),
+        ("spec.pod.order.", "pod_template.pod_spec."),
         ("spec.pod.metadata.labels.", "pod_template.labels."),
         ("spec.pod.metadata.annotations.", "pod_template.annotations."),
         ("spec.security_context.secrets[/", "secrets."),

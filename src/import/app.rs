@@ -143,10 +143,16 @@ impl Writer<'_> {
             }
         }
         let Some(transport) = starter.parameters else { return Parameters::default() };
-        parameters(transport, &message.spec.inputs, scope, hints).unwrap_or_else(|| {
+        let Some(parameters) = parameters(transport, &message.spec.inputs, scope, hints) else {
             self.cannot("spec.parameters", "they are not written as Flyte's starter takes them");
-            Parameters::default()
-        })
+            return Parameters::default();
+        };
+        for name in &parameters.repeated {
+            let why =
+                "it has the name of another parameter, and in a manifest a name stands for one: rename it to keep it";
+            self.cannot(&format!("spec.parameters[{name}]"), why);
+        }
+        parameters
     }
 
     fn port(&mut self, ports: &[ContainerPort]) {

@@ -25,6 +25,8 @@ pub struct Parameters {
     pub env: Table,
     pub parameters: Table,
     pub resolved: BTreeMap<String, Resolved>,
+    /// Those whose name another has before them, as the comparison names them: `x#2`.
+    pub repeated: Vec<String>,
 }
 
 /// As `fserve` reads it.
@@ -61,7 +63,14 @@ pub fn parameters(transport: &str, inputs: &InputList, scope: &Scope, hints: &Hi
     GzDecoder::new(bytes.as_slice()).take(MAX_BYTES).read_to_string(&mut json).ok()?;
     let all: All = serde_json::from_str(&json).ok()?;
     let mut found = Parameters::default();
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for one in &all.parameters {
+        let count = names.entry(&one.name).or_default();
+        *count += 1;
+        if *count > 1 {
+            found.repeated.push(format!("{}#{count}", one.name));
+            continue;
+        }
         let artifact = inputs.items.iter().find(|item| item.name == one.name).and_then(|item| match &item.value {
             Some(input::Value::ArtifactId(id)) => Some(&**id),
             _ => None,

@@ -7,6 +7,7 @@ use flyte_schema::flyteidl2::core::{Container, ContainerPort, K8sPod, KeyValuePa
 use serde_json::{Map, Value as Json, json};
 use toml::{Table, Value};
 
+use crate::canonical::references;
 use crate::model::pod::APP_CONTAINER;
 
 /// The app's container, and the table `pod_template`. `None` where the pod has no container of the app, or cannot be
@@ -46,14 +47,10 @@ fn container(app: &mut Map<String, Json>) -> Container {
         ..Default::default()
     };
     if let Some(Json::Array(env)) = app.get_mut("env") {
-        env.retain(|variable| match (variable["name"].as_str(), variable["value"].as_str()) {
-            (Some(key), Some(value)) => {
-                let pair = KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() };
-                container.env.push(pair);
-                false
-            }
-            _ => true,
-        });
+        // What is taken out comes to stand before all that stays.
+        let (taken, left) = apart(std::mem::take(env));
+        *env = left;
+        container.env = taken;
     }
     if let Some(Json::Array(ports)) = app.get_mut("ports")
         && let Some(port) = ports.first().and_then(plain_port)
@@ -81,6 +78,28 @@ fn container(app: &mut Map<String, Json>) -> Container {
         }
     }
     container
+}
+
+/// The variables that a manifest can say, and those that are left to the template: what is no text, and what has its
+/// place behind one that is left because one of the two refers to the other or has its name.
+fn apart(env: Vec<Json>) -> (Vec<KeyValuePair>, Vec<Json>) {
+    let (mut taken, mut left): (Vec<KeyValuePair>, Vec<Json>) = Default::default();
+    for variable in env {
+        let text = |variable: &Json, member: &str| variable[member].as_str().unwrap_or_default().to_owned();
+        let (key, value) = (text(&variable, "name"), text(&variable, "value"));
+        let is_tied = |other: &Json| {
+            let name = text(other, "name");
+            name == key
+                || references(&value).contains(&name.as_str())
+                || references(&text(other, "value")).contains(&key.as_str())
+        };
+        if variable["name"].is_string() && variable["value"].is_string() && !left.iter().any(is_tied) {
+            taken.push(KeyValuePair { key, value, ..Default::default() });
+        } else {
+            left.push(variable);
+        }
+    }
+    (taken, left)
 }
 
 fn plain_port(port: &Json) -> Option<ContainerPort> {

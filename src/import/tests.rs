@@ -1,10 +1,13 @@
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flyte_schema::flyteidl2::app::{self, Input, InputList, Spec};
 use flyte_schema::flyteidl2::core::{Container, ContainerPort, KeyValuePair};
 use serde_json::json;
 
 use super::*;
+use crate::bundle::gzip::gzip;
 use crate::model::target::{Auth, Connection, SecretSource};
 use crate::port::memory::MemoryFiles;
 
@@ -88,6 +91,56 @@ fn what_the_manifest_refuses_is_taken_out_and_told() {
             "a spec.security_context.run_as.iam_role",
         ],
     );
+}
+
+/// A pod's variables: those that can be said come first, so what depends on another's place stays with it.
+#[test]
+fn variables_of_a_pod_keep_the_order_that_counts() {
+    let secret = |name: &str| json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": "s", "key": "k" } } });
+    let plain = |name: &str, value: &str| json!({ "name": name, "value": value });
+    let env = json!([
+        plain("A", "1"),
+        secret("B"),
+        plain("C", "$(B)"),
+        plain("D", "$(C)"),
+        plain("E", "$(A) $$(B)"),
+        plain("B", "2"),
+    ]);
+    let container = json!({ "name": "app", "image": "i", "command": ["x"], "env": env,
+        "ports": [{ "containerPort": 8080 }] });
+    let app = flyte_schema::from_json(json!({
+        "metadata": { "id": { "project": "p", "domain": "d", "name": "a" } },
+        "spec": {
+            "pod": { "pod_spec": { "containers": [container] } },
+            "autoscaling": { "replicas": { "max": 1 } },
+        },
+    }))
+    .unwrap();
+    let imported = written(&[app]);
+    assert_eq!((imported.unsaid, imported.differences), (vec![], vec![]), "{}", imported.text);
+    assert!(imported.text.contains("env = { A = \"1\", E = \"$(A) $$(B)\" }\n"), "{}", imported.text);
+}
+
+/// A name stands for one parameter, and the starter takes several.
+#[test]
+fn a_second_parameter_of_a_name_is_told() {
+    let parameter =
+        |value: &str, variable: &str| json!({ "name": "x", "value": value, "type": "string", "env_var": variable });
+    let parameters = json!({ "parameters": [parameter("v", "A"), parameter("w", "B")] }).to_string();
+    let transport = STANDARD.encode(gzip(parameters.as_bytes()).unwrap());
+    let before = ["fserve", "--project", "p", "--domain", "d", "--org", "", "--raw-data-path"];
+    let after = ["{{.rawOutputDataPrefix}}", "--parameters", &transport, "--"];
+    let command = [&before[..], &after[..]].concat();
+    let spec = json!({
+        "container": { "image": "i", "command": command, "args": ["x"] },
+        "inputs": { "items": [{ "name": "x", "string_value": "v" }, { "name": "x", "string_value": "w" }] },
+    });
+    let imported = written(&[message("a", spec)]);
+    assert!(imported.text.contains("parameters = { x = { value = \"v\", env = \"A\" } }\n"), "{}", imported.text);
+    let told: Vec<&str> = imported.unsaid.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(told, ["spec.parameters[x#2]"], "{:#?}", imported.unsaid);
+    let differing: Vec<&str> = imported.differences.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(differing, ["spec.inputs[x#2]", "spec.parameters[x#2]"]);
 }
 
 #[test]
