@@ -249,4 +249,13 @@ mod tests {
         check(json!({}), json!({"container": {"env": {"A": "1"}}}), &["spec.container.env[A]: - -> \"1\""]);
         check(json!({"l": [1]}), json!({"l": [1, 2]}), &["spec.l: [1] -> [1,2]"]);
     }
+
+    #[test]
+    fn a_field_that_differs_shows_how() {
+        let args = |word: &str| json!({ "container": { "args": ["x", word] } });
+        let (spans, pins, mask) = (BTreeMap::new(), BTreeMap::new(), Mask::new("shop"));
+        let context = Context { spans: &spans, pins: &pins, mask: &mask };
+        let told = describe(walk(&args("$PORT/y"), &args("'$PORT/y'")), context, |_| (ChangedBy::Us, None));
+        assert_eq!((&told[0].old, &told[0].new), (&Some(json!(["x", "$PORT/y"])), &Some(json!(["x", "'$PORT/y'"]))));
+    }
 }
