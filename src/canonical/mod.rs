@@ -21,7 +21,7 @@ mod order;
 mod pod;
 pub mod rules;
 pub mod secrets;
-use crate::model::{Digest, Fingerprint, Marks, quantity, spec, stretched};
+use crate::model::{Digest, Fingerprint, Marks, quantity, shell, spec, stretched};
 pub use order::references;
 
 /// The format of version digests. A change of it gives every app a new version.
@@ -174,10 +174,23 @@ fn lift_options(spec: &mut Map<String, Value>) {
             }
         }
         command.extend(rest);
+        if command.last().is_some_and(|word| word == "--")
+            && let Some(args) = at(spec, &["container", "args"])
+        {
+            spell_alike(args);
+        }
     }
     if let Some(Value::String(transport)) = parameters {
         let value = decode(&transport).unwrap_or(Value::String(transport));
         spec.insert("parameters".to_owned(), value);
+    }
+}
+
+/// Arguments for the shell behind `fserve`: it does not care how they are quoted.
+fn spell_alike(args: &mut Value) {
+    let words: Option<Vec<&str>> = args.as_array().and_then(|words| words.iter().map(Value::as_str).collect());
+    if let Some(alike) = words.and_then(|words| shell::alike(&words)) {
+        *args = alike.into();
     }
 }
 

@@ -1,10 +1,12 @@
 //! The apps of a Python file that uses the Flyte SDK, as the SDK itself translates them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, Result};
 use super::place::Place;
+use crate::diff::endpoints;
 use crate::host::{RealFiles, python};
 use crate::import::sdk::{Answer, HELPER, Loaded, Question, Refusal, RefusalKind};
 use crate::import::{self, Imported, Options};
@@ -16,21 +18,51 @@ pub struct Declared {
     pub loaded: Loaded,
     /// Of the manifest: in the directory that modules and files are named from.
     pub path: PathBuf,
+    /// What each app depends on.
+    needs: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Declared {
+    /// These apps and what they depend on; all of the file where none is named.
+    pub fn chosen(&self, apps: &[String]) -> BTreeSet<String> {
+        let mut open: Vec<String> = if apps.is_empty() { self.needs.keys().cloned().collect() } else { apps.to_vec() };
+        let mut chosen = BTreeSet::new();
+        while let Some(app) = open.pop() {
+            if chosen.insert(app.clone()) {
+                open.extend(self.needs.get(&app).into_iter().flatten().cloned());
+            }
+        }
+        chosen
+    }
 }
 
 /// Loads a file, or one variable of it.
 ///
 /// The root, as with the SDK, is the working directory; for a file that does not lie below it, its own directory.
 ///
+/// The manifest is to stand at `out`, else in the root under the usual name.
+///
 /// # Errors
-/// There is no such file, no Python, no SDK; the file or the SDK refuses; the apps have no manifest.
-pub async fn declared(files: &RealFiles, file: &Path, variable: Option<&str>, place: &Place) -> Result<Declared> {
+/// There is no such file, no Python, no SDK; the file or the SDK refuses; the apps have no manifest, or not at `out`.
+pub async fn declared(
+    files: &RealFiles,
+    file: &Path,
+    variable: Option<&str>,
+    out: Option<&Path>,
+    place: &Place,
+) -> Result<Declared> {
     let directory = env::current_dir()?;
     let file = normal(&directory.join(file));
     if !file.is_file() {
         return Err(Failure::new(format!("there is no file {}", file.display())));
     }
-    let root = if file.starts_with(&directory) { directory } else { file.parent().unwrap_or(&directory).to_owned() };
+    let root = if file.starts_with(&directory) { &directory } else { file.parent().unwrap_or(&directory) }.to_owned();
+    let path = normal(&directory.join(out.unwrap_or(&root.join(FILE_NAME))));
+    if path.parent() != Some(&root) {
+        let at = root.strip_prefix(&directory).map_or(root.clone(), Path::to_owned).join(FILE_NAME);
+        return Err(Failure::new(format!("{} does not lie where the code of its apps does", path.display()))
+            .help(format!("write `--out {}`: modules and files are named from that directory", at.display())));
+    }
     let loaded = load(&file, variable, &root, place).await?;
     let damaged = |error: import::sdk::Damaged| Failure::from_error(&error);
     let (apps, hints) = loaded.apps().map_err(damaged)?;
@@ -43,9 +75,16 @@ pub async fn declared(files: &RealFiles, file: &Path, variable: Option<&str>, pl
         heading: format!("From {shown}, as SDK {} translates it.", loaded.sdk),
         hints,
     };
-    let path = root.join(FILE_NAME);
+    let needs = apps
+        .iter()
+        .map(|app| {
+            let name = &app.metadata.id.name;
+            let declared = options.hints.get(name).into_iter().flat_map(|hints| hints.depends_on.iter().cloned());
+            (name.clone(), declared.chain(endpoints(app).iter().map(ToString::to_string)).collect())
+        })
+        .collect();
     let imported = import::import(files, &path, &apps, &options)?;
-    Ok(Declared { imported, loaded, path })
+    Ok(Declared { imported, loaded, path, needs })
 }
 
 async fn load(file: &Path, variable: Option<&str>, root: &Path, place: &Place) -> Result<Loaded> {

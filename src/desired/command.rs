@@ -3,10 +3,8 @@
 //! Source: the published SDK: the order of the options, and that `fserve` joins what follows `--` with blanks for a
 //! shell to run.
 
-use std::borrow::Cow;
-
 use super::LowerError;
-use crate::model::{App, AppName, Scope};
+use crate::model::{App, Scope, shell};
 
 /// Stands before the version until it is known.
 const VERSION: &str = "--version";
@@ -53,16 +51,5 @@ pub fn set_version(command: Vec<&mut String>, before: &str, version: &str) {
 /// The app's own words, such that each arrives as one whatever is in it. `$NAME` alone is left to `fserve`, which puts
 /// in the value of the variable.
 pub fn arguments(app: &App) -> Result<Vec<String>, LowerError> {
-    app.args.iter().map(|word| quote(&app.name, word)).collect()
-}
-
-fn quote(app: &AppName, word: &str) -> Result<String, LowerError> {
-    let is_variable = word.strip_prefix('$').is_some_and(|name| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    });
-    if is_variable {
-        return Ok(word.to_owned());
-    }
-    shlex::try_quote(word).map(Cow::into_owned).map_err(|_| LowerError::Argument { app: app.clone() })
+    shell::sent(&app.args).ok_or_else(|| LowerError::Argument { app: app.name.clone() })
 }

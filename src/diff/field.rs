@@ -134,9 +134,15 @@ pub fn describe(
             let key = key(&path, [&old, &new].into_iter().flatten(), schema);
             // Of a text that had another secret inside before, that one must not be seen either.
             let hidden = [&old, &new, &released].into_iter().flatten().any(|value| holds(value, context.mask));
-            let show = |value: Value| match hidden {
-                true => hide_all(as_written(&path, value), context.mask),
-                false => conceal(&path, as_written(&path, value), context.mask),
+            let written = |value: Value| as_written(&path, value);
+            // Where the manifest has one word for both, the wire tells them apart.
+            let is_told = old.clone().map(written) != new.clone().map(written);
+            let show = |value: Value| {
+                let value = if is_told { written(value) } else { value };
+                match hidden {
+                    true => hide_all(value, context.mask),
+                    false => conceal(&path, value, context.mask),
+                }
             };
             let pin = parameter.and_then(|name| context.pins.get(&name)).filter(|_| new.is_some()).cloned();
             let span = written_at(context.spans, &key, &path, new.is_some());
@@ -243,5 +249,14 @@ mod tests {
         );
         check(json!({}), json!({"container": {"env": {"A": "1"}}}), &["spec.container.env[A]: - -> \"1\""]);
         check(json!({"l": [1]}), json!({"l": [1, 2]}), &["spec.l: [1] -> [1,2]"]);
+    }
+
+    #[test]
+    fn a_field_that_differs_shows_how() {
+        let args = |word: &str| json!({ "container": { "args": ["x", word] } });
+        let (spans, pins, mask) = (BTreeMap::new(), BTreeMap::new(), Mask::new("shop"));
+        let context = Context { spans: &spans, pins: &pins, mask: &mask };
+        let told = describe(walk(&args("$PORT/y"), &args("'$PORT/y'")), context, |_| (ChangedBy::Us, None));
+        assert_eq!((&told[0].old, &told[0].new), (&Some(json!(["x", "$PORT/y"])), &Some(json!(["x", "'$PORT/y'"]))));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::field::{entry, is_variable};
 use crate::canonical::secrets::PARAMETERS;
 use crate::model::SECRET_MOUNT;
+use crate::model::shell::{self, Arguments};
 
 const SECRETS: &str = "spec.security_context.secrets[";
 const ARGS: &str = "spec.container.args";
@@ -28,7 +29,7 @@ pub(super) fn as_written(path: &str, value: Value) -> Value {
             other => other.clone(),
         },
         (ANONYMOUS, Value::Bool(allowed)) => (!allowed).into(),
-        (ARGS, Value::Array(words)) => words.into_iter().map(unquoted).collect(),
+        (ARGS, Value::Array(words)) => unquoted(words).into(),
         (_, Value::Object(mut secret)) if path.starts_with(SECRETS) => {
             if secret.shift_remove("mount_requirement").is_some_and(|mount| mount == "FILE") {
                 secret.insert("mount".to_owned(), SECRET_MOUNT.into());
@@ -61,13 +62,16 @@ fn parameter_as_written(mut members: Map<String, Value>) -> Value {
     }
 }
 
-/// A word without the quotes that keep it one word on its way through `fserve`.
-fn unquoted(word: Value) -> Value {
-    let plain = word.as_str().and_then(|quoted| {
-        let [plain] = <[String; 1]>::try_from(shlex::split(quoted)?).ok()?;
-        (shlex::try_quote(&plain).ok()? == quoted).then_some(plain)
-    });
-    plain.map_or(word, Value::from)
+/// Words without the quotes that keep them whole on their way through `fserve`. What we would not have sent is shown to
+/// the letter.
+fn unquoted(words: Vec<Value>) -> Vec<Value> {
+    let sent: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+    match shell::read(&sent) {
+        Arguments::Words(plain) if shell::sent(&plain).is_some_and(|ours| ours == sent) => {
+            plain.into_iter().map(Value::from).collect()
+        }
+        _ => words,
+    }
 }
 
 /// What the manifest calls a member of a parameter.

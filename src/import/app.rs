@@ -7,9 +7,10 @@ use flyte_schema::flyteidl2::app::{
 use flyte_schema::flyteidl2::core::{Container, ContainerPort, Secret, secret::MountType};
 use toml::{Table, Value};
 
-use super::command::{Arguments, arguments, starter};
+use super::command::starter;
 use super::parameters::{Parameters, parameters};
 use super::{Draft, Hints, Unsaid, pod, resources};
+use crate::model::shell::{self, Arguments};
 use crate::model::spec::bundle_address;
 use crate::model::{Marks, SECRET_MOUNT, Scope};
 
@@ -131,11 +132,19 @@ impl Writer<'_> {
         };
         self.text("python", starter.python.unwrap_or_default());
         let args: Vec<&str> = container.args.iter().map(String::as_str).collect();
-        match arguments(&args) {
+        match shell::read(&args) {
             Arguments::Words(words) if words.is_empty() => {}
             Arguments::Words(words) => self.set("args", words),
+            Arguments::Broken(line) => {
+                self.set("args", shell::through_shell(line));
+                self.cannot(
+                    "spec.container.args",
+                    "the starter takes all of an argument that begins with `$` for the name of a variable, and does not \
+                     start: written as `sh -c`, which puts the variable in",
+                );
+            }
             Arguments::Line(line) => {
-                self.set("args", ["sh", "-c", &line].map(str::to_owned).to_vec());
+                self.set("args", shell::through_shell(line));
                 self.cannot(
                     "spec.container.args",
                     "a shell reads them, and flyte sends words that arrive whole: written as `sh -c`, which does the same",

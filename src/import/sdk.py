@@ -122,9 +122,23 @@ def translated(environment, context):
     return base64.b64encode(message.SerializeToString(deterministic=True)).decode(), asked
 
 
+def paths_below(root):
+    """The entries of `sys.path` below the root, as the SDK tells them to apps, each once.
+
+    Not the root, which the starter adds itself, nor the interpreter's own, which are not packed.
+    """
+    from flyte._constants import FLYTE_SYS_PATH
+
+    root, own = root.resolve(), pathlib.Path(sys.prefix)
+    below = [path for path in map(pathlib.Path, sys.path) if root in path.parents and not path.is_relative_to(own)]
+    value = ":".join(dict.fromkeys(f"./{path.relative_to(root).as_posix()}" for path in below))
+    return {FLYTE_SYS_PATH: value} if value else {}
+
+
 def described(environment, context, variables, root, apps):
     import flyte
 
+    environment.env_vars = {**(environment.env_vars or {}), **paths_below(root)}
     message, asked = translated(environment, context)
     unsaid, include = [], []
     for entry in environment.include or ():

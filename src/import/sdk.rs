@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use buffa::Message as _;
-use flyte_schema::flyteidl2::app::{App as Message, spec::AppPayload};
+use flyte_schema::flyteidl2::app::App as Message;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::command::{Arguments, arguments, sent, starter};
+use super::command::starter;
 use super::{Hints, STARTER};
+use crate::model::spec;
 
 /// The helper: a program of one file, run with `python3 -c`. Its one argument is a [`Question`] as JSON.
 pub const HELPER: &str = include_str!("sdk.py");
@@ -92,8 +93,8 @@ pub struct Damaged {
 impl Loaded {
     /// The messages and what else is known, ready for [`super::import`].
     ///
-    /// In the messages, words are spelled as flyte quotes them, and the object that declares an app is not looked up
-    /// where the app is a program of its own.
+    /// The messages are as the SDK sends them, but that the object that declares an app is not looked up where the app is
+    /// a program of its own.
     ///
     /// # Errors
     /// [`Damaged`].
@@ -104,8 +105,10 @@ impl Loaded {
             let damaged = || Damaged { app: app.name.clone() };
             let bytes = STANDARD.decode(&app.message).map_err(|_| damaged())?;
             let mut message = Message::decode_from_slice(&bytes).map_err(|_| damaged())?;
-            normalise(&mut message, app.serves);
-            let command = crate::model::spec::command(&message.spec);
+            if !app.serves {
+                without_object(&mut message);
+            }
+            let command = spec::command(&message.spec);
             let mut include: Vec<String> = Vec::new();
             if command.first() == Some(&STARTER) {
                 for path in self.modules.iter().chain(&app.include) {
@@ -133,25 +136,19 @@ impl Loaded {
     }
 }
 
-fn normalise(message: &mut Message, serves: bool) {
-    let Some(AppPayload::Container(container)) =
-        message.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut())
-    else {
-        return;
-    };
-    let command: Vec<&str> = container.command.iter().map(String::as_str).collect();
-    if starter(&command).is_none() {
+/// Where the app is a program of its own, the object that declares it is not looked up.
+fn without_object(message: &mut Message) {
+    let command = spec::command(&message.spec);
+    if starter(&command).is_none() || spec::args(&message.spec).is_empty() {
         return;
     }
-    let args: Vec<&str> = container.args.iter().map(String::as_str).collect();
-    if let Arguments::Words(words) = arguments(&args) {
-        container.args = sent(&words);
-    }
-    if !serves && !container.args.is_empty() {
-        for option in ["--resolver", "--resolver-args"] {
-            if let Some(at) = container.command.iter().position(|word| word == option) {
-                container.command.drain(at..at + 2);
-            }
+    let mut rest = command.into_iter().map(str::to_owned);
+    let mut kept = Vec::new();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--resolver" | "--resolver-args" => drop(rest.next()),
+            _ => kept.push(word),
         }
     }
+    spec::set_command(message, kept);
 }

@@ -208,3 +208,45 @@ fn a_target_is_written_without_secrets() {
     let command = vec!["token".to_owned(), "ghp_canary0123456789".to_owned()];
     check_target(Connection { auth: Auth::Command { command }, ..open() }, endpoint, &["target.far.auth"]);
 }
+
+/// As the SDK sends arguments, in a container and in a pod: written as words or a line, and equal to what we send.
+#[test]
+fn arguments_for_a_shell_are_compared_by_what_it_makes_of_them() {
+    let command = json!([
+        "fserve",
+        "--version",
+        "",
+        "--project",
+        "p",
+        "--domain",
+        "d",
+        "--org",
+        "",
+        "--raw-data-path",
+        "{{.rawOutputDataPrefix}}",
+        "--"
+    ]);
+    let check = |args: serde_json::Value, written_as: &str, is_told: bool| {
+        let port = json!([{ "containerPort": 8080 }]);
+        let pod =
+            json!({ "containers": [{ "name": "app", "image": "i", "command": command, "args": args, "ports": port }] });
+        let spec = json!({ "container": { "image": "i", "command": command, "args": args } });
+        let mut in_pod = message("b", spec.clone());
+        let payload = json!({ "pod": { "pod_spec": pod } });
+        let payload: Spec = flyte_schema::from_json(payload).unwrap();
+        in_pod.spec.as_option_mut().unwrap().app_payload = payload.app_payload;
+        let imported = written(&[message("a", spec), in_pod]);
+        assert_eq!(imported.differences, vec![], "{}", imported.text);
+        assert_eq!(imported.text.matches(&format!("args = {written_as}\n")).count(), 2, "{}", imported.text);
+        assert_eq!(imported.unsaid.len(), if is_told { 2 } else { 0 }, "{:?}", imported.unsaid);
+    };
+    check(json!(["python", "x.py", "--port=8080"]), r#"["python", "x.py", "--port=8080"]"#, false);
+    check(json!(["python x.py", "'a b'"]), r#"["python", "x.py", "a b"]"#, false);
+    check(json!(["FOO=1", "python", "x.py"]), r#"["sh", "-c", "FOO=1 python x.py"]"#, true);
+    check(json!(["echo", "'$HOME'"]), r#"["sh", "-c", "echo '$HOME'"]"#, true);
+    check(json!(["x", "--port=$PORT"]), r#"["sh", "-c", "x --port=$PORT"]"#, true);
+
+    let broken = json!({ "container": { "image": "i", "command": command, "args": ["x", "$PORT/y"] } });
+    let imported = written(&[message("a", broken)]);
+    assert_eq!((imported.differences.len(), imported.unsaid.len()), (1, 1), "{:?}", imported.unsaid);
+}

@@ -13,6 +13,7 @@ pub mod quantity;
 pub mod resources;
 pub mod sensitive;
 mod service_name;
+pub mod shell;
 pub mod source_text;
 pub mod spec;
 mod stretch;

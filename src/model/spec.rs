@@ -88,6 +88,30 @@ pub fn command(spec: &Spec) -> Vec<&str> {
     }
 }
 
+/// The arguments behind its command.
+pub fn args(spec: &Spec) -> Vec<&str> {
+    match &spec.app_payload {
+        Some(spec::AppPayload::Container(container)) => container.args.iter().map(String::as_str).collect(),
+        Some(spec::AppPayload::Pod(payload)) => {
+            pod::app_container(&payload.pod_spec).map(|app| pod::texts(app, "args").collect()).unwrap_or_default()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Replaces its command.
+pub fn set_command(app: &mut App, words: Vec<String>) {
+    match app.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut()) {
+        Some(spec::AppPayload::Container(container)) => container.command = words,
+        Some(spec::AppPayload::Pod(payload)) => {
+            if let Some(container) = payload.pod_spec.as_option_mut().and_then(pod::app_container_mut) {
+                container.insert("command", buffa_types::google::protobuf::ListValue::from_values(words));
+            }
+        }
+        None => {}
+    }
+}
+
 /// The words of its command, to change them.
 pub fn command_mut(app: &mut App) -> Vec<&mut String> {
     match app.spec.as_option_mut().and_then(|spec| spec.app_payload.as_mut()) {

@@ -19,13 +19,18 @@ struct User {
 }
 
 impl User {
-    /// With a copy of a directory of scripts.
-    fn with(directory: &str) -> Self {
-        let user = Self {
+    /// With nothing.
+    fn new() -> Self {
+        Self {
             python: Python::with(Packages::Sdk),
             home: tempfile::tempdir().expect("a temporary directory"),
             tree: tempfile::tempdir().expect("a temporary directory"),
-        };
+        }
+    }
+
+    /// With a copy of a directory of scripts.
+    fn with(directory: &str) -> Self {
+        let user = Self::new();
         copy(&python::sources().join(directory), user.tree.path());
         user
     }
@@ -122,4 +127,92 @@ fn a_python_file_is_deployed_in_one_step() {
     // By the variable, as the SDK's command has it.
     let some = deploy(&["backend", "--json"], 0).json();
     assert_eq!(some["plan"]["counts"]["unchanged"], 1, "{some}");
+}
+
+/// A directory of the user's with one file of apps.
+fn with_file(path: &str, text: &str) -> User {
+    let user = User::new();
+    write(&user, path, text);
+    user
+}
+
+fn write(user: &User, path: &str, text: &str) {
+    let path = user.tree.path().join(path);
+    fs::create_dir_all(path.parent().expect("it lies in the tree")).expect("a directory is made");
+    fs::write(path, text).expect("a file is written");
+}
+
+const PLACE: [&str; 4] = ["-p", "flytesnacks", "-d", "development"];
+
+#[test]
+fn modules_beside_a_file_are_found_as_with_the_sdk() {
+    let text = "from flyte.app import AppEnvironment\nimport helper\nenv = AppEnvironment(name='web', image='i:1')\n\
+                @env.server\ndef serve(): pass\n";
+    let user = with_file("src/apps.py", text);
+    write(&user, "src/helper.py", "");
+    let mut sdk = user.python.program("python", user.home.path());
+    sdk.current_dir(user.tree.path()).args([
+        "-c",
+        "from pathlib import Path; from flyte._utils import module_loader as m\n\
+         m._load_module_from_file(Path('src/apps.py').resolve()); print(m.local_sys_paths_env(Path('.')))",
+    ]);
+    let told = process::run(sdk, WITHIN).expect(0).stdout;
+    assert_eq!(told.trim(), "{'_F_SYS_PATH': './src'}");
+    let imported = user.flyte(&[&["import", "--python", "src/apps.py"][..], &PLACE].concat(), 0).stdout;
+    assert!(imported.contains("env = { _F_SYS_PATH = \"./src\" }"), "{imported}");
+
+    // The manifest stands where modules are named from.
+    let elsewhere = ["import", "--python", "src/apps.py", "--out", "deploy/flyte.toml"];
+    let told = user.flyte(&[&elsewhere[..], &PLACE].concat(), 1).stderr;
+    assert!(told.contains("--out flyte.toml"), "{told}");
+    user.flyte(&[&["import", "--python", "src/apps.py", "--out", "here.toml"][..], &PLACE].concat(), 0);
+    user.flyte(&["validate", "--manifest", "here.toml"], 0);
+}
+
+#[test]
+fn arguments_keep_what_the_shell_makes_of_them() {
+    let text = "from flyte.app import AppEnvironment\n\
+                def app(name, args): return AppEnvironment(name=name, image='i:1', args=args)\n\
+                a = app('assigns', 'FOO=1 python x.py')\n\
+                b = app('literal', ['echo', \"'$HOME'\"])\n\
+                c = app('plain', ['python', 'x.py', '--port=8080', \"'a b'\"])\n";
+    let user = with_file("apps.py", text);
+    let imported = user.flyte(&[&["import", "--python", "apps.py", "--json"][..], &PLACE].concat(), 0).json();
+    assert_eq!(imported["differences"], serde_json::json!([]), "{imported}");
+    let text = imported["manifest"].as_str().expect("a text");
+    for expected in [
+        "args = [\"sh\", \"-c\", \"FOO=1 python x.py\"]",
+        "args = [\"sh\", \"-c\", \"echo '$HOME'\"]",
+        "args = [\"python\", \"x.py\", \"--port=8080\", \"a b\"]",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn one_app_of_a_file_is_deployed_whatever_the_others_are() {
+    let text = "from flyte.app import AppEnvironment\n\
+                def app(name, args, **more): return AppEnvironment(name=name, image='i:1', args=args, **more)\n\
+                good = app('good', ['python3', '-m', 'http.server', '$PORT'])\n\
+                shell = app('shell', 'X=1 python3 -m http.server $PORT')\n\
+                lost = app('lost', ['x'], description='x' * 101)\n\
+                needs = app('needs', ['x'], depends_on=[lost])\n";
+    let user = with_file("a/app.py", text);
+    let deploy = |file: &str, more: &[&str], code: i32| {
+        user.flyte(&[&["deploy", file][..], &PLACE, &["--yes"], more].concat(), code)
+    };
+    let refused = deploy("a/app.py", &[], 1);
+    assert!(refused.stderr.contains("`lost`: spec.profile.short_description"), "{}", refused.account());
+    deploy("a/app.py", &["needs"], 1);
+    let deployed = deploy("a/app.py", &["good", "shell"], 0);
+    assert!(deployed.stderr.contains("`shell`: spec.container.args"), "{}", deployed.account());
+    assert!(!deployed.stderr.contains("`lost`"), "{}", deployed.account());
+
+    // Another file of this name knows nothing of them.
+    let text = "from flyte.app import AppEnvironment\n\
+                b = AppEnvironment(name='b', image='i:1', args=['python3', '-m', 'http.server', '$PORT'])\n";
+    write(&user, "b/app.py", text);
+    let other = deploy("b/app.py", &[], 0);
+    assert!(!other.stdout.contains("good"), "{}", other.account());
+    assert!(deploy("b/app.py", &["--prune"], 1).stderr.contains("a Python file"));
 }

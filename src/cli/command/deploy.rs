@@ -1,5 +1,6 @@
 //! `flyte deploy`: apply of a manifest or directory, as those who know the SDK type it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::place::place;
 use crate::cli::python::{self, Declared};
-use crate::import::Overlay;
+use crate::import::{Imported, Overlay};
 use crate::pipeline;
 
 #[derive(Debug, clap::Args)]
@@ -52,16 +53,22 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
 
 /// As any other manifest, but one that is nowhere written down.
 fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
+    if args.policy.prune {
+        return Err(Failure::new("`--prune` deletes what a manifest no longer declares, and a Python file is none")
+            .help("`flyte delete APP` for one app, or `flyte import --python FILE --out flyte.toml` and `flyte apply --prune`"));
+    }
     let place = place(context)?;
     let (mut ports, progress) = apply::ports(context)?;
     context.wait(async {
-        let declared = python::declared(&context.files(), &args.path, None, &place).await?;
-        refuse_what_is_lost(&args.path, &declared)?;
-        for unsaid in &declared.imported.unsaid {
+        let declared = python::declared(&context.files(), &args.path, None, None, &place).await?;
+        let named = |app: &String| declared.loaded.by_variable(app).map_or_else(|| app.clone(), str::to_owned);
+        let chosen = declared.chosen(&args.apps.iter().map(named).collect::<Vec<_>>());
+        refuse_what_is_lost(&args.path, &declared, &chosen)?;
+        for unsaid in declared.imported.unsaid.iter().filter(|unsaid| concerns(&unsaid.app, &chosen)) {
             context.terminal.note(&format!("`{}`: {}: {}\n", unsaid.app, unsaid.path, unsaid.why));
         }
-        let named = |app: &String| declared.loaded.by_variable(app).map_or_else(|| app.clone(), str::to_owned);
-        let apps: Vec<String> = args.apps.iter().map(named).collect();
+        // By name, so that what other files of this name declare is left alone.
+        let apps: Vec<String> = chosen.into_iter().collect();
         let mut request = context.request_for(&args.path, &apps)?;
         request.manifest.clone_from(&declared.path);
         args.policy.put_into(&mut request)?;
@@ -74,18 +81,22 @@ fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
 }
 
 /// What runs must be what the file says.
-fn refuse_what_is_lost(path: &Path, declared: &Declared) -> Result<()> {
-    let lost = &declared.imported.differences;
+fn refuse_what_is_lost(path: &Path, declared: &Declared, chosen: &BTreeSet<String>) -> Result<()> {
+    let Imported { differences, unsaid, .. } = &declared.imported;
+    let lost: Vec<_> = differences.iter().filter(|one| concerns(&one.app, chosen)).collect();
     if lost.is_empty() {
         return Ok(());
     }
     let is_lost = |app: &str, path: &str| lost.iter().any(|one| one.app == app && one.path.starts_with(path));
-    let told: Vec<String> = declared
-        .imported
-        .unsaid
+    let told: Vec<String> = unsaid
         .iter()
         .filter(|unsaid| is_lost(&unsaid.app, &unsaid.path))
         .map(|unsaid| format!("`{}`: {}: {}", unsaid.app, unsaid.path, unsaid.why))
         .collect();
     Err(Failure::new(format!("flyte cannot deploy {} as the SDK would", path.display())).help(told.join("\n")))
+}
+
+/// Whether it is of one of these apps, or of none at all.
+fn concerns(app: &str, chosen: &BTreeSet<String>) -> bool {
+    app.is_empty() || chosen.contains(app)
 }

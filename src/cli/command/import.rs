@@ -36,7 +36,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     }
     let place = place(context)?;
     let imported = match &args.python {
-        Some(text) => from_python(context, text, &place)?,
+        Some(text) => from_python(context, text, args.out.as_deref(), &place)?,
         None => from_live(context, args.out.as_deref(), &place)?,
     };
     let mut answer = match &args.out {
@@ -87,13 +87,13 @@ fn from_live(context: &Context, out: Option<&Path>, place: &Place) -> Result<Imp
     Ok(import::import(ports.files.as_ref(), &path, &apps, &options)?)
 }
 
-fn from_python(context: &Context, text: &str, place: &Place) -> Result<Imported> {
+fn from_python(context: &Context, text: &str, out: Option<&Path>, place: &Place) -> Result<Imported> {
     let (file, variable) = match text.rsplit_once(':') {
         Some((file, variable)) => (file, Some(variable)),
         None => (text, None),
     };
     let files = context.files();
-    context.wait(async { Ok(python::declared(&files, Path::new(file), variable, place).await?.imported) })
+    context.wait(async { Ok(python::declared(&files, Path::new(file), variable, out, place).await?.imported) })
 }
 
 /// One line for each thing that is not said.

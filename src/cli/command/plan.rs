@@ -61,7 +61,7 @@ pub struct PolicyFlags {
 
     /// Delete our apps that are no longer declared; not where only some apps are named
     #[arg(long)]
-    prune: bool,
+    pub prune: bool,
 
     /// Take over apps of the same name that belong to nobody or to another manifest
     #[arg(long)]
