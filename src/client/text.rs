@@ -40,7 +40,11 @@ pub fn cut(text: &str, characters: usize) -> String {
 
 /// The same, and whether there is more.
 fn first(text: &str, characters: usize) -> (String, bool) {
-    let text = &without_secrets(text);
+    visible(&without_secrets(text), characters)
+}
+
+/// The same of what is meant for the person who reads it, such as the address of a log-in page: with all that is in it.
+pub fn visible(text: &str, characters: usize) -> (String, bool) {
     let mut shown = String::new();
     let mut count = 0;
     let mut blank = false;

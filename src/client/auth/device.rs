@@ -18,8 +18,11 @@ use super::oauth::{Fault, Server, TokenAnswer, Web};
 use super::surroundings::Person;
 use super::token::Token;
 use crate::client::network::Network;
+use crate::client::text::visible;
 use crate::model::target::Connection;
 
+/// The most characters of the address of a log-in page.
+const MAX_PAGE: usize = 2000;
 /// The shortest wait between two questions, whatever the server says.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait between two questions where the server does not answer.
@@ -61,7 +64,7 @@ pub async fn log_in(
     let page = page.unwrap_or_else(|| with_code(details.verification_uri().as_str(), details.user_code().secret()));
     person.tell(&format!(
         "To log in, open this page in any browser:\n\n  {}\n\nand check that it shows the code {}\n",
-        plain(&page),
+        visible(&page, MAX_PAGE).0,
         plain(details.user_code().secret())
     ));
 
