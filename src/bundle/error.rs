@@ -1,16 +1,17 @@
 //! Why code could not be packed.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{ByteSize, MAX_FILES, MAX_SIZE};
+use crate::diagnostic::printable;
 use crate::model::AppName;
 
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// `source.root` is not a directory.
-    #[error("the source of `{app}` is not a directory: {}", .path.display())]
+    #[error("the source of `{app}` is not a directory: {}", shown(.path))]
     Root { app: AppName, path: PathBuf },
     /// An entry of `source.include` or `source.exclude` that is no path or glob below the root.
     #[error("`{pattern}` of `{app}` is not usable: {reason}")]
@@ -19,32 +20,36 @@ pub enum BundleError {
     #[error("`{pattern}`, included by `{app}`, matches no file{}", if *.ignored { " that is not ignored" } else { "" })]
     NoMatch { app: AppName, pattern: String, ignored: bool },
     /// An entry of `source.include` leads out of the root through a link.
-    #[error("`{pattern}`, included by `{app}`, leads out of its source, to {}", .target.display())]
+    #[error("`{pattern}`, included by `{app}`, leads out of its source, to {}", shown(.target))]
     Outside { app: AppName, pattern: String, target: PathBuf },
     /// Nothing is left to pack.
-    #[error("the source of `{app}` has no files to pack: {}", .root.display())]
+    #[error("the source of `{app}` has no files to pack: {}", shown(.root))]
     Empty { app: AppName, root: PathBuf },
     #[error("the source of `{app}` has more than {MAX_FILES} files, most of them in {largest}")]
     TooMany { app: AppName, largest: String },
     #[error("the source of `{app}` has {size}, more than {}; the largest files: {largest}", ByteSize(MAX_SIZE))]
     TooLarge { app: AppName, size: ByteSize, largest: String },
     /// The directory tree has so many entries that walking it was given up.
-    #[error("the source below {} has more than {limit} entries", .root.display())]
+    #[error("the source below {} has more than {limit} entries", shown(.root))]
     TooDeep { root: PathBuf, limit: usize },
-    #[error("cannot read {}", .path.display())]
+    #[error("cannot read {}", shown(.path))]
     Read {
         path: PathBuf,
         #[source]
         error: io::Error,
     },
     /// A file is not what it was when the bundle was named.
-    #[error("{} changed while it was being packed", .path.display())]
+    #[error("{} changed while it was being packed", shown(.path))]
     Changed { path: PathBuf },
     #[error("cannot write the archive")]
     Write(#[source] io::Error),
     /// More than one app has something wrong with its source.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Several(Vec<BundleError>),
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 impl BundleError {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::select::{Include, Selection, Selector};
 use super::walk::{Scope, Tree, walk};
 use super::{Bundle, BundleError, BundleFile, BundleSet, ByteSize, memory};
+use crate::diagnostic::printable;
 use crate::model::{AppName, Digest, Source};
 use crate::port::{EntryKind, FileFacts, Files};
 use crate::resolve::Project;
@@ -159,14 +160,15 @@ fn measure(app: &AppName, root: &Path, selection: &Selection) -> Result<(), Bund
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         return Err(BundleError::TooMany {
             app: app.clone(),
-            largest: list(counts.iter().map(|(top, n)| format!("{top} ({n})"))),
+            largest: list(counts.iter().map(|(top, n)| format!("{} ({n})", printable(top)))),
         });
     }
     let size = taken.values().map(|facts| facts.size).sum();
     if size > MAX_SIZE {
         let mut largest: Vec<_> = taken.iter().collect();
         largest.sort_by_key(|(_, facts)| std::cmp::Reverse(facts.size));
-        let largest = list(largest.iter().map(|(path, facts)| format!("{path} ({})", ByteSize(facts.size))));
+        let largest =
+            list(largest.iter().map(|(path, facts)| format!("{} ({})", printable(path), ByteSize(facts.size))));
         return Err(BundleError::TooLarge { app: app.clone(), size: ByteSize(size), largest });
     }
     Ok(())

@@ -113,7 +113,7 @@ impl Failure {
             if terminal.github {
                 github::annotate(terminal, &self.diagnostics);
                 if !self.diagnostics.has_errors() {
-                    terminal.complain(&github::of_step(command, &self.chain.join(": ")));
+                    github::annotate_step(terminal, command, &self.chain.join(": "));
                 }
                 let page = failure_markdown(command, &self.chain, self.help.as_deref(), &self.diagnostics);
                 let _ = github::publish(terminal, &page);

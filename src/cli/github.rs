@@ -35,7 +35,7 @@ pub fn annotate(terminal: &Terminal, diagnostics: &Diagnostics) {
     let root = root();
     let told = annotations(diagnostics, |path| in_repository(root.as_deref(), path));
     for line in told.lines {
-        terminal.complain(&format!("{line}\n"));
+        terminal.command(&line);
     }
     if told.left_out > 0 {
         let more = count(told.left_out, "more finding");
@@ -43,9 +43,9 @@ pub fn annotate(terminal: &Terminal, diagnostics: &Diagnostics) {
     }
 }
 
-/// An annotation of what stopped the command.
-pub fn of_step(command: &str, message: &str) -> String {
-    format!("{}\n", step_annotation(&format!("flyte {command}"), message))
+/// Says what stopped the command.
+pub fn annotate_step(terminal: &Terminal, command: &str, message: &str) {
+    terminal.command(&step_annotation(&format!("flyte {command}"), message));
 }
 
 /// The directory of the repository: the runner's word, or where git keeps it.

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
 use super::terminal::{Terminal, width};
+use crate::diagnostic::printable;
 use crate::model::AppName;
 use crate::port::{Event, Events};
 
@@ -74,7 +75,7 @@ impl Progress {
 impl Events for Progress {
     fn tell(&self, event: Event) {
         let Some(live) = &self.live else {
-            return self.terminal.note(&format!("{}\n", Self::plain(&event)));
+            return self.terminal.note(&format!("{}\n", printable(&Self::plain(&event))));
         };
         match event {
             Event::Started { app, action } => live.show(app, format!("{}…", doing(action))),
@@ -115,7 +116,7 @@ impl Live {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        bar.set_message(cut(&message, width().saturating_sub(board_width + BESIDE)));
+        bar.set_message(cut(&printable(&message), width().saturating_sub(board_width + BESIDE)));
     }
 
     /// Replaces the line of an app by a last one that stays.
@@ -125,7 +126,7 @@ impl Live {
         if let Some(bar) = &bar {
             bar.finish_and_clear();
         }
-        self.say(&format!("{symbol} {app:width$} {message}", width = board.name_width));
+        self.say(&format!("{symbol} {app:width$} {}", printable(message), width = board.name_width));
     }
 
     /// Live lines fill the width, so the echo of Ctrl-C (`^C`) has begun a new line: takes that line back, or the live

@@ -2,10 +2,14 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstream::adapter::strip_str;
+use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
 
 use super::args::{Color, Format, Global};
+use crate::diagnostic::{printable, printable_lines};
 use crate::report::COLUMNS;
+use crate::report::github::no_command;
 
 /// The streams of this run and how they are to be written to.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +53,7 @@ impl Terminal {
     /// # Errors
     /// As [`Terminal::result`].
     pub fn result_is_read(&self, text: &str) -> io::Result<bool> {
-        let mut stream = AutoStream::new(io::stdout().lock(), self.color);
-        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        match self.write(io::stdout().lock(), text) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(error),
@@ -66,8 +69,35 @@ impl Terminal {
 
     /// Says what must be heard. Nobody is left to tell when this fails.
     pub fn complain(&self, text: &str) {
-        let mut stream = AutoStream::new(io::stderr().lock(), self.color);
-        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+        let _ = self.write(io::stderr().lock(), text);
+    }
+
+    /// Tells GitHub's runner. Nobody is left to tell when this fails.
+    pub fn command(&self, line: &str) {
+        let mut stream = io::stderr().lock();
+        let _ = writeln!(stream, "{}", printable(line)).and_then(|()| stream.flush());
+    }
+
+    /// Clears the screen, where there is one: an older, longer result leaves nothing behind.
+    ///
+    /// # Errors
+    /// As [`Terminal::result`].
+    pub fn clear(&self) -> io::Result<()> {
+        if self.is_screen() { io::stdout().lock().write_all(b"\x1b[H\x1b[2J") } else { Ok(()) }
+    }
+
+    /// Writes a text that may hold what others wrote: only colours reach the terminal, and no command GitHub's runner.
+    fn write(&self, stream: impl RawStream + AsLockedWrite, text: &str) -> io::Result<()> {
+        let mut stream = AutoStream::new(stream, self.color);
+        let mut text = printable_lines(text);
+        if self.github {
+            // Colours that are left out must not hide a command.
+            if stream.current_choice() == ColorChoice::Never {
+                text = strip_str(&text).to_string();
+            }
+            text = text.split_inclusive('\n').map(no_command).collect();
+        }
+        stream.write_all(text.as_bytes()).and_then(|()| stream.flush())
     }
 
     /// Whether stderr shows colours.
@@ -116,4 +146,23 @@ pub fn width() -> usize {
     let terminal =
         terminal_size::terminal_size_of(io::stdout()).or_else(|| terminal_size::terminal_size_of(io::stderr()));
     terminal.map_or(COLUMNS, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_commands_nobody() {
+        let check = |github, color, text: &str, expected: &str| {
+            let terminal = Terminal { github, color, ..Terminal::for_programs() };
+            let mut written = Vec::new();
+            terminal.write(&mut written, text).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), expected, "{text:?}");
+        };
+        check(false, ColorChoice::AlwaysAnsi, "\u{1b}[31ma\u{1b}[m\u{1b}[2J\r\n", "\u{1b}[31ma\u{1b}[m\\u001b[2J\\r\n");
+        check(false, ColorChoice::Never, "::a\n", "::a\n");
+        check(true, ColorChoice::Never, "a\n  ::b::\n##[c]", "a\n  :\u{200b}:b::\n##\u{200b}[c]");
+        check(true, ColorChoice::Never, "\u{1b}[1m:\u{1b}[m:b::", ":\u{200b}:b::");
+    }
 }

@@ -1,11 +1,13 @@
 //! What is said about the user's text: collected, many at a time, each with its places, its cause and its fix.
 
 mod code;
+mod printable;
 mod render;
 mod source;
 mod suggest;
 
 pub use code::{Code, PAGES, Page, codes, page};
+pub use printable::{is_command, printable, printable_lines};
 pub use render::{Style, render, to_json};
 pub use source::{FileId, SourceFile, SourceMap, Span, byte_at};
 pub use suggest::did_you_mean;

@@ -10,6 +10,7 @@ use miette::{
 };
 use serde_json::{Value, json};
 
+use super::printable;
 use super::{Diagnostic, Diagnostics, FileId, Severity, Span};
 
 /// How text is drawn.
@@ -128,7 +129,10 @@ fn snippets(diagnostics: &Diagnostics, diagnostic: &Diagnostic, texts: &BTreeMap
             || NamedSource::new("", Arc::from("")),
             |file| {
                 let here = diagnostics.sources.file(file);
-                NamedSource::new(here.path.display().to_string(), texts.get(&file).unwrap_or(&here.text).clone())
+                NamedSource::new(
+                    printable(&here.path.to_string_lossy()),
+                    texts.get(&file).unwrap_or(&here.text).clone(),
+                )
             },
         )),
         labels: file.map(|file| labels(diagnostics, diagnostic, file)).unwrap_or_default(),

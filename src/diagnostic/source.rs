@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::printable;
+
 /// A text of a [`SourceMap`]; the first by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -111,7 +113,7 @@ impl SourceMap {
     /// `path:line:column`, as compilers write it.
     pub fn locate(&self, span: Span) -> String {
         let (line, column) = self.line_column(span);
-        format!("{}:{line}:{column}", self.path(span.file).display())
+        format!("{}:{line}:{column}", printable(&self.path(span.file).to_string_lossy()))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {

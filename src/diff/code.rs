@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
 use crate::bundle::FileChange;
+use crate::diagnostic::is_command;
 use crate::model::BundleRef;
 use crate::model::source_text::concealed_lines;
 
@@ -176,7 +177,7 @@ fn patch(operations: Vec<DiffOp>, old: &[String], new: &[String], budget: &mut B
 
 /// A line of a patch: no longer than can be read, and nothing that a terminal takes for a command.
 fn shown(sign: char, line: &str) -> String {
-    let harmless = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let harmless = |c: char| if is_command(c) && c != '\t' { '\u{fffd}' } else { c };
     let count = line.chars().count();
     let text: String = line.chars().take(COLUMNS).map(harmless).collect();
     match count.checked_sub(COLUMNS).filter(|more| *more > 0) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::format::variable;
 use crate::diagnostic::{FileId, Span};
-use crate::model::sensitive::{is_sensitive_name, looks_like_credential};
+use crate::model::sensitive::{holds_credential, is_sensitive_name};
 
 /// Keys that name the place of a secret, or say something about it.
 const NAMES_OF_PLACES: [&str; 3] = ["secrets", "requires_auth", "private"];
@@ -75,7 +75,7 @@ impl Section {
             let is_place = name.ends_with("_env") && variable(bare).is_ok();
             let hidden = named || beside_auth || inside && VALUES.contains(&name);
             let address = ADDRESSES.contains(&name) && bare.contains('@') && !bare.contains("@sha256:");
-            if !is_plain(bare) && !is_place && (hidden || address || looks_like_credential(bare)) {
+            if !is_plain(bare) && !is_place && (hidden || address || holds_credential(bare)) {
                 found.push(value.clone());
             }
             // A table or a list under such a name.

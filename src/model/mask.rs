@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::sensitive::{is_sensitive_name, looks_like_credential, placeholder};
+use super::sensitive::{holds_credential, is_sensitive_name, placeholder};
 
 /// The least characters of a value that is looked for inside of other texts; a shorter one may be part of any text, and
 /// is known only as a whole.
@@ -53,7 +53,7 @@ impl Mask {
 
     /// Whether a text is or holds what must not be seen, whatever it is called.
     pub fn hides(&self, text: &str) -> bool {
-        looks_like_credential(text) || self.knows(text)
+        holds_credential(text) || self.knows(text)
     }
 
     /// Whether a text holds one of the values.

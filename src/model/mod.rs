@@ -5,6 +5,7 @@ mod api_key;
 mod app;
 mod guarantees;
 mod id;
+mod inside;
 mod live;
 pub mod mask;
 pub mod parameter;

@@ -1,68 +1,75 @@
 //! Which values are shown only as placeholders.
 
+use super::inside::{credentials_in, known, passwords_of_urls};
 use super::{Digest, stretched};
 
-/// Words in a variable's name that say its value is not for other eyes.
-const WORDS: [&str; 11] = [
+/// What a word of a variable's name ends in where its value is not for other eyes.
+const ENDINGS: [&str; 13] = [
     "PASSWORD",
+    "PASSWORDS",
     "PASSWD",
     "PASSPHRASE",
     "SECRET",
     "TOKEN",
     "CREDENTIAL",
     "CREDENTIALS",
+    "CREDS",
     "APIKEY",
-    "PRIVATE",
-    "AUTH",
-    "DSN",
+    "ACCESSKEY",
+    "SECRETKEY",
+    "PRIVATEKEY",
 ];
 
-/// Beginnings of well-known credentials.
-const PREFIXES: [&str; 14] = [
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "sk-",
-    "sk_live_",
-    "hf_",
-    "-----BEGIN",
-    "eyJhbGciOi",
-];
+/// Whole words that say the same.
+const WORDS: [&str; 3] = ["PRIVATE", "AUTH", "DSN"];
+
+/// Those that say it at the end of a name; elsewhere they mean more (`PASS_RATE`).
+const LAST_WORDS: [&str; 3] = ["PASS", "PW", "AUTHORIZATION"];
+
+/// Last words of names of what is about a credential and is none: where it lies, how long it is.
+const ABOUT: [&str; 7] = ["NAME", "FILE", "PATH", "DIR", "TTL", "TIMEOUT", "LENGTH"];
+
+/// Directories, as shells call them.
+const DIRECTORIES: [&str; 2] = ["PWD", "OLDPWD"];
 
 /// Whether a variable of this name may hold a credential.
 pub fn is_sensitive_name(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    let words: Vec<&str> = upper.split(['_', '-', '.']).collect();
-    words.iter().any(|word| WORDS.contains(word))
-        || words.windows(2).any(|pair| matches!(pair, ["API" | "ACCESS" | "SIGNING" | "ENCRYPTION" | "SSH", "KEY"]))
+    !DIRECTORIES.contains(&name) && are_sensitive(&words(name))
 }
 
 /// The same of names that say it for certain, so that the value is looked for elsewhere too: what is called `AUTH…` or
 /// `PRIVATE…` is often a mode or a place.
 pub fn is_secret_name(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    let kept: Vec<&str> = upper.split(['_', '-', '.']).filter(|word| !matches!(*word, "AUTH" | "PRIVATE")).collect();
-    is_sensitive_name(&kept.join("_"))
+    let kept: Vec<String> =
+        words(name).into_iter().filter(|word| !matches!(word.as_str(), "AUTH" | "PRIVATE")).collect();
+    !DIRECTORIES.contains(&name) && are_sensitive(&kept)
+}
+
+/// The words of a name in capitals, less numbers behind them.
+fn words(name: &str) -> Vec<String> {
+    let words = name.split(|c: char| !c.is_alphanumeric());
+    let words = words.map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_ascii_uppercase());
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+fn are_sensitive(words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some(last) = words.last().filter(|last| !ABOUT.contains(last)) else { return false };
+    LAST_WORDS.contains(last)
+        || last.ends_with("PWD")
+        || words.iter().any(|word| WORDS.contains(word) || ENDINGS.iter().any(|ending| word.ends_with(ending)))
+        || words.windows(2).any(|pair| matches!(pair, ["API" | "ACCESS" | "SIGNING" | "ENCRYPTION" | "SSH", "KEY"]))
 }
 
 /// Whether a text looks like a credential whatever it is called: a known prefix with enough behind it, or a URL with
 /// a password.
 pub fn looks_like_credential(value: &str) -> bool {
-    let known = PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() >= prefix.len() + 12);
-    known || url_with_password(value)
+    known(value) || !passwords_of_urls(value).is_empty()
 }
 
-fn url_with_password(value: &str) -> bool {
-    let Some((_, rest)) = value.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    let Some((user, _)) = authority.rsplit_once('@') else { return false };
-    user.split_once(':').is_some_and(|(_, password)| !password.is_empty())
+/// Whether a text is one, or has one inside: a connection string, a command, a header.
+pub fn holds_credential(text: &str) -> bool {
+    looks_like_credential(text) || !credentials_in(text).is_empty()
 }
 
 /// A stable stand-in for a sensitive value: equal values stay recognisable, the value does not leak. `salt` keeps
@@ -94,12 +101,19 @@ mod tests {
 
     #[test]
     fn names_and_values() {
-        for name in ["DB_PASSWORD", "api_key", "GITHUB_TOKEN", "MY_SECRET", "ssh-key"] {
-            assert!(is_sensitive_name(name), "{name}");
+        for name in ["DB_PASSWORD", "api_key", "GITHUB_TOKEN", "MY_SECRET", "ssh-key", "--password"] {
+            assert!(is_sensitive_name(name) && is_secret_name(name), "{name}");
         }
-        for name in ["KEY", "MONKEY", "LOG_LEVEL", "TOKENIZER", "AUTHOR", "KEYBOARD"] {
+        for name in ["PGPASSWORD", "MYSQL_PWD", "DB_PASS", "pw", "AUTHORIZATION", "dbPassword", "apiKey", "TOKEN_2"] {
+            assert!(is_sensitive_name(name) && is_secret_name(name), "{name}");
+        }
+        for name in ["KEY", "MONKEY", "LOG_LEVEL", "TOKENIZER", "AUTHOR", "KEYBOARD", "AUTHORIZATION_MODE"] {
             assert!(!is_sensitive_name(name), "{name}");
         }
+        for name in ["COMPASS", "BYPASS", "PASS_RATE", "TOKENIZERS_PARALLELISM", "MAX_TOKENS", "SECRET_NAME", "PWD"] {
+            assert!(!is_sensitive_name(name), "{name}");
+        }
+        assert!(is_sensitive_name("AUTH_MODE") && !is_secret_name("AUTH_MODE"));
         assert!(looks_like_credential("postgres://app:hunter2@db/main"));
         assert!(looks_like_credential("ghp_0123456789abcdefghij"));
         for value in ["postgres://db/main", "http://user@host/", "sk-1", "eyJ", "https://x/a:b@c"] {

@@ -1,6 +1,7 @@
 //! Lines of source code, configuration and the like, as they may be shown.
 
-use super::sensitive::{is_sensitive_name, looks_like_credential, placeholder_of_line};
+use super::inside::credentials_in;
+use super::sensitive::{holds_credential, is_sensitive_name, looks_like_credential, placeholder_of_line};
 
 /// Endings of files in which only what is quoted is a value; elsewhere (`DB_PASSWORD: abc`) whatever follows a name is.
 const PROGRAMS: [&str; 16] =
@@ -63,7 +64,7 @@ fn concealed(line: &str, is_program: bool, salt: &str) -> String {
             shown.push_str(token);
             // A value stands behind `=`, `:` or `,` alone.
             sensitive &= first.is_whitespace() || matches!(first, '=' | ':' | ',' | ']' | '>' | '{' | '(' | '[');
-        } else if quoted.is_some() && (looks_like_credential(inner) || sensitive && is_value(inner)) {
+        } else if quoted.is_some() && (holds_credential(inner) || sensitive && is_value(inner)) {
             let quote = &token[..1];
             shown.push_str(&format!("{quote}{}{quote}", placeholder_of_line(salt, inner)));
             sensitive = false;
@@ -73,6 +74,11 @@ fn concealed(line: &str, is_program: bool, salt: &str) -> String {
             sensitive = if inner.is_empty() { sensitive } else { is_name && is_sensitive_name(inner) };
         }
         rest = after;
+    }
+    // Behind an option or a word such as `Bearer`; a program has these in quotes.
+    for range in if is_program { Vec::new() } else { credentials_in(&shown) }.into_iter().rev() {
+        let placeholder = placeholder_of_line(salt, &shown[range.clone()]);
+        shown.replace_range(range, &placeholder);
     }
     shown
 }
@@ -128,6 +134,11 @@ mod tests {
         check("settings.env", "API_TOKEN=hunter2", "hunter2");
         check("settings.env", "export API_TOKEN=hunter2", "hunter2");
         check("Dockerfile", "ENV DB_PASSWORD=hunter2", "hunter2");
+        check("a.py", "PGPASSWORD = \"hunter2\"", "hunter2");
+        check("a.py", "run(\"serve --token hunter2\")", "hunter2");
+        check("a.py", "h = {\"X\": \"Bearer hunter234\"}", "hunter234");
+        check("run.sh", "serve --token hunter2 --port 80", "hunter2");
+        check("run.sh", "curl -H 'Authorization: Bearer hunter234' http://db", "hunter234");
         check("a.pem", "-----BEGIN PRIVATE KEY-----\nMIIhunter2\n-----END PRIVATE KEY-----", "hunter2");
     }
 
@@ -136,6 +147,7 @@ mod tests {
         for line in [
             "def login(user: str, password: str) -> None:",
             "token = os.environ[\"TOKEN\"]",
+            "run(f\"--token {token} --password=$PW\")",
             "print(\"hello\")  # it's 5 o'clock",
             "größer = 'ü' if x else \"→\"",
         ] {

@@ -3,6 +3,7 @@
 use super::paint::Paint;
 use super::words::{bytes, count};
 use crate::bundle::FileChangeKind;
+use crate::diagnostic::printable;
 use crate::diff::{ChangedFile, CodeChange, Content, Patch};
 use crate::model::AppName;
 use crate::plan::AppPlan;
@@ -52,6 +53,7 @@ pub fn headline(app: &AppPlan, change: &CodeChange) -> String {
 /// `~ serve.py  1.9 KiB → 2.0 KiB  +3 -1`
 pub fn file_text(changed: &ChangedFile, paint: Paint) -> String {
     let file = &changed.file;
+    let path = printable(&file.path);
     let size = |size: Option<u64>| size.map_or(String::new(), bytes);
     let lines = known(changed.content);
     let mode = match file.executable {
@@ -60,11 +62,11 @@ pub fn file_text(changed: &ChangedFile, paint: Paint) -> String {
         Some(false) => "  executable bit cleared",
     };
     match file.kind {
-        FileChangeKind::Added => paint.good(format!("+ {}  {}{lines}", file.path, size(file.new_size))),
-        FileChangeKind::Removed => paint.bad(format!("- {}{lines}", file.path)),
-        FileChangeKind::Mode => paint.change(format!("~ {}{mode}", file.path)),
+        FileChangeKind::Added => paint.good(format!("+ {path}  {}{lines}", size(file.new_size))),
+        FileChangeKind::Removed => paint.bad(format!("- {path}{lines}")),
+        FileChangeKind::Mode => paint.change(format!("~ {path}{mode}")),
         FileChangeKind::Changed => {
-            paint.change(format!("~ {}  {} → {}{lines}{mode}", file.path, size(file.old_size), size(file.new_size)))
+            paint.change(format!("~ {path}  {} → {}{lines}{mode}", size(file.old_size), size(file.new_size)))
         }
     }
 }

@@ -8,6 +8,7 @@ use super::paint::Paint;
 use super::table::Table;
 use super::words::{count, duration, unbroken, wrap};
 use crate::apply::{ApplyError, GateResult, Outcome, Recording, SkipReason, Stale, StepOutcome, Write, is_as_marked};
+use crate::diagnostic::printable;
 use crate::model::{AppName, LiveApp, Revision, State};
 use crate::plan::{AppPlan, ApprovedPlan, Plan, Verb};
 use crate::port::LogLine;
@@ -291,7 +292,7 @@ pub fn outcome_text(report: &Report, paint: Paint) -> String {
             "\n{} {} {}\n",
             paint.bad(app.status.as_str()),
             paint.bold(format!("{}:", app.name)),
-            set_in(reason, used, paint.columns)
+            set_in(&printable(reason), used, paint.columns)
         ));
         for line in &app.logs {
             text.push_str(&format!("  {} {}\n", paint.dim("|"), line.text));

@@ -13,7 +13,7 @@ impl Table {
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.into_iter().map(|cell| cell.replace('\n', "\\n")).collect());
     }
 
     pub fn is_empty(&self) -> bool {

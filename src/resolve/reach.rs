@@ -9,7 +9,7 @@ use super::choose::Chosen;
 use super::{Origin, Setting};
 use crate::config::{Part, Sourced};
 use crate::manifest::Value;
-use crate::model::sensitive::{is_sensitive_name, looks_like_credential};
+use crate::model::sensitive::{holds_credential, is_sensitive_name};
 use crate::model::target::{self, AuthKind, SecretSource};
 
 /// What is shown in place of what may be a secret.
@@ -123,7 +123,7 @@ fn covered(words: &[String]) -> Vec<String> {
         let is_option = word.starts_with('-');
         match word.split_once('=') {
             Some((name, _)) if is_sensitive_name(name) => format!("{name}={COVER}"),
-            _ if looks_like_credential(word) || (is_after && !is_option) => COVER.to_owned(),
+            _ if holds_credential(word) || (is_after && !is_option) => COVER.to_owned(),
             _ => {
                 after_option = is_option && is_sensitive_name(word);
                 word.clone()

@@ -151,7 +151,7 @@ pub async fn carry_out(
     let report = pipeline::apply(ports, &approved, &options).await?;
     progress.finish();
     if terminal.github && !report.outcome.is_success() {
-        terminal.complain(&github::of_step("apply", &report::github::failures(&report)));
+        github::annotate_step(terminal, "apply", &report::github::failures(&report));
     }
     let text = format!("\n{}", report::outcome_text(&report, context.paint()));
     let answer = Answer::text(text).document(report::outcome_json(&report)).exit(exit(&report));

@@ -4,6 +4,7 @@ use crate::bundle::Bundle;
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
+use crate::diagnostic::printable;
 use crate::pipeline;
 use crate::report::{Paint, bytes};
 
@@ -40,10 +41,13 @@ fn text(bundle: &Bundle, paint: Paint) -> String {
     let mut text = String::new();
     for file in &bundle.files {
         let mode = if file.executable { "*" } else { "" };
-        text.push_str(&format!("{:>width$}  {}{mode}\n", bytes(file.size), file.path));
+        text.push_str(&format!("{:>width$}  {}{mode}\n", bytes(file.size), printable(&file.path)));
     }
     for left in &bundle.left_out {
-        text.push_str(&format!("{}\n", paint.change(format!("not packed: {} {}", left.path, left.reason))));
+        text.push_str(&format!(
+            "{}\n",
+            paint.change(format!("not packed: {} {}", printable(&left.path), printable(&left.reason.to_string())))
+        ));
     }
     let files = if bundle.files.len() == 1 { "file" } else { "files" };
     let digest = paint.dim(format!("{} in {}", bundle.digest.0.short(), bundle.root.display()));
@@ -51,7 +55,7 @@ fn text(bundle: &Bundle, paint: Paint) -> String {
     if bundle.is_large() {
         text.push_str(&paint.change("\nthis is much to upload; the largest files:\n"));
         for file in bundle.largest(LARGEST) {
-            text.push_str(&format!("{:>10}  {}\n", bytes(file.size), file.path));
+            text.push_str(&format!("{:>10}  {}\n", bytes(file.size), printable(&file.path)));
         }
         text.push_str("`source.exclude` or a .flyteignore leaves files out\n");
     }

@@ -81,5 +81,6 @@ fn interrupted(error: RpcError) -> crate::cli::failure::Failure {
 }
 
 fn text(line: &LogLine, paint: Paint) -> String {
-    if line.system { format!("{}\n", paint.dim(&line.text)) } else { format!("{}\n", line.text) }
+    let told = line.text.trim_end_matches('\r');
+    if line.system { format!("{}\n", paint.dim(told)) } else { format!("{told}\n") }
 }

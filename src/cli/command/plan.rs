@@ -133,7 +133,7 @@ fn answer(context: &Context, args: &Args, plan: Plan) -> Answer {
         answer = answer.page(report::github::plan_markdown(&plan));
         if plan.counts().refused > 0 {
             let apps = report::count(plan.counts().refused, "app");
-            context.terminal.complain(&github::of_step("plan", &format!("{apps} refused: nothing can be applied")));
+            github::annotate_step(&context.terminal, "plan", &format!("{apps} refused: nothing can be applied"));
         }
     }
     answer.diagnostics(plan.diagnostics).exit(exit)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::answer::Answer;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
+use crate::diagnostic::printable;
 use crate::diff::{ChangedBy, FieldChange};
 use crate::model::{LiveApp, State};
 use crate::pipeline::{self, AppStatus, Request};
@@ -76,11 +77,11 @@ async fn watch(context: &Context, ports: &Ports, request: &Request, args: &Args)
             let told = if terminal.json {
                 format!("{}\n", answer.as_document("status"))
             } else if terminal.is_screen() {
-                // Home, clear to the end: an older, longer status leaves nothing behind.
-                format!("\x1b[H\x1b[2J{}", answer.text)
+                answer.text.clone()
             } else {
                 format!("{}\n", answer.text)
             };
+            terminal.clear()?;
             if !terminal.result_is_read(&told)? {
                 return Ok(Answer::nothing_more());
             }
@@ -115,7 +116,7 @@ fn text(apps: &[AppStatus], paint: Paint) -> String {
     for app in apps {
         let Some(live) = app.live.as_ref().filter(|live| live.state() == State::Failed) else { continue };
         let Some(condition) = live.condition() else { continue };
-        text.push_str(&format!("\n{} {}\n", paint.bad(format!("{}:", app.name)), condition.message));
+        text.push_str(&format!("\n{} {}\n", paint.bad(format!("{}:", app.name)), printable(&condition.message)));
     }
     text
 }

@@ -3,7 +3,7 @@
 use super::super::{Node, Table};
 use super::{AppView, View};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::model::sensitive::{is_sensitive_name, looks_like_credential};
+use crate::model::sensitive::{holds_credential, is_sensitive_name, looks_like_credential};
 
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
@@ -12,6 +12,11 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
             let Some(text) = node.as_text().filter(|text| !text.is_empty()) else { continue };
             let finding = if looks_like_credential(text) {
                 Diagnostic::error(codes::CREDENTIAL_IN_ENV, format!("the value of `{name}` looks like a credential"))
+            } else if holds_credential(text) {
+                Diagnostic::warning(
+                    codes::CREDENTIAL_IN_ENV,
+                    format!("the value of `{name}` seems to hold a credential"),
+                )
             } else if is_sensitive_name(name) && text.len() >= 8 && text.parse::<f64>().is_err() {
                 Diagnostic::warning(codes::CREDENTIAL_IN_ENV, format!("`{name}` sounds like a credential"))
             } else {

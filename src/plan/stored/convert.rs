@@ -113,7 +113,7 @@ pub fn texts(sources: &SourceMap) -> BTreeMap<String, Digest> {
 /// less.
 pub fn recognised(environment: &BTreeMap<String, Option<String>>, salt: &str) -> BTreeMap<String, Option<String>> {
     let of = |name: &String, value: &String| {
-        if sensitive::is_sensitive_name(name) || sensitive::looks_like_credential(value) {
+        if sensitive::is_sensitive_name(name) || sensitive::holds_credential(value) {
             sensitive::placeholder(salt, value)
         } else {
             // It may be the value of something that is named like a credential.

@@ -10,6 +10,7 @@ use super::form::{Choices, StoredAction, StoredPlan, StoredPrecondition, StoredS
 use crate::bundle::{BundleSet, compare};
 use crate::canonical::fingerprint;
 use crate::desired::DesiredSet;
+use crate::diagnostic::printable;
 use crate::diff::{Flat, LiveSet, differing};
 use crate::model::{AppName, Digest, LiveApp, Mask};
 use crate::resolve::{Project, Selection};
@@ -81,9 +82,11 @@ impl fmt::Display for Staleness {
             Self::Endpoint { target, planned, now } => {
                 write!(f, "the target `{target}` was at {planned} and is at {now} now")
             }
-            Self::Manifest { file, how: How::Changed } => write!(f, "{file} was changed"),
-            Self::Manifest { file, how: How::Appeared } => write!(f, "{file} is new in the manifest"),
-            Self::Manifest { file, how: How::Vanished } => write!(f, "{file} is no longer part of the manifest"),
+            Self::Manifest { file, how: How::Changed } => write!(f, "{} was changed", printable(file)),
+            Self::Manifest { file, how: How::Appeared } => write!(f, "{} is new in the manifest", printable(file)),
+            Self::Manifest { file, how: How::Vanished } => {
+                write!(f, "{} is no longer part of the manifest", printable(file))
+            }
             Self::Environment { variable, how: How::Changed } => {
                 write!(f, "the environment variable `{variable}` has another value")
             }
@@ -121,7 +124,7 @@ impl fmt::Display for Staleness {
 }
 
 fn list(items: &[String]) -> String {
-    let named = items.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let named = items.iter().take(NAMED).map(|item| printable(item)).collect::<Vec<_>>().join(", ");
     match items.len().checked_sub(NAMED).filter(|more| *more > 0) {
         Some(more) => format!("{named} and {more} more"),
         None => named,

@@ -1,5 +1,7 @@
 //! Foreign text inside a page: it is shown, and means nothing.
 
+use crate::diagnostic::is_command;
+
 /// A text as code, to be used anywhere in a line: GitHub reads no markdown, mention or reference in it.
 pub fn code(text: &str) -> String {
     format!("<code>{}</code>", entities(text))
@@ -38,13 +40,16 @@ fn entities(text: &str) -> String {
 
 /// Control characters, line breaks and what turns the direction of text, as a mark.
 fn harmless(c: char) -> char {
-    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if c.is_control() && c != '\t' || turns || matches!(c, '\u{2028}' | '\u{2029}') { '\u{fffd}' } else { c }
+    if is_command(c) && c != '\t' { '\u{fffd}' } else { c }
 }
 
-/// A line inside a fence. What a runner would take for a command of a workflow is broken up.
+/// A line inside a fence.
 pub fn fenced_line(line: &str) -> String {
-    let line: String = line.chars().map(harmless).collect();
+    no_command(&line.chars().map(harmless).collect::<String>())
+}
+
+/// A line in which a runner finds no command of a workflow: what it would take for one is broken up.
+pub fn no_command(line: &str) -> String {
     let line = line.replace("##[", "##\u{200b}[");
     match line.trim_start().starts_with("::") {
         true => line.replacen("::", ":\u{200b}:", 1),

@@ -11,6 +11,7 @@ mod page;
 mod plan;
 
 pub use annotations::{Annotations, annotations, step_annotation};
+pub use escape::no_command;
 pub use findings::{failure_markdown, findings_markdown};
 pub use outcome::{failures, outcome_markdown};
 pub use page::{LIMIT, units};
