@@ -39,20 +39,23 @@ pub const KEYED: &[Keyed] = &[
 /// Quantities outside lists.
 pub const QUANTITIES: &[&[&str]] = &[&["extended_resources", "shared_memory", "size_limit"]];
 
+/// A name and what stands under it.
+pub type Entry = (String, Value);
+
 /// A list, what names and fills an entry made of an item, and what becomes of two of a name.
 pub struct Keyed {
     pub path: &'static [&'static str],
-    pub entry: fn(&Value) -> (String, Value),
-    pub collect: fn(Vec<(String, Value)>) -> Map<String, Value>,
+    pub entry: fn(&Value) -> Entry,
+    pub collect: fn(Vec<Entry>) -> Map<String, Value>,
 }
 
 /// Of two of a name the last counts.
-pub fn last(entries: Vec<(String, Value)>) -> Map<String, Value> {
+pub fn last(entries: Vec<Entry>) -> Map<String, Value> {
     entries.into_iter().collect()
 }
 
 /// Each counts: the second of a name is `name#2`.
-pub fn each(entries: Vec<(String, Value)>) -> Map<String, Value> {
+pub fn each(entries: Vec<Entry>) -> Map<String, Value> {
     let mut by_name = Map::new();
     for (name, value) in entries {
         let others = (2..).map(|number| format!("{name}#{number}"));
@@ -81,12 +84,12 @@ fn without(item: &Value, member: &str) -> Value {
 }
 
 /// The rest of the item by its `name`.
-pub fn by_name(item: &Value) -> (String, Value) {
+pub fn by_name(item: &Value) -> Entry {
     (text(item, "name"), without(item, "name"))
 }
 
 /// A text, or where its place counts the text and what comes after it.
-fn variable(item: &Value) -> (String, Value) {
+fn variable(item: &Value) -> Entry {
     let name = text(item, "key");
     match item.get(STANDS_BEFORE) {
         Some(_) => (name, without(item, "key")),
@@ -94,12 +97,12 @@ fn variable(item: &Value) -> (String, Value) {
     }
 }
 
-fn resource(item: &Value) -> (String, Value) {
+fn resource(item: &Value) -> Entry {
     (text(item, "name"), string(quantity::canonical(&text(item, "value"))))
 }
 
 /// By the variable that receives it; one that is mounted as a file by group and key.
-fn secret(item: &Value) -> (String, Value) {
+fn secret(item: &Value) -> Entry {
     match text(item, "env_var") {
         variable if variable.is_empty() => (format!("{}/{}", text(item, "group"), text(item, "key")), item.clone()),
         variable => (variable, without(item, "env_var")),

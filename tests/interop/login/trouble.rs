@@ -33,8 +33,8 @@ fn machine(bed: &Bed) {
 fn nobody_to_ask() {
     let bed = Bed::start();
     person(&bed, "Pkce");
-    let ways = "in CI set FLYTE_API_KEY, or give the target a `[target.NAME.auth]` with client credentials, a command \
-                that prints a token, or a variable that holds one";
+    let ways = "in CI give the target a `[target.NAME.auth]` with client credentials, a command that prints a token, or \
+                a variable that holds one; FLYTE_API_KEY logs in at the target `config`";
     let asks = format!("`dns:///{}` asks for a log-in, and nobody can be asked here", bed.gate());
     for args in [&["plan"][..], &["auth", "login"], &["auth", "whoami"], &["apply", "--yes"]] {
         says(&bed.flyte(args, 1), &[&asks, "run `flyte auth login` in a terminal", ways]);
