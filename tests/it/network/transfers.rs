@@ -237,10 +237,10 @@ async fn a_refusal_that_does_not_end_is_told_as_far_as_it_came() {
         keep_silent(stream);
     });
     let begun = Instant::now();
-    let error = upload(&control_plane(&stalls, "s3://b/0123.tar.gz", &[]), &parcel(10).0).await.unwrap_err();
+    let error = upload_in_haste(&control_plane(&stalls, "s3://b/0123.tar.gz", &[]), &parcel(10).0).await.unwrap_err();
     assert_eq!(error.code, RpcCode::PermissionDenied, "{error}");
     assert!(error.message.ends_with("no room"), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
