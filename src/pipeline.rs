@@ -126,7 +126,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
     let (desired, kept) = diff::keep(&project, desired, &live, &request.keep_drift)?;
-    recall(ports, &mut project, &mut released, &desired, &live).await;
+    recall(ports, &mut project, &mut released, &desired, request.label.as_deref(), &live).await;
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees).keeping(kept);
     tell_filled(&changes);
@@ -272,7 +272,7 @@ pub async fn status(ports: &Ports, request: &Request, names: &[String]) -> Resul
     let mut released = released(ports, &mut project).await;
     let control_plane = ports.targets.connect(&project.target, Access::Read).await?;
     let live = read(control_plane.as_ref(), &project).await?;
-    recall(ports, &mut project, &mut released, &desired, &live).await;
+    recall(ports, &mut project, &mut released, &desired, request.label.as_deref(), &live).await;
     let guarantees = control_plane.guarantees();
     let changes = diff::diff(&project, &desired, &released, &live, &guarantees);
     let plan = plan::plan(&project, changes, control_plane.endpoint(), Policy::default(), &guarantees);

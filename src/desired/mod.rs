@@ -120,14 +120,29 @@ pub fn lower(project: &Project, bundles: &BundleSet, options: &LowerOptions) -> 
 impl Desired {
     /// The same app with another message, `kept` of which is left to others: JSON pointers into the canonical form.
     #[must_use]
-    pub fn leaving(&self, mut message: Message, owner: &str, kept: &[String]) -> Self {
+    pub fn leaving(&self, message: Message, owner: &str, kept: &[String]) -> Self {
+        self.marked_anew(message, owner, kept, self.version.label.clone())
+    }
+
+    /// The same app under the label that its content has, where no label is asked for.
+    #[must_use]
+    pub fn keeping_label(self, owner: &str, has: Option<&Version>) -> Self {
+        let label = has.filter(|has| has.digest == self.version.digest).and_then(|has| has.label.clone());
+        if label.is_none() || self.version.label.is_some() {
+            return self;
+        }
+        let kept = Marks::kept(self.spec.spec());
+        self.marked_anew(self.spec.0.clone(), owner, &kept, label)
+    }
+
+    fn marked_anew(&self, mut message: Message, owner: &str, kept: &[String], label: Option<String>) -> Self {
         spec::remove_variables(&mut message, Marks::is_mark);
         if !kept.is_empty() {
             // Texts have a JSON form.
             let kept = serde_json::to_string(kept).unwrap_or_default();
             spec::push_variable(&mut message, Marks::KEPT, &kept);
         }
-        let version = Version { digest: canonical::version(&message), label: self.version.label.clone() };
+        let version = Version { digest: canonical::version(&message), label };
         let spec = marked(AppSpec(message), &self.version.mark(), owner, &version);
         Self { spec, version, ..self.clone() }
     }

@@ -23,6 +23,8 @@ pub(super) fn compare(
     live: Option<&LiveApp>,
     guarantees: &Guarantees,
 ) -> AppChange {
+    let marks = live.and_then(LiveApp::marks);
+    let desired = &under_its_label(project, desired, marks.as_ref());
     let name = &desired.id.name;
     let mut change =
         AppChange { released: released.last(name).cloned(), live: live.cloned(), ..AppChange::new(desired) };
@@ -39,7 +41,6 @@ pub(super) fn compare(
         return change;
     };
     let mut old = canonical(&live.0);
-    let marks = live.marks();
     (change.owner, change.known_by) = owner(project, released, live);
     let written = on_record(released, live, marks.as_ref());
     let here = written.filter(|release| release.written.target == project.target.name);
@@ -83,6 +84,12 @@ pub(super) fn compare(
     change.drifted |= change.fields.iter().any(|field| field.changed_by.is_drift());
     change.alike = keys(field::describe(attribution.alike(), context, |_| (ChangedBy::Both, None)));
     change
+}
+
+/// Content of ours that bears a label keeps it unless another is asked for.
+fn under_its_label(project: &Project, desired: &Desired, marks: Option<&Marks>) -> Desired {
+    let ours = marks.filter(|marks| marks.owner == project.owner);
+    desired.clone().keeping_label(&project.owner, ours.map(Marks::named).as_ref())
 }
 
 fn keys(fields: Vec<FieldChange>) -> Vec<String> {
@@ -177,6 +184,8 @@ pub fn since_release(project: &Project, desired: &DesiredSet, released: &BTreeMa
 }
 
 fn since(project: &Project, desired: &Desired, released: Option<&Arc<Release>>) -> AppChange {
+    let marks = released.and_then(|release| Marks::read(&release.message.spec));
+    let desired = &under_its_label(project, desired, marks.as_ref());
     let mut change = AppChange::new(desired);
     let context = Context { spans: &desired.spans, pins: &BTreeMap::new(), mask: &project.mask };
     // Values that may be credentials are placeholders on record.
@@ -189,7 +198,6 @@ fn since(project: &Project, desired: &Desired, released: Option<&Arc<Release>>) 
     let differences = walk(&old, &new).into_iter().filter(is_known).collect();
     change.fields = field::describe(differences, context, |_| (ChangedBy::Us, None));
     change.released = released.cloned();
-    let marks = released.and_then(|release| Marks::read(&release.message.spec));
     change.marks_differ = desired.pins.is_empty() && marks != Marks::read(desired.spec.spec());
     change
 }

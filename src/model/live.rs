@@ -69,6 +69,12 @@ impl Marks {
         })
     }
 
+    /// The version they name. A label that reads like the digest is none.
+    pub fn named(&self) -> Version {
+        let label = (self.version != self.digest.short()).then(|| self.version.clone());
+        Version { digest: self.digest, label }
+    }
+
     /// What is left to others. A mark that cannot be read leaves nothing to them.
     pub fn kept(spec: &Spec) -> Vec<String> {
         variable(spec, Self::KEPT).and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default()

@@ -28,9 +28,10 @@ pub(super) async fn recall(
     project: &mut Project,
     released: &mut ReleaseSet,
     desired: &DesiredSet,
+    label: Option<&str>,
     live: &LiveSet,
 ) {
-    let questions = Questions { label: label(desired), ..questions(project, released, live) };
+    let questions = Questions { label: label.map(str::to_owned), ..questions(project, released, live) };
     answer(ports, project, released, desired, &questions).await;
 }
 
@@ -40,13 +41,10 @@ pub(super) async fn recall_label(
     project: &mut Project,
     released: &mut ReleaseSet,
     desired: &DesiredSet,
+    label: Option<&str>,
 ) {
-    let questions = Questions { label: label(desired), marked: Vec::new(), unmarked: Vec::new() };
+    let questions = Questions { label: label.map(str::to_owned), marked: Vec::new(), unmarked: Vec::new() };
     answer(ports, project, released, desired, &questions).await;
-}
-
-fn label(desired: &DesiredSet) -> Option<String> {
-    desired.apps.values().find_map(|app| app.version.label.clone())
 }
 
 async fn answer(

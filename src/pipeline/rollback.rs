@@ -76,7 +76,7 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
     check_usable(ports, control_plane.as_ref(), &project, found.values().map(|(_, release)| release)).await?;
     let declared = declared(ports, &project, request, &found).await;
     let mut project = narrowed(project, &found, &needs, &live);
-    recall(ports, &mut project, &mut released, &DesiredSet::default(), &live).await;
+    recall(ports, &mut project, &mut released, &DesiredSet::default(), None, &live).await;
     let mut desired = DesiredSet::default();
     for (app, (digest, release)) in &found {
         let running = live.apps.get(app).map(|live| &live.0);

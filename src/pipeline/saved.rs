@@ -77,13 +77,14 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
         true => diff::keep(&project, desired, &live, &stored.keep_drift)?.0,
         false => desired,
     };
+    let desired = stored.labelled(desired, &project.owner);
     // What is left to others is as it runs, so that another live spec makes for another one here too.
     if stale.is_empty() && (changed.is_empty() || stored.keep_drift.is_empty()) {
         stale.extend(stored.specs(&desired, &project.mask));
     }
     stale.extend(changed);
     refuse(stale)?;
-    recall_label(ports, &mut project, &mut released, &desired).await;
+    recall_label(ports, &mut project, &mut released, &desired, request.label.as_deref()).await;
     let taken = released.labelled.iter().map(|(app, release)| (app.clone(), release.version.digest)).collect();
     refuse(stored.labels(&desired, &taken))?;
     let mut plan = stored.plan(&project, control_plane.endpoint(), &bundles, &desired, &live);

@@ -69,6 +69,16 @@ impl StoredPlan {
         }
     }
 
+    /// What is declared, under the labels that the plan kept.
+    pub fn labelled(&self, mut desired: DesiredSet, owner: &str) -> DesiredSet {
+        for (name, app) in std::mem::take(&mut desired.apps) {
+            let planned = self.apps.iter().find(|planned| planned.name == name);
+            let app = app.keeping_label(owner, planned.and_then(|planned| planned.version.as_ref()));
+            desired.apps.insert(name, app);
+        }
+        desired
+    }
+
     /// The plan again, once nothing of it is stale: `bundles` and `desired` are those it was made of. Of apps that it
     /// does not touch it tells what they are now.
     pub fn plan(
