@@ -5,6 +5,7 @@
 
 mod clean;
 mod code;
+mod counted_on;
 mod error;
 mod history;
 mod needed;
@@ -130,6 +131,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     recall(ports, &mut project, &mut released, &desired, request.label.as_deref(), &live).await;
     let guarantees = control_plane.guarantees();
     let mut changes = diff::diff(&project, &desired, &released, &live, &guarantees).keeping(kept);
+    counted_on::look(ports, control_plane.as_ref(), &project, request.policy, &live, &mut changes).await;
     tell_filled(&changes);
     code::compare(ports, Some(control_plane.as_ref()), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);

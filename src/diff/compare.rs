@@ -117,6 +117,7 @@ impl AppChange {
             perhaps_filled: Vec::new(),
             unrecorded: false,
             taken: None,
+            code_gone: false,
             code: None,
         }
     }

@@ -120,6 +120,8 @@ pub struct AppChange {
     pub unrecorded: bool,
     /// The release on record that has the same label and is another version; then `fields` tells how it differs.
     pub taken: Option<Arc<Release>>,
+    /// It is to start, by the code that it runs by already, and that is no longer stored.
+    pub code_gone: bool,
     /// Which files changed, where the old list is known.
     pub code: Option<CodeChange>,
 }
@@ -142,6 +144,12 @@ impl AppChange {
     /// Whether anything has to be written into the spec of an app that is there.
     pub fn spec_differs(&self) -> bool {
         !self.fields.is_empty() || self.marks_differ
+    }
+
+    /// Whether it is to run the code that runs already.
+    pub fn has_its_code(&self) -> bool {
+        let bundle = self.desired.bundle.as_ref().map(|bundle| bundle.digest);
+        bundle.is_some() && bundle == self.live.as_ref().and_then(LiveApp::bundle)
     }
 }
 

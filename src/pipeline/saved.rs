@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::recall::recall_label;
-use super::{Error, Planned, Request, lower_with, meaning, pack, read, read_manifest, released};
+use super::{Error, Planned, Request, counted_on, lower_with, meaning, pack, read, read_manifest, released};
 use crate::bundle::Bundle;
 use crate::diff;
 use crate::model::AppName;
@@ -83,6 +83,7 @@ pub async fn restore(ports: &Ports, request: &Request, text: &str) -> Result<Pla
         stale.extend(stored.specs(&desired, &project.mask));
     }
     stale.extend(changed);
+    stale.extend(counted_on::gone(ports, control_plane.as_ref(), &project, &stored, &live).await);
     refuse(stale)?;
     recall_label(ports, &mut project, &mut released, &desired, request.label.as_deref()).await;
     let taken = released.labelled.iter().map(|(app, release)| (app.clone(), release.version.digest)).collect();

@@ -10,7 +10,7 @@ use futures::stream;
 
 use super::Way;
 use crate::model::AppId;
-use crate::plan::{AppPlan, Plan, Verb};
+use crate::plan::{AppPlan, Plan, Reason, Verb};
 use crate::port::{ControlPlane, Ports, Resolves};
 use crate::release::Release;
 use crate::report::Report;
@@ -53,7 +53,8 @@ pub async fn no_way_back(ports: &Ports, way: &Way, stored: &Stored, report: &Rep
         match release {
             None => why.push("it is not on record".to_owned()),
             Some(release) => {
-                if address(release).is_some_and(|address| stored.get(address) == Some(&false)) {
+                let is_sent_again = app.reasons.contains(&Reason::CodeGone);
+                if !is_sent_again && address(release).is_some_and(|address| stored.get(address) == Some(&false)) {
                     why.push("its code is no longer stored".to_owned());
                 }
                 if let Some(image) = release.image().filter(|image| gone.contains(*image)) {

@@ -189,10 +189,10 @@ impl<'a> Planner<'a> {
         change.desired.depends_on.iter().filter_map(of).collect()
     }
 
-    /// The upload of the app's bundle, unless a live app of ours runs the same one. Apps with equal bundles share it.
+    /// The upload of the app's bundle, unless it or a live app of ours runs the same one, which is still stored. Apps with equal bundles share it.
     fn upload(&mut self, change: &AppChange, stored: &Addresses) -> Option<After> {
         let bundle = change.desired.bundle.as_ref()?;
-        if change.live.as_ref().and_then(LiveApp::bundle) == Some(bundle.digest) {
+        if change.has_its_code() && !change.code_gone {
             return None;
         }
         if let Some(address) = stored.get(&bundle.digest) {
@@ -351,7 +351,7 @@ fn is_left_running(live: &LiveApp, guarantees: &Guarantees) -> bool {
 fn verb(change: &AppChange, inactive: bool, left_running: bool) -> Verb {
     match &change.live {
         None => Verb::Create,
-        Some(_) if change.spec_differs() => Verb::Update,
+        Some(_) if change.spec_differs() || change.code_gone => Verb::Update,
         Some(_) if inactive => Verb::Activate,
         Some(_) if left_running => Verb::Deactivate,
         Some(_) => Verb::Unchanged,

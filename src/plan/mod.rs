@@ -142,6 +142,8 @@ pub enum Reason {
         count: usize,
     },
     CodeChanged,
+    /// The code is the same, and is no longer stored: it is sent again.
+    CodeGone,
     /// The live spec was changed outside; the plan brings back what is declared.
     Drifted,
     /// It was changed outside to what is declared now.

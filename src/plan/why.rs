@@ -54,6 +54,7 @@ pub(super) fn reasons(change: &AppChange, verb: Verb) -> Vec<Reason> {
         reasons.push(drift(change));
     }
     reasons.extend(changed(change));
+    reasons.extend(change.code_gone.then_some(Reason::CodeGone));
     if reasons.is_empty() {
         let marks = change.live.as_ref().and_then(LiveApp::marks);
         let (kept, version) = marks.map(|marks| (marks.kept, marks.version)).unwrap_or_default();

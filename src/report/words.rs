@@ -67,6 +67,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Gone => "it is gone, though it was deployed here".into(),
         Reason::FieldsChanged { count: n } => format!("{} changed", count(*n, "field")),
         Reason::CodeChanged => "the code changed".into(),
+        Reason::CodeGone => "its code is no longer stored, and is sent again".into(),
         Reason::Drifted => "it was changed outside".into(),
         Reason::ChangedAlike => "it was changed outside to what is declared".into(),
         Reason::MarksGone => "its marks were taken away; this brings them back".into(),

@@ -12,7 +12,7 @@ use crate::canonical::fingerprint;
 use crate::desired::DesiredSet;
 use crate::diagnostic::printable;
 use crate::diff::{Flat, LiveSet, differing};
-use crate::model::{AppName, Digest, LiveApp, Mask};
+use crate::model::{AppName, BundleRef, Digest, LiveApp, Mask};
 use crate::resolve::{Project, Selection};
 
 /// How many files or fields a reason names.
@@ -39,6 +39,8 @@ pub enum Staleness {
     Environment { variable: String, how: How },
     /// The code of an app.
     Sources { app: AppName, files: Vec<String> },
+    /// The code of an app, which is not sent again.
+    CodeGone { app: AppName },
     /// The spec that the same manifest and code now stand for.
     Spec { app: AppName, fields: Vec<String> },
     /// The label stands for other content on record, by the first digits of its digest.
@@ -97,6 +99,7 @@ impl fmt::Display for Staleness {
                 write!(f, "the environment variable `{variable}` is not set any more")
             }
             Self::Sources { app, files } => write!(f, "the code of `{app}` was changed: {}", list(files)),
+            Self::CodeGone { app } => write!(f, "the code of `{app}`, which was stored already, no longer is"),
             Self::Spec { app, fields } => write!(f, "`{app}` would be deployed with another {}", list(fields)),
             Self::Label { app, label, stands_for, planned } => {
                 write!(f, "the label {label} of `{app}` stands for {stands_for} on record now, not for {planned}")
@@ -217,6 +220,26 @@ impl StoredPlan {
             Some(Staleness::Sources { app: app.name.clone(), files })
         };
         self.apps.iter().filter_map(changed).collect()
+    }
+
+    /// Where the code lies that apps start by and that is not sent again, as it was planned.
+    pub fn counts_on(&self, live: &LiveSet) -> Vec<(AppName, String)> {
+        let is_sent = |bundle: BundleRef| {
+            let sends =
+                |step: &StoredStep| matches!(step.action, StoredAction::Upload { bundle: sent } if sent == bundle);
+            self.steps.iter().any(sends)
+        };
+        let starts = |step: &StoredStep| {
+            use StoredAction::{Activate, Create, Update};
+            matches!(step.action, Create { .. } | Update { .. } | Activate)
+        };
+        let place = |app: &super::form::StoredApp| {
+            let bundle = app.bundle.filter(|bundle| !is_sent(*bundle))?;
+            let runs = || live.apps.get(&app.name)?.bundle_address().map(str::to_owned);
+            Some((app.name.clone(), self.stored.get(&bundle).cloned().or_else(runs)?))
+        };
+        let started: BTreeSet<&AppName> = self.steps.iter().filter(|step| starts(step)).map(|step| &step.app).collect();
+        self.apps.iter().filter(|app| started.contains(&app.name)).filter_map(place).collect()
     }
 
     /// What would be sent. The same code and manifest may stand for another spec: an output of a run is another.
