@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::way_back::{Stored, stored};
-use crate::diff::{AppChange, ChangeSet, LiveSet, Owner};
-use crate::model::{Activation, AppId, AppName, LiveApp, Scope};
-use crate::plan::Policy;
+use crate::diff::{AppChange, ChangeSet, LiveSet};
+use crate::model::{AppId, AppName, LiveApp, Scope};
 use crate::plan::stored::{Staleness, StoredPlan};
+use crate::plan::{Policy, counts_on_code};
 use crate::port::{ControlPlane, Ports};
-use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
 
 /// Looks for the code of the apps that would be written, started or waited for. What is gone is sent again.
@@ -21,7 +20,7 @@ pub async fn look(
     changes: &mut ChangeSet,
 ) {
     let place = |change: &AppChange, elsewhere: &BTreeMap<_, String>| {
-        let bundle = change.desired.bundle.as_ref().filter(|_| is_to_start(change, policy))?;
+        let bundle = change.desired.bundle.as_ref().filter(|_| counts_on_code(change, policy))?;
         let runs = change.live.as_ref().filter(|_| change.has_its_code()).and_then(LiveApp::bundle_address);
         runs.map(str::to_owned).or_else(|| elsewhere.get(&bundle.digest).cloned())
     };
@@ -61,15 +60,4 @@ fn asked(scope: &Scope, live: &LiveSet, address: &str) -> Option<(String, AppId)
     let runs_by = |(_, app): &(&AppName, &LiveApp)| app.bundle_address() == Some(address);
     let (name, _) = live.apps.iter().find(runs_by)?;
     Some((address.to_owned(), scope.app(name)))
-}
-
-/// Whether the plan counts on the app's code: not where it is left as it is and runs, or stays stopped.
-fn is_to_start(change: &AppChange, policy: Policy) -> bool {
-    let Some(live) = change.live.as_ref().filter(|_| !change.spec_differs()) else { return true };
-    let wants_active = policy.activate || change.desired.activation == Activation::Auto;
-    let starts = match live.is_stopped() {
-        true => wants_active,
-        false => !matches!(readiness::judge(Some(live), &Evidence::any()), Verdict::Ready),
-    };
-    starts && change.owner == Owner::Us
 }

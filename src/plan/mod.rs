@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use deploy::plan;
-pub use needs::{READY_WITHIN, await_others};
+pub use needs::{READY_WITHIN, await_others, counts_on_code};
 pub use offline::offline;
 pub use operate::{Operation, operate};
 pub use step::{Action, After, Gate, Precondition, Step, StepId};

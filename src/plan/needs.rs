@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::deploy::summary;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::{AppPlan, Note, Plan, Verb};
-use crate::diff::{LiveSet, endpoints};
-use crate::model::{AppName, LiveApp};
+use super::{AppPlan, Note, Plan, Policy, Verb};
+use crate::diff::{AppChange, LiveSet, Owner, endpoints};
+use crate::model::{Activation, AppName, LiveApp};
 use crate::readiness::{Evidence, Verdict, judge};
 use crate::resolve::{Graph, Project};
 
@@ -120,4 +120,15 @@ fn verify(plan: &mut Plan, project: &Project, app: &AppName) -> StepId {
         gate: Gate::Ready { within },
     });
     id
+}
+
+/// Whether the plan counts on the app's code: not where it is left as it is and runs, or stays stopped.
+pub fn counts_on_code(change: &AppChange, policy: Policy) -> bool {
+    let Some(live) = change.live.as_ref().filter(|_| !change.spec_differs()) else { return true };
+    let wants_active = policy.activate || change.desired.activation == Activation::Auto;
+    let starts = match live.is_stopped() {
+        true => wants_active,
+        false => !matches!(judge(Some(live), &Evidence::any()), Verdict::Ready),
+    };
+    starts && change.owner == Owner::Us
 }
