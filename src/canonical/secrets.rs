@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::order::STANDS_BEFORE;
 use super::rules;
 use crate::model::mask::credentials_among;
-use crate::model::{Mask, sensitive};
+use crate::model::{Mask, key, sensitive};
 
 /// What is encoded in the command, and stands beside the spec in the canonical form.
 pub const PARAMETERS: &str = "spec.parameters";
@@ -32,12 +32,16 @@ pub fn each_entry(path: &str, value: &Value, visit: &mut dyn FnMut(&str, &Value)
     match value {
         Value::Object(members) if !is_entry(path) => {
             for (key, value) in members {
-                let next = if is_keyed(path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
-                each_entry(&next, value, visit);
+                each_entry(&below(path, key), value, visit);
             }
         }
         value => visit(path, value),
     }
+}
+
+/// The path of a member: `spec.container.env[LOG_LEVEL]`, `spec.pod.metadata.labels."example.com/team"`.
+pub fn below(path: &str, member: &str) -> String {
+    if is_keyed(path) { format!("{path}[{member}]") } else { format!("{path}.{}", key(member)) }
 }
 
 /// Every text in a value that must not be seen.
@@ -104,6 +108,9 @@ fn is_sensitive(path: &str) -> bool {
 /// The entries of lists and the variables that a path leads through.
 pub fn names_in(path: &str) -> impl Iterator<Item = &str> {
     let entries = path.split('[').skip(1).filter_map(|rest| rest.split(']').next());
-    let variables = path.split_once(".env.").map(|(_, rest)| rest.split(['.', '[']).next().unwrap_or(rest));
+    let variables = path.split_once(".env.").map(|(_, rest)| match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or(quoted),
+        None => rest.split(['.', '[']).next().unwrap_or(rest),
+    });
     entries.chain(variables)
 }

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::attribution::ChangedBy;
 use super::hide::{conceal, hide_all, holds};
 use super::written::as_written;
-use crate::canonical::secrets::{INPUTS, PARAMETERS, is_entry, is_keyed};
+use crate::canonical::secrets::{INPUTS, PARAMETERS, below, is_entry};
 use crate::diagnostic::Span;
-use crate::model::Mask;
 use crate::model::parameter::Pin;
+use crate::model::{Mask, key_path};
 use crate::schema::Schema;
 
 /// One place where two messages differ.
@@ -98,7 +98,7 @@ fn descend(path: String, pointer: String, values: [Option<&Value>; 2], found: &m
     let mut keys: Vec<&String> = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
     keys.sort();
     for key in keys {
-        let next = if is_keyed(&path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
+        let next = below(&path, key);
         let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
         descend(next, at, [left.get(key), right.get(key)], found);
     }
@@ -158,8 +158,8 @@ pub fn describe(
 pub fn key<'a>(path: &str, mut values: impl Iterator<Item = &'a Value>, schema: &Schema) -> String {
     match parameter(path) {
         // An endpoint in `env` is a parameter named after the variable.
-        Some(name) if values.any(|value| is_variable(&name, value)) => format!("env.{name}"),
-        Some(name) => format!("parameters.{name}"),
+        Some(name) if values.any(|value| is_variable(&name, value)) => key_path("env", &name),
+        Some(name) => key_path("parameters", &name),
         None => in_pod(path).or_else(|| schema.key_for_wire(path)).unwrap_or_else(|| path.to_owned()),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::field::{CODE, Difference, walk};
 use super::hide::conceal;
 use crate::canonical::canonical;
-use crate::canonical::secrets::{is_entry, is_keyed};
+use crate::canonical::secrets::{below, is_entry};
 use crate::model::{Guarantees, Mask};
 use flyte_schema::flyteidl2::app::App;
 
@@ -40,7 +40,7 @@ pub(super) fn take_filled(live: &mut Value, sent: &Value, known: Filled<'_>) -> 
 fn without_filled(path: &str, live: &mut Value, sent: Option<&Value>, known: Filled<'_>, taken: &mut Vec<String>) {
     let Value::Object(members) = live else { return };
     members.retain(|key, value| {
-        let next = if is_keyed(path) { format!("{path}[{key}]") } else { format!("{path}.{key}") };
+        let next = below(path, key);
         let same = sent.and_then(|sent| sent.get(key));
         if same.is_none() && known.fills(&next, value) {
             taken.push(next);

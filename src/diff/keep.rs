@@ -103,17 +103,17 @@ fn leave(
         if CODE.iter().any(|code| field.split('.').next() == Some(code)) {
             return Err(KeepError::Code { app: app.clone(), field: (*field).to_owned() });
         }
-        let below = format!("{field}.");
-        let is_meant = |key: &str| key == *field || key.starts_with(&below);
+        let field = bare(field);
+        let is_below = |key: &str, around: &str| key.strip_prefix(around).is_some_and(|rest| rest.starts_with('.'));
+        let is_meant = |key: &str| key == field || is_below(key, &field);
         let meant: Vec<String> =
-            places.iter().filter(|(_, key)| is_meant(key)).map(|(pointer, _)| pointer.clone()).collect();
+            places.iter().filter(|(_, key)| is_meant(&bare(key))).map(|(pointer, _)| pointer.clone()).collect();
         // What stands in the message as a whole is told by its members, and left as a whole.
-        let is_around = |key: &String| field.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        if meant.is_empty() && places.values().any(is_around) {
-            return Err(KeepError::Inseparable { app: app.clone(), field: (*field).to_owned() });
+        if meant.is_empty() && places.values().any(|key| is_below(&field, &bare(key))) {
+            return Err(KeepError::Inseparable { app: app.clone(), field });
         }
-        if meant.is_empty() && !is_key(field) {
-            return Err(no_such_field(app, field, &differences, places.values()));
+        if meant.is_empty() && !is_key(&field) {
+            return Err(no_such_field(app, &field, &differences, places.values()));
         }
         // An endpoint is a parameter and an input of the same name.
         left.extend(
@@ -139,6 +139,11 @@ fn leave(
 fn name(difference: &Difference) -> String {
     let values = [&difference.old, &difference.new].into_iter().flatten();
     key(&difference.path, values, Schema::load())
+}
+
+/// A path of keys as a shell hands it over: without quotes.
+fn bare(field: &str) -> String {
+    field.replace('"', "")
 }
 
 /// The table around a key.

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::Unsaid;
-use super::text::key;
+use crate::model::key;
 use crate::model::sensitive::looks_like_credential;
 use crate::model::target::{Auth, AuthKind, Connection, SecretSource, is_plain};
 use crate::resolve::Target;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::{Table, Value};
 
 use super::{Draft, Options, target};
+use crate::model::key;
 use crate::resolve::Target;
 
 /// The longest line that is not broken, in characters.
@@ -96,12 +97,6 @@ fn head(options: &Options) -> String {
         Some(connection) => text.push_str(&target::connected(&options.target.name, connection)),
     }
     text
-}
-
-/// Bare where TOML allows.
-pub fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { Value::from(name).to_string() }
 }
 
 /// `None` where it is too long for one line.

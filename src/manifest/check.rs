@@ -4,6 +4,7 @@ use super::faults::{any_fault, integer_fault, number_fault, text_fault};
 use super::value::{Entry, Node, Table, Value};
 use super::{address, format};
 use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
+use crate::model::key_path;
 use crate::model::sensitive::is_sensitive_name;
 use crate::schema::{Form, Format, Key, TableType, table_form};
 
@@ -33,7 +34,7 @@ impl Checker {
         for entry in &mut table.entries {
             match kind.key(&entry.key) {
                 Some(key) if !key.planned => {
-                    let path = join(name, &entry.key);
+                    let path = key_path(name, &entry.key);
                     self.value(&mut entry.node, &key.forms, &path, key);
                 }
                 _ if self.phase == Phase::Filled => {}
@@ -126,7 +127,7 @@ impl Checker {
                     if self.phase == Phase::Written {
                         self.map_key(entry, *keys);
                     }
-                    let inner = join(path, &entry.key);
+                    let inner = key_path(path, &entry.key);
                     self.value(&mut entry.node, element, &inner, key);
                 }
             }
@@ -140,7 +141,7 @@ impl Checker {
                 self.any(node, &format!("{path}[{at}]"));
             }),
             Value::Table(table) => {
-                table.entries.iter_mut().for_each(|entry| self.any(&mut entry.node, &join(path, &entry.key)));
+                table.entries.iter_mut().for_each(|entry| self.any(&mut entry.node, &key_path(path, &entry.key)));
             }
             value => {
                 if let Some(fault) = any_fault(value, path).filter(|_| self.phase == Phase::Written) {
@@ -196,10 +197,6 @@ impl Checker {
             node.value = Value::Mistaken;
         }
     }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn fits(form: &Form, value: &Value) -> bool {

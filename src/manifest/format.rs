@@ -71,6 +71,7 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
         Format::SecretVariable => address::secret_variable(text),
         Format::SecretKey => named(text, "secret name", SECRET_NAME, is_of_secret_name),
         Format::ShellWords => words(text).map(drop),
+        Format::EnvName => kubernetes::env_name(text),
         Format::Variable => variable(text),
         Format::Word => {
             named(text, "name", "letters, digits, `-` and `_`", |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -422,6 +423,11 @@ mod tests {
         check(Format::Endpoint, &["dns:///a.b", "http://localhost:30080"], &["a.b", "dns://", "https:///", "ftp://a"]);
         check(Format::Glob, &["a/**", "*.py", "{a,b}"], &["/a", "../a", "a/../b", "[a", "~/x"]);
         check(Format::HttpPath, &["/", "/healthz?x=1"], &["healthz", "", "http://a/b"]);
+        check(
+            Format::EnvName,
+            &["A", "_a1", "discovery.type", "a-b", "-a", ".a", "_"],
+            &["", "1A", "Ä", "A=B", "a b", ".", "..", "..a"],
+        );
         check(Format::Variable, &["A", "_a1"], &["", "1A", "A-B", "Ä"]);
         check(Format::ShellWords, &["python x.py", "sh -c 'a b'"], &["", "sh -c 'a", "a \\"]);
     }

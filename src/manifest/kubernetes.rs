@@ -208,6 +208,22 @@ pub fn mount(text: &str) -> Result<(), Fault> {
 }
 
 /// # Errors
+/// When a container cannot have a variable of that name. Source: `IsEnvVarName` of Kubernetes.
+pub fn env_name(text: &str) -> Result<(), Fault> {
+    let first = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.');
+    let is_name = text.starts_with(first) && text.chars().all(|c| first(c) || c.is_ascii_digit());
+    if is_name && text != "." && !text.starts_with("..") {
+        return Ok(());
+    }
+    fault(
+        codes::BAD_NAME,
+        format!("`{text}` cannot be the name of an environment variable"),
+        "not a variable name",
+        "use letters, digits, `_`, `-` and `.`, and neither a digit nor `..` at the start",
+    )
+}
+
+/// # Errors
 /// When it is not `module:attribute`.
 pub fn python_object(text: &str) -> Result<(), Fault> {
     let identifier = |name: &str| {

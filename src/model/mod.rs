@@ -6,6 +6,7 @@ mod app;
 mod guarantees;
 mod id;
 mod inside;
+mod key;
 mod live;
 pub mod mask;
 pub mod parameter;
@@ -28,6 +29,7 @@ pub use app::{
 };
 pub use guarantees::{Fact, Guarantee, Guarantees, Known};
 pub use id::{AppId, AppName, InvalidName, Scope};
+pub use key::{key, key_path};
 pub use live::{LiveApp, Marks, Revision, State};
 pub use mask::Mask;
 pub use service_name::service_name;

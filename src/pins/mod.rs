@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::model::parameter::{
     Artifact, ArtifactVersion, Parameter, ParameterKind, ParameterValue, Pin, Resolved, RunChoice,
 };
-use crate::model::{App, AppName, Scope};
+use crate::model::{App, AppName, Scope, key_path};
 use crate::port::{Access, ControlPlane, Delivery, Ports, RpcCode, RpcError, Run};
 use crate::resolve::Project;
 
@@ -69,7 +69,7 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     /// Where a key of its table is written, or else the table around it.
     fn span(&self, keys: &[&str]) -> Span {
-        let base = format!("parameters.{}", self.parameter.name);
+        let base = key_path("parameters", &self.parameter.name);
         let found = keys.iter().find_map(|key| self.app.spans.get(&format!("{base}.{key}")));
         found.or_else(|| self.app.spans.get(&base)).copied().unwrap_or(self.app.declared_at)
     }

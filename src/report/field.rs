@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::paint::Paint;
 use crate::diff::{ChangedBy, FieldChange};
+use crate::model::key_path;
 use crate::plan::{AppPlan, Plan, Verb};
 
 /// The fields that are told one by one: not what nobody wrote, and not the code where it is told by file.
@@ -35,7 +36,7 @@ fn by_member(field: &FieldChange) -> Vec<Cow<'_, FieldChange>> {
                 by => by,
             };
             let pin = field.pin.clone().filter(|_| ["value", "file", "directory"].contains(&name.as_str()));
-            let key = format!("{}.{name}", field.key);
+            let key = key_path(&field.key, name);
             Cow::Owned(FieldChange { key, old, new, changed_by, released, pin, ..field.clone() })
         })
         .collect();

@@ -12,7 +12,7 @@ use crate::manifest::rules::{AppView, secret_variable};
 use crate::manifest::{Manifest, Node, Table, Value, format, normal};
 use crate::model::{
     Activation, App, AppName, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready,
-    Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts,
+    Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, key_path,
 };
 
 /// Apps wait this long for readiness unless told otherwise.
@@ -201,9 +201,9 @@ fn spans(table: &Table) -> BTreeMap<String, Span> {
     }
     for node in table.get("secrets").map_or(&[][..], Node::elements) {
         if let Some((variable, _)) = secret_variable(node) {
-            spans.insert(format!("secrets.{variable}"), node.span);
+            spans.insert(key_path("secrets", &variable), node.span);
         } else if let Some(key) = node.as_table().and_then(|table| table.text("key")) {
-            spans.insert(format!("secrets.{key}"), node.span);
+            spans.insert(key_path("secrets", key), node.span);
         }
     }
     spans
@@ -211,7 +211,7 @@ fn spans(table: &Table) -> BTreeMap<String, Span> {
 
 fn collect(table: &Table, prefix: &str, spans: &mut BTreeMap<String, Span>) {
     for entry in &table.entries {
-        let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+        let path = key_path(prefix, &entry.key);
         spans.insert(path.clone(), entry.node.span);
         if let Value::Table(inner) = &entry.node.value {
             collect(inner, &path, spans);

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Span;
 use crate::manifest::{Entry, Node, Table, Value};
+use crate::model::key_path;
 use crate::schema::{Form, Key, TableType, table_form};
 
 /// Lays `over` over `base`; both are tables of `kind`.
@@ -45,7 +46,7 @@ fn replace(known: &mut Entry, over: &Entry, forms: &[Form]) {
 /// Calls `visit` with every value that is no table, and its path.
 pub fn each_value(table: &Table, prefix: &str, visit: &mut dyn FnMut(&str, &Node)) {
     for entry in &table.entries {
-        let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+        let path = key_path(prefix, &entry.key);
         match &entry.node.value {
             Value::Table(inner) => each_value(inner, &path, visit),
             _ => visit(&path, &entry.node),

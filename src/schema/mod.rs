@@ -98,6 +98,8 @@ pub enum Format {
     Cpu,
     Duration,
     Endpoint,
+    /// An environment variable of a container.
+    EnvName,
     /// A path: relative to the manifest, absolute, or below `~/`.
     File,
     Glob,
@@ -139,7 +141,7 @@ pub enum Format {
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 31] = [
+    const NAMES: [(&'static str, Self); 32] = [
         ("accelerator", Self::Accelerator),
         ("app-name", Self::AppName),
         ("artifact-name", Self::ArtifactName),
@@ -147,6 +149,7 @@ impl Format {
         ("cpu", Self::Cpu),
         ("duration", Self::Duration),
         ("endpoint", Self::Endpoint),
+        ("env-name", Self::EnvName),
         ("file", Self::File),
         ("glob", Self::Glob),
         ("host", Self::Host),
@@ -181,6 +184,7 @@ impl Format {
             Self::Bytes => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]+)?$"),
             Self::Cpu => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[mkMGTPE]|[eE][+-]?[0-9]+)?$"),
             Self::Duration => Some("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+            Self::EnvName => Some("^([A-Za-z_-]|\\.[A-Za-z0-9_-])[A-Za-z0-9_.-]*$"),
             Self::Endpoint => Some("^(dns:///|https?://)[^\\s]+$"),
             Self::Host => Some("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
             Self::HttpPath => Some("^/"),

@@ -1,6 +1,7 @@
 //! Finds keys: by their path in the manifest, and by where they land in the app message.
 
 use super::{Form, Key, Schema, TableType, table_form};
+use crate::model::key_path;
 
 impl Schema {
     /// The key at a path such as `app.scaling.replicas`. Names inside maps may be left out or given
@@ -32,8 +33,7 @@ impl Schema {
                 let weight = 2 * pattern.len() + named;
                 let better = best.as_ref().is_none_or(|(other, _)| weight > *other);
                 if better && let Some(element) = claims(&pattern, &wire) {
-                    let element = element.map_or_else(String::new, |name| format!(".{name}"));
-                    best = Some((weight, format!("{path}{element}")));
+                    best = Some((weight, element.map_or_else(|| path.to_owned(), |name| key_path(path, name))));
                 }
             }
         };
@@ -133,7 +133,7 @@ mod tests {
         };
         check("spec.container.image", Some("image"));
         check("spec.container.env[MODE]", Some("env.MODE"));
-        check("spec.container.env[my.mode].value", Some("env.my.mode"));
+        check("spec.container.env[my.mode].value", Some(r#"env."my.mode""#));
         check("spec.container.env", Some("env"));
         check("spec.container.env[FLYTE_DEPLOY_READY]", Some("ready.http"));
         check("spec.container.ports", Some("port"));

@@ -69,9 +69,13 @@ fn what_the_sdk_sends_can_be_declared() {
 #[test]
 fn examples_survive_an_import() {
     // The third example is a program that has to be built first.
-    for example in ["quickstart", "monorepo"] {
+    for (example, path) in [
+        ("quickstart", "examples/quickstart"),
+        ("monorepo", "examples/monorepo"),
+        ("dotted-names", "tests/cases/plan/dotted-names/v1"),
+    ] {
         let mut files = MemoryFiles::default();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example), Path::new("/imported"), &mut files);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), Path::new("/imported"), &mut files);
         let manifest = manifest::load(&files, Path::new("/imported")).unwrap();
         let project = resolve(&manifest, &Selection::default()).unwrap();
         let bundles = bundle::pack(&files, &project).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Node, format};
+use super::super::{Entry, Node, format};
 use super::{AppView, View};
 use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::schema::Format;
@@ -15,7 +15,7 @@ fn of_app(app: &AppView) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     let mut set: BTreeMap<String, Span> = BTreeMap::new();
     for entry in &app.table.table("env").entries {
-        findings.extend(reserved(&entry.key, entry.key_span));
+        findings.extend(reserved(&entry.key, entry.key_span).or_else(|| unfit_for_endpoint(entry)));
         set.insert(entry.key.clone(), entry.key_span);
     }
     for node in app.table.get("secrets").map_or(&[][..], Node::elements) {
@@ -76,6 +76,18 @@ pub fn secret_variable(node: &Node) -> Option<(String, Span)> {
         Some(group) => Some((format!("{}_{name}", made(group.as_text()?)), key.span)),
         None => Some((name, key.span)),
     }
+}
+
+/// `fserve` sets the variable of an endpoint itself, and takes fewer names than a container. Source: the published SDK.
+fn unfit_for_endpoint(entry: &Entry) -> Option<Diagnostic> {
+    entry.node.as_table()?;
+    let name = &entry.key;
+    let is_unfit = format::check(Format::EnvName, name).is_ok() && format::check(Format::Variable, name).is_err();
+    is_unfit.then(|| {
+        Diagnostic::error(codes::BAD_NAME, format!("the variable `{name}` cannot hold an endpoint"))
+            .label(entry.key_span, "not a name that Flyte's starter can set")
+            .help("use letters, digits and `_`, and no digit at the start")
+    })
 }
 
 fn reserved(variable: &str, span: Span) -> Option<Diagnostic> {

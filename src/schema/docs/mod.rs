@@ -77,7 +77,7 @@ fn text(format: Format) -> &'static str {
         Format::SharedMemory => "quantity such as `\"2Gi\"`, or `\"auto\"`",
         Format::ShellWords => "command line",
         Format::Subdomain => "part of a host name",
-        Format::SecretVariable | Format::Variable => "name of an environment variable",
+        Format::EnvName | Format::SecretVariable | Format::Variable => "name of an environment variable",
     }
 }
 
