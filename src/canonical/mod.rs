@@ -2,8 +2,8 @@
 //! everything that behaves the same.
 //!
 //! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`] says,
-//! and two members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest
-//! or else the address of the code, and `parameters`, by name. Of a pod, the app's container stands under `container`
+//! and members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest or
+//! else the address of the code, `code_dest` and `code_is_pickled`, and `parameters`, by name. Of a pod, the app's container stands under `container`
 //! too, as if it were not in a pod; the pod is the rest, with the `order` of its containers where it counts. A variable
 //! whose place counts is an object, with its value and the variables that it `stands_before`.
 
@@ -151,6 +151,7 @@ fn bundle(app: &App) -> Option<Value> {
 /// Takes the options of `fserve` out of the command that name the version and the code, or are encoded.
 fn lift_options(spec: &mut Map<String, Value>) {
     let mut parameters = None;
+    let mut lifted = Vec::new();
     if let Some(Value::Array(command)) = at(spec, &["container", "command"]) {
         if command.first().is_none_or(|word| word != "fserve") {
             return;
@@ -166,10 +167,11 @@ fn lift_options(spec: &mut Map<String, Value>) {
                 // The version is our mark. Image caches are read and ignored by `fserve`.
                 Some("--version" | "--tgz" | "--image-cache") => drop(rest.next()),
                 Some("--parameters") => parameters = rest.next(),
-                Some("--dest") => match rest.next() {
-                    Some(place) if place == "." => {}
-                    place => command.extend([word].into_iter().chain(place)),
-                },
+                Some("--pkl") => {
+                    drop(rest.next());
+                    lifted.push(("code_is_pickled", Value::Bool(true)));
+                }
+                Some("--dest") => lifted.extend(rest.next().filter(|at| *at != ".").map(|at| ("code_dest", at))),
                 _ => command.push(word),
             }
         }
@@ -180,6 +182,7 @@ fn lift_options(spec: &mut Map<String, Value>) {
             spell_alike(args);
         }
     }
+    spec.extend(lifted.into_iter().map(|(member, value)| (member.to_owned(), value)));
     if let Some(Value::String(transport)) = parameters {
         let value = decode(&transport).unwrap_or(Value::String(transport));
         spec.insert("parameters".to_owned(), value);

@@ -4,28 +4,25 @@
 //! shell to run.
 
 use super::LowerError;
-use crate::model::{App, Scope, shell};
+use crate::model::{App, CodeBundle, Scope, shell};
 
 /// Stands before the version until it is known.
 const VERSION: &str = "--version";
-
-/// Where the bundle is unpacked: the working directory.
-const DESTINATION: &str = ".";
 
 /// Finds the Python object that `fserve` serves. Source: the published SDK.
 const RESOLVER: &str = "flyte._internal.resolvers.app_env.AppEnvResolver";
 
 /// The words before the app's own, the version left empty.
-pub fn fserve(scope: &Scope, app: &App, code: Option<&str>, parameters: Option<&str>) -> Vec<String> {
+pub fn fserve(scope: &Scope, app: &App, code: Option<&CodeBundle>, parameters: Option<&str>) -> Vec<String> {
     let mut words = vec!["fserve".to_owned()];
     let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
     option(VERSION, "");
     option("--project", &scope.project);
     option("--domain", &scope.domain);
     option("--org", &scope.org);
-    if let Some(address) = code {
-        option("--tgz", address);
-        option("--dest", DESTINATION);
+    if let Some(CodeBundle { uri, pickled }) = code {
+        option(if *pickled { "--pkl" } else { "--tgz" }, uri);
+        option("--dest", &app.code_dest);
     }
     if let Some(parameters) = parameters {
         option("--parameters", parameters);

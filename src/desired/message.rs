@@ -18,7 +18,7 @@ use super::{LowerError, parameters, pod, resources};
 use crate::bundle::Bundle;
 use crate::model::parameter::Resolved;
 use crate::model::{
-    Activation, App, DomainSuffix, EnvValue, Ingress, Marks, Metric, Placement, Scaling, Scope, SecretRef,
+    Activation, App, CodeBundle, DomainSuffix, EnvValue, Ingress, Marks, Metric, Placement, Scaling, Scope, SecretRef,
     SecretTarget, Subdomain, spec::identifier,
 };
 
@@ -31,9 +31,10 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The address of the code, or what stands for it until it is sent.
-    fn code(&self, app: &App) -> Option<String> {
-        app.code_bundle.clone().or_else(|| self.bundle.map(|bundle| bundle.digest.placeholder()))
+    /// The code at its address, or at what stands for that until it is sent.
+    fn code(&self, app: &App) -> Option<CodeBundle> {
+        let packed = |bundle: &Bundle| CodeBundle { uri: bundle.digest.placeholder(), pickled: false };
+        app.code_bundle.clone().or_else(|| self.bundle.map(packed))
     }
 }
 
@@ -41,7 +42,8 @@ pub fn message(context: &Context<'_>, app: &App) -> Result<Message, LowerError> 
     let link = context.source_link.map(|link| SourceCode { link: link.to_owned(), ..Default::default() });
     let metadata = Meta {
         id: identifier(&context.scope.app(&app.name)).into(),
-        code_bundle_uri: context.code(app).unwrap_or_default(),
+        // Of archives only. Source: the published SDK.
+        code_bundle_uri: context.code(app).filter(|code| !code.pickled).map(|code| code.uri).unwrap_or_default(),
         source_code: link.into(),
         ..Default::default()
     };
@@ -86,7 +88,7 @@ pub fn message(context: &Context<'_>, app: &App) -> Result<Message, LowerError> 
 fn container(context: &Context<'_>, app: &App, parameters: Option<&str>) -> Result<Container, LowerError> {
     let (command, args) = match &app.command {
         Some(command) => (command.clone(), app.args.clone()),
-        None => (fserve(context.scope, app, context.code(app).as_deref(), parameters), arguments(app)?),
+        None => (fserve(context.scope, app, context.code(app).as_ref(), parameters), arguments(app)?),
     };
     let pair =
         |key: &str, value: &str| KeyValuePair { key: key.to_owned(), value: value.to_owned(), ..Default::default() };

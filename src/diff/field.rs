@@ -132,6 +132,10 @@ pub fn describe(
             let Difference { path, old, new, .. } = difference;
             let parameter = parameter(&path);
             let key = key(&path, [&old, &new].into_iter().flatten(), schema);
+            // Where several keys say the same, the one that is written.
+            let same = schema.keys_for_wire(&path);
+            let is_written = |same: &&String| same.contains(&key) && context.spans.contains_key(*same);
+            let key = same.iter().find(is_written).cloned().unwrap_or(key);
             // Of a text that had another secret inside before, that one must not be seen either.
             let hidden = [&old, &new, &released].into_iter().flatten().any(|value| holds(value, context.mask));
             let written = |value: Value| as_written(&path, value);

@@ -9,9 +9,9 @@ use toml::{Table, Value};
 
 use super::command::starter;
 use super::parameters::{Parameters, parameters};
-use super::{Draft, Hints, Unsaid, pod, resources};
+use super::{Draft, Hints, STARTER, Unsaid, pod, resources};
 use crate::model::shell::{self, Arguments};
-use crate::model::spec::bundle_address;
+use crate::model::spec::{bundle_address, command};
 use crate::model::{Marks, SECRET_MOUNT, Scope};
 
 const DEFAULT_PORT: u32 = 8080;
@@ -92,9 +92,7 @@ impl Writer<'_> {
         if matches!(spec.desired_state.as_known(), Some(State::DESIRED_STATE_ACTIVE | State::DESIRED_STATE_STARTED)) {
             self.set("activation", "auto");
         }
-        if !hints.include.is_empty() {
-            self.set("include", hints.include.clone());
-        }
+        self.code(message, hints);
         self.fill("resources", resources::resources(&container.resources, &spec.extended_resources));
         self.fill("scaling", scaling(&spec.autoscaling));
         self.fill("ingress", ingress(&spec.ingress));
@@ -116,7 +114,7 @@ impl Writer<'_> {
         self.text("cluster", &spec.cluster);
         self.text("service_account", &spec.security_context.run_as.k8s_service_account);
         self.fill("pod_template", template);
-        self.metadata(message, hints);
+        self.metadata(message);
         parameters
     }
 
@@ -128,7 +126,9 @@ impl Writer<'_> {
             if !container.args.is_empty() {
                 self.set("args", container.args.clone());
             }
-            return Parameters::default();
+            // A command of the starter's that is written by hand has them in it, or does without.
+            let is_starter = command.first() == Some(&STARTER);
+            return if is_starter { Parameters::told_to_server(&message.spec.inputs) } else { Parameters::default() };
         };
         self.text("python", starter.python.unwrap_or_default());
         let args: Vec<&str> = container.args.iter().map(String::as_str).collect();
@@ -206,11 +206,31 @@ impl Writer<'_> {
         }
     }
 
-    /// What the comparison of specs does not see.
-    fn metadata(&mut self, message: &Message, hints: &Hints) {
-        if let Some(address) = bundle_address(message).filter(|_| hints.include.is_empty()) {
-            self.set("code_bundle", address);
+    /// Files where it is known which they are, else the address.
+    fn code(&mut self, message: &Message, hints: &Hints) {
+        let command = command(&message.spec);
+        let starter = starter(&command).unwrap_or_default();
+        let mut code = Table::new();
+        code.extend(starter.dest.map(|dest| ("dest".to_owned(), dest.into())));
+        if hints.include.is_empty() || starter.pickled {
+            let Some(address) = bundle_address(message) else { return };
+            code.extend(starter.pickled.then(|| ("pickled".to_owned(), true.into())));
+            // The address alone says as much as a table of it.
+            if code.is_empty() {
+                return self.set("code_bundle", address);
+            }
+            code.insert("uri".to_owned(), address.into());
+            self.set("code_bundle", code);
+        } else if code.is_empty() {
+            self.set("include", hints.include.clone());
+        } else {
+            code.insert("include".to_owned(), hints.include.clone().into());
+            self.set("source", code);
         }
+    }
+
+    /// What the comparison of specs does not see.
+    fn metadata(&mut self, message: &Message) {
         let foreign = |label: &&String| !label.starts_with(Marks::LABELS);
         if let Some(label) = message.metadata.labels.keys().find(foreign) {
             self.cannot(&format!("metadata.labels[{label}]"), "flyte sets labels of its own only");

@@ -81,6 +81,16 @@ pub fn parameters(transport: &str, inputs: &InputList, scope: &Scope, hints: &Hi
 }
 
 impl Parameters {
+    /// Those that the control plane is told of and the starter is not: texts, as far as anybody can tell.
+    pub fn told_to_server(inputs: &InputList) -> Self {
+        let text = |value: &Option<input::Value>| match value {
+            Some(input::Value::StringValue(text)) => Some(Value::from(text.as_str())),
+            _ => None,
+        };
+        let texts = inputs.items.iter().filter_map(|item| Some((item.name.clone(), text(&item.value)?)));
+        Self { parameters: texts.collect(), ..Self::default() }
+    }
+
     /// The apps whose URLs are among them: dependencies by themselves.
     pub fn endpoints(&self) -> BTreeSet<&str> {
         self.env.iter().chain(&self.parameters).filter_map(|(_, value)| value.get("endpoint")?.as_str()).collect()

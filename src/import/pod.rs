@@ -129,8 +129,16 @@ fn toml_value(json: &Json) -> Option<Value> {
         }
         Json::String(text) => text.as_str().into(),
         Json::Array(items) => Value::Array(items.iter().map(toml_value).collect::<Option<_>>()?),
-        Json::Object(members) => Value::Table(
-            members.iter().map(|(key, value)| Some((key.clone(), toml_value(value)?))).collect::<Option<_>>()?,
-        ),
+        Json::Object(members) => {
+            // The wire keeps no order. What tells an element apart is read first.
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(key, _)| (*key != "name", *key));
+            Value::Table(
+                members
+                    .into_iter()
+                    .map(|(key, value)| Some((key.clone(), toml_value(value)?)))
+                    .collect::<Option<_>>()?,
+            )
+        }
     })
 }

@@ -41,8 +41,10 @@ pub struct App {
     pub activation: Activation,
     /// The code to pack. `None`: the code is in the image.
     pub source: Option<Source>,
-    /// The address of code that is stored already, in place of `source`.
-    pub code_bundle: Option<String>,
+    /// Code that is stored already, in place of `source`.
+    pub code_bundle: Option<CodeBundle>,
+    /// Where the code is unpacked, from the working directory of the container on. Default `.`.
+    pub code_dest: String,
     pub resources: Resources,
     pub scaling: Scaling,
     pub ingress: Ingress,
@@ -130,6 +132,14 @@ pub struct Source {
     pub include: Vec<String>,
     /// Globs or paths relative to `root`, taken out again.
     pub exclude: Vec<String>,
+}
+
+/// Code that somebody stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeBundle {
+    pub uri: String,
+    /// A Python object as the SDK pickles it from a notebook, in place of an archive of files.
+    pub pickled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

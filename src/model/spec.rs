@@ -156,7 +156,7 @@ pub fn push_variable(app: &mut App, key: &str, value: &str) {
 pub fn bundle_address(app: &App) -> Option<&str> {
     let command = command(&app.spec);
     let named = command.first().filter(|word| **word == "fserve").and_then(|_| {
-        let at = command.iter().position(|word| *word == "--tgz")?;
+        let at = command.iter().position(|word| matches!(*word, "--tgz" | "--pkl"))?;
         command.get(at + 1).copied()
     });
     named.or(Some(&app.metadata.code_bundle_uri)).filter(|address| !address.is_empty())

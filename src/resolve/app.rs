@@ -11,8 +11,8 @@ use crate::manifest::pod::template;
 use crate::manifest::rules::{AppView, secret_variable};
 use crate::manifest::{Manifest, Node, Table, Value, format, normal};
 use crate::model::{
-    Activation, App, AppName, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready,
-    Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, key_path,
+    Activation, App, AppName, CodeBundle, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port,
+    Ready, Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, key_path,
 };
 
 /// Apps wait this long for readiness unless told otherwise.
@@ -40,7 +40,8 @@ pub fn app(manifest: &Manifest, name: &AppName, view: &AppView) -> App {
         depends_on: dependencies(view),
         activation: if table.text("activation") == Some("auto") { Activation::Auto } else { Activation::Manual },
         source: source(table, &view.directory),
-        code_bundle: text("code_bundle"),
+        code_bundle: stored_code(table),
+        code_dest: dest(table).unwrap_or(".").to_owned(),
         resources: resources(table.table("resources")),
         scaling: scaling(table.table("scaling")),
         ingress: ingress(table.table("ingress")),
@@ -160,6 +161,16 @@ fn source(table: &Table, directory: &Path) -> Option<Source> {
     Some(Source { root: normal(&directory.join(root)), include, exclude: texts(inner.get("exclude")) })
 }
 
+fn stored_code(table: &Table) -> Option<CodeBundle> {
+    let inner = table.table("code_bundle");
+    let uri = table.text("code_bundle").or_else(|| inner.text("uri"))?.to_owned();
+    Some(CodeBundle { uri, pickled: inner.get("pickled").and_then(Node::as_boolean).unwrap_or(false) })
+}
+
+fn dest(table: &Table) -> Option<&str> {
+    table.table("source").text("dest").or_else(|| table.table("code_bundle").text("dest"))
+}
+
 fn scaling(table: &Table) -> Scaling {
     let count = |node: Option<&Node>| node.and_then(Node::as_integer).and_then(|number| u32::try_from(number).ok());
     let replicas = table.get("replicas");
@@ -190,6 +201,7 @@ fn spans(table: &Table) -> BTreeMap<String, Span> {
     for (short, long) in [
         ("port", &["port.number"][..]),
         ("scaling.replicas", &["scaling.replicas.min", "scaling.replicas.max"]),
+        ("code_bundle", &["code_bundle.uri"]),
         ("source", &["source.root"]),
         ("resources.cpu", &["resources.cpu.request"]),
         ("resources.memory", &["resources.memory.request"]),

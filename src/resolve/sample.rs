@@ -29,6 +29,7 @@ pub fn app(name: &str) -> App {
         activation: Activation::Manual,
         source: None,
         code_bundle: None,
+        code_dest: ".".to_owned(),
         resources: Resources::default(),
         scaling: Scaling { min: 0, max: 1, metric: None, scaledown_after: None },
         ingress: Ingress::default(),

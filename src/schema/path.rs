@@ -23,22 +23,33 @@ impl Schema {
     /// The key, within an app, that a wire path belongs to, by the longest beginning that some key claims:
     /// `spec.autoscaling.replicas.min` is `scaling.replicas.min`, `spec.container.env[MODE].value` is `env.MODE`.
     pub fn key_for_wire(&self, wire_path: &str) -> Option<String> {
+        self.keys_for_wire(wire_path).into_iter().next()
+    }
+
+    /// All of them, where several keys say the same (`source.dest` and `code_bundle.dest`).
+    pub fn keys_for_wire(&self, wire_path: &str) -> Vec<String> {
         let wire = segments(wire_path);
-        let mut best: Option<(usize, String)> = None;
+        let (mut best, mut keys) = (0, Vec::new());
         let mut consider = |key: &Key, path: &str| {
             for pattern in &key.wire {
                 let pattern = segments(pattern);
                 // One that names the element says more than one that takes any.
                 let named = pattern.iter().filter(|segment| segment.1.is_some_and(|name| !name.is_empty())).count();
                 let weight = 2 * pattern.len() + named;
-                let better = best.as_ref().is_none_or(|(other, _)| weight > *other);
-                if better && let Some(element) = claims(&pattern, &wire) {
-                    best = Some((weight, element.map_or_else(|| path.to_owned(), |name| key_path(path, name))));
+                if weight >= best
+                    && let Some(element) = claims(&pattern, &wire)
+                {
+                    if weight > best {
+                        (best, keys) = (weight, Vec::new());
+                    }
+                    keys.push(element.map_or_else(|| path.to_owned(), |name| key_path(path, name)));
                 }
             }
         };
-        each_key(self.table("app")?, "", &mut consider);
-        best.map(|(_, key)| key)
+        if let Some(app) = self.table("app") {
+            each_key(app, "", &mut consider);
+        }
+        keys
     }
 }
 

@@ -34,7 +34,8 @@ fn imported(app: &App) -> Result<Imported, import::Error> {
     let mut files = MemoryFiles::default();
     files.insert("/imported/code.py", "");
     let mut options = options(app);
-    let unpacks = spec::command(&app.spec).first() == Some(&"fserve");
+    let command = spec::command(&app.spec);
+    let unpacks = command.first() == Some(&"fserve") && !command.contains(&"--pkl");
     if unpacks && spec::bundle_address(app).is_some() {
         let include = vec!["code.py".to_owned()];
         options.hints.insert(app.metadata.id.name.clone(), import::Hints { include, ..Default::default() });

@@ -3,6 +3,7 @@
 //! Source: `--help` of the published SDK's `fserve`, and what it does with its arguments.
 
 use std::io::Read;
+use std::path::{Component, Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,8 @@ const MAX_PARAMETERS: u64 = 16 << 20;
 pub struct Command {
     /// The address of the code bundle.
     pub bundle: Option<String>,
+    /// Where the bundle is unpacked, from the working directory on.
+    pub dest: PathBuf,
     pub parameters: Vec<Parameter>,
     pub args: Vec<String>,
 }
@@ -48,6 +51,7 @@ fn options(rest: &[String], args: &[String]) -> Result<Command, String> {
         };
         match option {
             "--tgz" => read.bundle = Some(value),
+            "--dest" => read.dest = below(&value)?,
             "--pkl" => return Err("its code is a pickled Python object, which only the Python SDK can run".to_owned()),
             "--parameters" => read.parameters = parameters(&value)?,
             "--resolver" | "--resolver-args" => resolver = true,
@@ -62,6 +66,14 @@ fn options(rest: &[String], args: &[String]) -> Result<Command, String> {
         return Err(reason.to_owned());
     }
     Ok(read)
+}
+
+/// A path that does not lead out of the working directory.
+fn below(dest: &str) -> Result<PathBuf, String> {
+    let path = Path::new(dest);
+    let is_below = path.components().all(|part| matches!(part, Component::CurDir | Component::Normal(_)));
+    let why = || format!("its code goes to `{dest}`, and on this machine it stays below the working directory");
+    is_below.then(|| path.components().filter(|part| *part != Component::CurDir).collect()).ok_or_else(why)
 }
 
 #[derive(Deserialize)]
@@ -147,6 +159,7 @@ mod tests {
         let text = |name: &str, var: &str, value| Parameter { name: name.into(), env_var: Some(var.into()), value };
         let expected = Command {
             bundle: Some("flyte://bundles/p/d/r/x".into()),
+            dest: "".into(),
             parameters: vec![
                 text("mode", "MODE", ParameterValue::Text("fast".into())),
                 text("url", "URL", ParameterValue::Endpoint(AppName::new("backend").unwrap())),
@@ -160,6 +173,11 @@ mod tests {
             let refused = read(&words(command), &[]).unwrap().unwrap_err();
             assert!(refused.contains(reason), "{refused}");
         };
+        let dest = |dest: &str| read(&words(&format!("fserve --tgz x --dest {dest} -- app")), &[]).unwrap();
+        assert_eq!(dest("./src/code/").map(|command| command.dest), Ok("src/code".into()));
+        for outside in ["/srv/app", "..", "src/../../x"] {
+            assert!(dest(outside).unwrap_err().contains(&format!("its code goes to `{outside}`")));
+        }
         check("fserve --version 1 --", "no command");
         check("fserve --version 1 --resolver a --resolver-args b --", "Python object");
         check("fserve --pkl x -- y", "pickled");

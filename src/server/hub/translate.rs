@@ -34,12 +34,12 @@ pub fn workload(store: &Store, id: &AppId, revision: u64, spec: &Spec) -> Result
     };
     let entry = match fserve::read(&main.command, &main.args) {
         Some(read) => {
-            let fserve::Command { bundle, parameters, args } = read?;
+            let fserve::Command { bundle, dest, parameters, args } = read?;
             let bundle = bundle.map(|address| match BundlePath::of_address(&address) {
                 Some(path) => Ok(store.bundle_file(&path)),
                 None => Err(format!("its code lies at `{address}`, which this control plane cannot read")),
             });
-            Entry::Serve { bundle: bundle.transpose()?, parameters, args }
+            Entry::Serve { bundle: bundle.transpose()?, dest, parameters, args }
         }
         None => {
             let argv: Vec<String> = main.command.into_iter().chain(main.args).collect();

@@ -45,11 +45,11 @@ pub fn prepare(workload: &Workload, port: u16, token: &str, keep: bool, core: &C
     }
 
     let directory = core.layout().revision(&workload.app, workload.revision);
-    let bundle = match &workload.entry {
-        Entry::Direct { .. } => None,
-        Entry::Serve { bundle, .. } => bundle.as_deref(),
+    let (bundle, dest) = match &workload.entry {
+        Entry::Direct { .. } => (None, Path::new("")),
+        Entry::Serve { bundle, dest, .. } => (bundle.as_deref(), dest.as_path()),
     };
-    unpack::unpack(bundle, &directory, keep).map_err(|error| Hindrance::Other(with_sources(&error)))?;
+    unpack::unpack(bundle, &directory, dest, keep).map_err(|error| Hindrance::Other(with_sources(&error)))?;
     if let Entry::Serve { parameters, .. } = &workload.entry {
         set_parameters(workload, parameters, &directory, surroundings, &mut variables)?;
     }

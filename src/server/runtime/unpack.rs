@@ -32,12 +32,12 @@ pub enum UnpackError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Makes `directory` the contents of the `tar.gz` at `bundle`, or an empty directory without one. With `keep`, a
-/// directory that is there stays as it is, with whatever the app has written into it. Blocking.
+/// Makes `directory` the contents of the `tar.gz` at `bundle`, or an empty directory without one. The contents go to
+/// `dest` below it, which an empty path is itself. With `keep`, a directory that is there stays as it is, with whatever the app has written into it. Blocking.
 ///
 /// # Errors
 /// Says what is wrong with the bundle or the disk; nothing is left at `directory` then.
-pub fn unpack(bundle: Option<&Path>, directory: &Path, keep: bool) -> Result<(), UnpackError> {
+pub fn unpack(bundle: Option<&Path>, directory: &Path, dest: &Path, keep: bool) -> Result<(), UnpackError> {
     if keep && directory.is_dir() {
         return Ok(());
     }
@@ -51,7 +51,8 @@ pub fn unpack(bundle: Option<&Path>, directory: &Path, keep: bool) -> Result<(),
     }
     fs::create_dir_all(&partial).map_err(written)?;
     if let Some(bundle) = bundle {
-        let unpacked = extract(bundle, &partial);
+        let place = partial.join(dest);
+        let unpacked = fs::create_dir_all(&place).map_err(written).and_then(|()| extract(bundle, &place));
         if unpacked.is_err() {
             // What cannot be removed now is removed by the next try.
             let _ = fs::remove_dir_all(&partial);
@@ -224,7 +225,7 @@ mod tests {
         let file = directory.path().join("bundle.tar.gz");
         fs::write(&file, bytes).expect("it is written");
         let target = directory.path().join("app/1");
-        let found = unpack(Some(&file), &target, false).map_err(|error| error.to_string());
+        let found = unpack(Some(&file), &target, Path::new(""), false).map_err(|error| error.to_string());
         match expected {
             Ok(files) => {
                 assert_eq!(found, Ok(()));
@@ -264,14 +265,19 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let target = directory.path().join("app/1");
         let count = || fs::read_dir(&target).expect("it is there").count();
-        unpack(None, &target, false).expect("it is made");
+        let file = directory.path().join("bundle.tar.gz");
+        fs::write(&file, bundle(&[F("app.py", "1")])).expect("it is written");
+        unpack(Some(&file), &target, Path::new("src/code"), false).expect("it is unpacked below");
+        assert_eq!(fs::read_to_string(target.join("src/code/app.py")).expect("it is there"), "1");
+        unpack(None, &target, Path::new(""), false).expect("it is made");
         assert_eq!(count(), 0);
         fs::write(target.join("state"), "").expect("it is written");
-        unpack(None, &target, true).expect("it is kept");
+        unpack(None, &target, Path::new(""), true).expect("it is kept");
         assert_eq!(count(), 1);
-        unpack(None, &target, false).expect("it is made again");
+        unpack(None, &target, Path::new(""), false).expect("it is made again");
         assert_eq!(count(), 0);
-        let gone = unpack(Some(&directory.path().join("none.tar.gz")), &directory.path().join("app/2"), false);
+        let gone =
+            unpack(Some(&directory.path().join("none.tar.gz")), &directory.path().join("app/2"), Path::new(""), false);
         assert!(matches!(gone, Err(UnpackError::Missing(_))));
     }
 }

@@ -39,6 +39,8 @@ pub enum Entry {
     Serve {
         /// Where the bundle lies in the control plane's store.
         bundle: Option<PathBuf>,
+        /// Where it is unpacked: a path below the working directory, which an empty one is itself.
+        dest: PathBuf,
         parameters: Vec<Parameter>,
         args: Vec<String>,
     },

@@ -18,6 +18,7 @@ pub fn text(case: &Case) -> String {
     text.push_str("target.remote = { endpoint = \"https://example.com\", default = true }\n");
     let name = case.app["name"].as_str().unwrap_or_default();
     text.push_str(&format!("\n[app.{}]\nactivation = \"auto\"\n", quoted(name)));
+    text.push_str(&code(case));
     for (field, value) in case.app.as_object().into_iter().flatten() {
         if let Some((key, value)) = key(case, field, value) {
             text.push_str(&format!("{key} = {value}\n"));
@@ -27,6 +28,17 @@ pub fn text(case: &Case) -> String {
         text.push_str(&format!("\n[app.{}]\nimage = \"stub:1\"\n", quoted(&other)));
     }
     text
+}
+
+/// Where the code of the context goes, and code that no deploy of a manifest could have packed.
+fn code(case: &Case) -> String {
+    let bundle = &case.context["code_bundle"];
+    let dest = bundle["destination"].as_str().map(quoted).unwrap_or_default();
+    match (bundle["tgz"].as_str(), bundle["pkl"].as_str()) {
+        (None, Some(uri)) => format!("code_bundle = {{ uri = {}, pickled = true, dest = {dest} }}\n", quoted(uri)),
+        (Some(_), _) if bundle["destination"] != "." => format!("source = {{ dest = {dest} }}\n"),
+        _ => String::new(),
+    }
 }
 
 /// The files that a manifest of the case names, all of them empty.

@@ -33,7 +33,8 @@ pub struct Refusal {
 /// The message we would send.
 pub fn sent(case: &Case) -> Result<App, Refusal> {
     let version = version(case)?;
-    let address = address(case)?;
+    // The address of packed code is the context's.
+    let address = case.context["code_bundle"]["tgz"].as_str();
     let text = written::text(case);
     let mut files = MemoryFiles::default();
     files.insert("/golden/flyte.toml", text.as_str());
@@ -43,7 +44,7 @@ pub fn sent(case: &Case) -> Result<App, Refusal> {
     let manifest = manifest::load(&files, Path::new("/golden/flyte.toml")).expect("the text is there");
     let project = resolve(&manifest, &Selection::default()).map_err(|invalid| told(&invalid.0, &text))?;
     let name: AppName = case.app["name"].as_str().unwrap_or_default().parse().expect("the project has the app");
-    // The address of the code is the context's: the bundle only keeps its place.
+    // The bundle only keeps the place of the address.
     let bundle =
         Bundle { digest: BundleRef(Digest::of(b"code")), ..Bundle::new("/golden".into(), Vec::new(), Vec::new()) };
     let by_app = address.iter().map(|_| (name.clone(), Arc::new(bundle.clone()))).collect();
@@ -84,17 +85,6 @@ fn outside(what: &str) -> Refusal {
 fn version(case: &Case) -> Result<String, Refusal> {
     let named = case.context["version"].as_str().or_else(|| case.context["code_bundle"]["computed_version"].as_str());
     named.filter(|version| !version.is_empty()).map(str::to_owned).ok_or_else(|| outside("a version without a name"))
-}
-
-fn address(case: &Case) -> Result<Option<&str>, Refusal> {
-    let bundle = &case.context["code_bundle"];
-    if bundle.is_null() {
-        return Ok(None);
-    }
-    if bundle["destination"] != "." {
-        return Err(outside("code that is unpacked elsewhere than into the working directory"));
-    }
-    bundle["tgz"].as_str().map(Some).ok_or_else(|| outside("code that is no archive of files"))
 }
 
 fn source_link(case: &Case) -> Option<String> {

@@ -93,8 +93,12 @@ async fn what_cannot_start_says_why() {
         assert!(matches!(&last, Observation::CannotStart { reason: found } if found.contains(reason)), "{last:?}");
     }
     let mut workload = direct(3, &[]);
-    workload.entry =
-        Entry::Serve { bundle: Some("/nowhere/b.tar.gz".into()), parameters: vec![], args: vec!["true".into()] };
+    workload.entry = Entry::Serve {
+        bundle: Some("/nowhere/b.tar.gz".into()),
+        dest: "".into(),
+        parameters: vec![],
+        args: vec!["true".into()],
+    };
     bed.runtime.set(workload);
     let (_, last) =
         bed.until(|found, observation| found == 3 && *observation != Observation::Starting).await.pop().expect("one");
@@ -120,6 +124,7 @@ async fn a_bundle_is_served_with_its_parameters() {
     workload.env.insert("SCRIPT".into(), "app.py".into());
     workload.entry = Entry::Serve {
         bundle: Some(bundle),
+        dest: "".into(),
         parameters: vec![
             parameter("backend", Some("BACKEND"), ParameterValue::Endpoint(AppName::new("backend").expect("a name"))),
             parameter("mode", None, ParameterValue::Text("fast".into())),
