@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::failure::{Failure, Result};
 use super::place::Place;
 use crate::diff::endpoints;
-use crate::host::{RealFiles, python};
+use crate::host::{RealFiles, git, python};
 use crate::import::sdk::{Answer, HELPER, Loaded, Question, Refusal, RefusalKind};
 use crate::import::{self, Imported, Options};
 use crate::manifest::{FILE_NAME, normal};
@@ -66,10 +66,9 @@ pub async fn declared(
     let loaded = load(&file, variable, &root, place).await?;
     let damaged = |error: import::sdk::Damaged| Failure::from_error(&error);
     let (apps, hints) = loaded.apps().map_err(damaged)?;
-    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let shown = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
     let options = Options {
-        name: import::word(&stem),
+        name: owner(&file),
         scope: place.scope.clone(),
         target: place.target.clone(),
         heading: format!("From {shown}, as SDK {} translates it.", loaded.sdk),
@@ -85,6 +84,13 @@ pub async fn declared(
         .collect();
     let imported = import::import(files, &path, &apps, &options)?;
     Ok(Declared { imported, loaded, path, needs })
+}
+
+/// By where the file lies in its repository, if it is in one: files of one name are not one another's.
+fn owner(file: &Path) -> String {
+    let within = file.parent().and_then(|directory| git::git(directory, &["rev-parse", "--show-prefix"]));
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    import::word(&format!("{}{stem}", within.unwrap_or_default()))
 }
 
 async fn load(file: &Path, variable: Option<&str>, root: &Path, place: &Place) -> Result<Loaded> {

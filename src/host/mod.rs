@@ -6,7 +6,7 @@ mod clock;
 mod commit;
 mod draft;
 mod files;
-mod git;
+pub mod git;
 mod hashes;
 pub mod python;
 mod releases;

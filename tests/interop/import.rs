@@ -216,3 +216,27 @@ fn one_app_of_a_file_is_deployed_whatever_the_others_are() {
     assert!(!other.stdout.contains("good"), "{}", other.account());
     assert!(deploy("b/app.py", &["--prune"], 1).stderr.contains("a Python file"));
 }
+
+/// Beyond their name, files are told apart by where they lie in a repository.
+#[test]
+fn a_file_does_not_take_over_what_another_of_its_name_has_deployed() {
+    let text = "from flyte.app import AppEnvironment\n\
+                web = AppEnvironment(name='web', image='i:1', args=['python3', '-m', 'http.server', '$PORT'])\n";
+    let user = with_file("a/app.py", text);
+    write(&user, "b/app.py", text);
+    let git = |args: &[&str]| {
+        let status = std::process::Command::new("git").arg("-C").arg(user.tree.path()).args(args).status();
+        assert!(status.expect("git runs").success());
+    };
+    git(&["init", "-q"]);
+    let deploy = |file: &str, more: &[&str], code: i32| {
+        user.flyte(&[&["deploy", file][..], &PLACE, &["--yes"], more].concat(), code)
+    };
+    deploy("a/app.py", &[], 0);
+    let refused = deploy("b/app.py", &[], 1);
+    assert!(refused.account().contains("a-app"), "{}", refused.account());
+    // It is the same file from another directory, though its modules are named otherwise there.
+    let mut again = program::command(user.home.path(), &user.tree.path().join("a"), &["deploy", "app.py", "--yes"]);
+    again.args(PLACE).env("VIRTUAL_ENV", user.python.home()).env("PYTHONDONTWRITEBYTECODE", "1");
+    assert!(process::run(again, WITHIN).expect(0).stdout.contains("updated"));
+}
