@@ -7,6 +7,7 @@ pub mod address;
 pub mod check;
 mod configs;
 mod covered;
+mod duration;
 mod faults;
 pub mod format;
 pub mod kubernetes;
