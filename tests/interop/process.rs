@@ -1,7 +1,9 @@
 //! Programs that are run to their end within a time, or that serve for as long as a test needs them.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -58,10 +60,26 @@ impl Finished {
 /// It cannot be started, or has not ended in time: it and what it started are killed, and what it said is shown.
 #[track_caller]
 pub fn run(mut command: Command, within: Duration) -> Finished {
+    command.stdout(Stdio::piped());
+    run_to_end(command, within)
+}
+
+/// The same with the output in a file, which can be looked into before the end.
+///
+/// # Panics
+/// As [`run`], or the file cannot be made.
+#[track_caller]
+pub fn run_into(mut command: Command, output: &Path, within: Duration) -> Finished {
+    command.env("PYTHONUNBUFFERED", "1").stdout(File::create(output).expect("a file is made"));
+    run_to_end(command, within)
+}
+
+#[track_caller]
+fn run_to_end(mut command: Command, within: Duration) -> Finished {
     let line = line(&command);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start `{line}`: {error}"));
-    let stdout = collect(child.stdout.take().expect("it is piped"));
+    let stdout = child.stdout.take().map(collect);
     let stderr = collect(child.stderr.take().expect("it is piped"));
     let start = Instant::now();
     let ended = loop {
@@ -78,7 +96,7 @@ pub fn run(mut command: Command, within: Duration) -> Finished {
     let text = |reader: JoinHandle<Vec<u8>>| {
         String::from_utf8_lossy(&reader.join().expect("a reader does not panic")).into_owned()
     };
-    let finished = Finished { line, status, stdout: text(stdout), stderr: text(stderr) };
+    let finished = Finished { line, status, stdout: stdout.map(text).unwrap_or_default(), stderr: text(stderr) };
     assert!(ended.is_some(), "not done within {within:?}:\n{}", finished.account());
     finished
 }

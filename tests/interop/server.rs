@@ -15,9 +15,6 @@ use crate::python::{Packages, Python, sources, succeed};
 /// How long a command or script of the SDK may take.
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// How long a log is followed before its app is deleted.
-const VIEWED: Duration = Duration::from_secs(3);
-
 pub const PASSWORD: &str = "correct horse";
 
 /// Of the password: apps do not tell it itself.
@@ -127,17 +124,21 @@ fn operated(profile: &str) {
     assert_eq!(user.script("lifecycle.py", &[]), expected);
 
     // The viewer follows the log until there is no app any more.
-    let log = std::thread::scope(|scope| {
+    let log = user.home().join("frontend.log");
+    std::thread::scope(|scope| {
         let viewer = scope.spawn(|| {
             let mut script = user.python.script("logs.py", user.home());
             script.args([user.control_plane.endpoint().as_str(), "frontend"]);
-            process::run(script, WITHIN)
+            process::run_into(script, &log, WITHIN)
         });
-        std::thread::sleep(VIEWED);
+        let seen = || fs::read_to_string(&log).is_ok_and(|text| text.contains("frontend listens"));
+        while !seen() && !viewer.is_finished() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(seen(), "{}", fs::read_to_string(&log).unwrap_or_default());
         assert_eq!(user.script("gone.py", &["frontend"]), json!({ "gone": true }));
         viewer.join().expect("the viewer was run").expect(0)
     });
-    assert!(log.stdout.contains("frontend listens"), "{}", log.account());
 
     user.flyte(&["update", "app", "backend", "--deactivate", "--wait"]);
     user.flyte(&["delete", "app", "backend"]);
