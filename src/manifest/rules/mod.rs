@@ -96,7 +96,7 @@ impl AppView {
         })
     }
 
-    /// Dependencies as written, then the endpoints of apps that are deployed here.
+    /// Dependencies as written, then the endpoints of other apps that are deployed here.
     pub fn needs(&self) -> Vec<Need<'_>> {
         let written = self.table.get("depends_on").map_or(&[][..], Node::elements);
         let written = written.iter().filter_map(|node| match node.as_table() {
@@ -107,7 +107,7 @@ impl AppView {
             }
             None => Some(Need { app: node.as_text()?, span: node.span, variable: None, wait: true }),
         });
-        let endpoints = self.endpoints().filter(|endpoint| endpoint.external.is_none());
+        let endpoints = self.endpoints().filter(|endpoint| endpoint.external.is_none() && endpoint.app != self.name);
         let endpoints = endpoints.map(|endpoint| {
             let Endpoint { app, span, variable, .. } = endpoint;
             Need { app, span, variable: Some(variable), wait: true }
