@@ -135,6 +135,7 @@ pub async fn plan(ports: &Ports, request: &Request) -> Result<Planned, Error> {
     tell_filled(&changes);
     code::compare(ports, Some(control_plane.as_ref()), &project, &mut changes, request.code_text).await;
     let mut plan = plan::plan(&project, changes, control_plane.endpoint(), request.policy, &guarantees);
+    plan::tell_stopped(&mut plan, &project, &live);
     let found = preflight::check(ports, control_plane.as_ref(), &project, &desired, &live, &plan).await;
     plan.diagnostics = plan.diagnostics.and(found);
     plan.commit = desired.commit;

@@ -29,7 +29,9 @@ impl Declared {
         let mut chosen = BTreeSet::new();
         while let Some(app) = open.pop() {
             if chosen.insert(app.clone()) {
-                open.extend(self.needs.get(&app).into_iter().flatten().cloned());
+                // What the file does not declare is deployed elsewhere.
+                let needs = self.needs.get(&app).into_iter().flatten();
+                open.extend(needs.filter(|app| self.needs.contains_key(*app)).cloned());
             }
         }
         chosen

@@ -69,6 +69,7 @@ codes! {
     INVALID_VALUE "invalid_value" "a value that is not one of those allowed"
     LITERAL_SECRET "literal_secret" "a secret that is written down where its place should be named"
     MIN_OVER_MAX "min_over_max" "a minimum above its maximum"
+    MISSING_APP "missing_app" "an app that is deployed elsewhere and is not there"
     MISSING_DOMAIN "missing_domain" "a domain that the project does not have"
     MISSING_ENVIRONMENT "missing_environment" "an environment variable that is not set"
     MISSING_FILE "missing_file" "a path or glob that finds nothing"

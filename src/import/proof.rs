@@ -1,6 +1,6 @@
 //! What a written manifest comes to when it is read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,6 +65,7 @@ pub fn refine(
     unsaid: &mut Vec<Unsaid>,
 ) -> Result<(), Error> {
     for _ in 0..MAX_ROUNDS {
+        tell_external(drafts);
         let (text, places) = text::probe(drafts, options);
         let invalid = match read(files, path, text, options) {
             Ok(_) => return Ok(()),
@@ -85,6 +86,20 @@ pub fn refine(
         remove(drafts, found, unsaid);
     }
     Ok(())
+}
+
+/// The endpoints of apps that are not among the drafts, or no longer, are those of apps that are deployed elsewhere.
+fn tell_external(drafts: &mut [Draft]) {
+    let names: BTreeSet<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
+    for table in drafts.iter_mut().flat_map(|draft| draft.table.iter_mut()) {
+        let ("env" | "parameters", toml::Value::Table(values)) = (table.0.as_str(), table.1) else { continue };
+        for value in values.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+            let is_elsewhere = |app: &toml::Value| app.as_str().is_some_and(|app| !names.contains(app));
+            if value.get("endpoint").is_some_and(is_elsewhere) {
+                value.insert("external".to_owned(), true.into());
+            }
+        }
+    }
 }
 
 /// What the first label of a finding points at.

@@ -93,6 +93,47 @@ fn what_the_manifest_refuses_is_taken_out_and_told() {
     );
 }
 
+#[test]
+fn an_endpoint_of_an_app_that_is_not_imported_is_external() {
+    let user = |name: &str, used: &str| {
+        let value = json!({ "type": "string", "app_name": used, "public": false }).to_string();
+        let parameter = json!({ "name": "u", "value": value, "download": false, "type": "app_endpoint",
+            "env_var": "URL", "dest": null, "ignore_patterns": [] });
+        let transport = STANDARD.encode(gzip(json!({ "parameters": [parameter] }).to_string().as_bytes()).unwrap());
+        let command = [
+            "fserve",
+            "--version",
+            "v",
+            "--project",
+            "p",
+            "--domain",
+            "d",
+            "--org",
+            "",
+            "--raw-data-path",
+            "{{.rawOutputDataPrefix}}",
+            "--parameters",
+            &transport,
+            "--",
+        ];
+        message(
+            name,
+            json!({
+                "container": { "image": "i", "command": command, "args": ["x"] },
+                "inputs": { "items": [{ "name": "u", "string_value": used }] },
+            }),
+        )
+    };
+    let text = |app: &str, used: &str, more: &str| {
+        let parameter = format!("{{ endpoint = \"{used}\", env = \"URL\"{more} }}");
+        format!("\n[app.{app}]\nimage = \"i\"\nargs = [\"x\"]\nparameters = {{ u = {parameter} }}\n")
+    };
+    let imported = written(&[user("a", "b"), user("b", "c")]);
+    let expected = text("a", "b", "") + &text("b", "c", ", external = true");
+    assert!(imported.text.ends_with(&expected), "{}", imported.text);
+    assert_eq!(imported.differences, vec![]);
+}
+
 /// A pod's variables: those that can be said come first, so what depends on another's place stays with it.
 #[test]
 fn variables_of_a_pod_keep_the_order_that_counts() {

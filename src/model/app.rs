@@ -38,6 +38,8 @@ pub struct App {
     pub parameters: Vec<Parameter>,
     /// In the order written; endpoints in `env` and `parameters` are edges too and are listed here once, with `wait`.
     pub depends_on: Vec<Dependency>,
+    /// Apps whose endpoints it is given and that are deployed elsewhere: no edges. Each once.
+    pub external: Vec<External>,
     pub activation: Activation,
     /// The code to pack. `None`: the code is in the image.
     pub source: Option<Source>,
@@ -60,6 +62,13 @@ pub struct App {
     pub pod_template: Option<PodTemplate>,
     /// Manifest key path within the app (`scaling.replicas`, `env.LOG_LEVEL`) to the text that set the value.
     pub spans: BTreeMap<String, Span>,
+}
+
+impl App {
+    /// Whether the endpoint of `other` is one of an app that is deployed elsewhere.
+    pub fn is_external(&self, other: &AppName) -> bool {
+        self.external.iter().any(|external| external.app == *other)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +119,14 @@ pub struct Dependency {
     pub app: AppName,
     /// False orders the writes without waiting for readiness.
     pub wait: bool,
+    pub span: Span,
+}
+
+/// An app of the same project and domain that another manifest deploys, or the SDK.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    pub app: AppName,
+    /// Where its endpoint is asked for.
     pub span: Span,
 }
 

@@ -24,8 +24,8 @@ mod version;
 
 pub use api_key::{ApiKey, ApiKeyError};
 pub use app::{
-    Activation, App, CodeBundle, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port, Ready,
-    SECRET_MOUNT, SECRET_NAME, Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, is_of_secret_name,
+    Activation, App, CodeBundle, Dependency, DomainSuffix, EnvValue, External, Ingress, Link, Metric, Placement, Port,
+    Ready, SECRET_MOUNT, SECRET_NAME, Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, is_of_secret_name,
 };
 pub use guarantees::{Fact, Guarantee, Guarantees, Known};
 pub use id::{AppId, AppName, InvalidName, Scope};

@@ -12,8 +12,8 @@ use crate::records::Records;
 use crate::release::{LogEntry, Release, ReleaseSet, Then};
 use crate::resolve::Project;
 
-/// What an app depended on at a time: the endpoints in its message, and what was declared then. Where the record does not
-/// tell that, or cannot be read: of what is declared now whatever was there then.
+/// What an app depended on at a time: what was declared then, by endpoints too; not what was deployed elsewhere. Where
+/// the record does not tell that: the endpoints in its message, and of what is declared now whatever was there then.
 pub(super) fn needed(
     project: &Project,
     released: &ReleaseSet,
@@ -21,14 +21,14 @@ pub(super) fn needed(
     release: Option<&Release>,
     then: Timestamp,
 ) -> BTreeSet<AppName> {
-    let mut needed = release.map(|release| endpoints(&release.message)).unwrap_or_default();
-    match release.and_then(|release| release.depends_on.as_ref()) {
-        Some(declared) => needed.extend(declared.iter().cloned()),
+    let mut needed = match release.and_then(|release| release.depends_on.clone()) {
+        Some(declared) => declared,
         None => {
             let was_there = |other: &&AppName| matches!(released.at(other, then), Then::Release(_));
-            needed.extend(project.graph.dependencies(app).filter(was_there).cloned());
+            let declared = project.graph.dependencies(app).filter(was_there).cloned();
+            release.map(|release| endpoints(&release.message)).into_iter().flatten().chain(declared).collect()
         }
-    }
+    };
     needed.remove(app);
     needed
 }

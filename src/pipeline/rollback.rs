@@ -79,7 +79,7 @@ pub async fn rollback(ports: &Ports, request: &Request, what: &Rollback) -> Resu
         needs.insert(app.clone(), needed);
         found.insert(app, Arc::new(release));
     }
-    check_endpoints(&released, &live, &found, then)?;
+    check_endpoints(&released, &live, &found, &needs, then)?;
     check_usable(ports, control_plane.as_ref(), &project, found.values().map(Arc::as_ref)).await?;
     let declared = declared(ports, &project, request, &found).await;
     let mut project = narrowed(project, &found, &needs, &live);
@@ -165,12 +165,20 @@ async fn as_of(
     }
 }
 
-/// Whether everything is there, or comes back, whose endpoint is given to what is brought back.
-fn check_endpoints(released: &ReleaseSet, live: &LiveSet, found: &Found, then: Timestamp) -> Result<(), RollbackError> {
+/// Whether everything is there, or comes back, whose endpoint is given to what is brought back: also what is deployed
+/// elsewhere, which cannot come back from here.
+fn check_endpoints(
+    released: &ReleaseSet,
+    live: &LiveSet,
+    found: &Found,
+    needs: &BTreeMap<AppName, BTreeSet<AppName>>,
+    then: Timestamp,
+) -> Result<(), RollbackError> {
     let is_there = |app: &AppName| live.apps.contains_key(app) || found.contains_key(app);
     for (app, release) in found {
         if let Some(needed) = endpoints(&release.message).into_iter().find(|needed| !is_there(needed)) {
-            let on_record = matches!(released.at(&needed, then), Then::Release(_));
+            let is_ours = needs.get(app).is_some_and(|needs| needs.contains(&needed));
+            let on_record = is_ours && matches!(released.at(&needed, then), Then::Release(_));
             let (app, version) = (app.clone(), release.version.mark());
             return Err(RollbackError::NeededGone { app, version, needed, on_record });
         }

@@ -25,7 +25,7 @@ pub fn plan(project: &Project, changes: ChangeSet, endpoint: &str, policy: Polic
         let app = planner.app(change, policy, project, &changes.stored);
         planner.apps.push(app);
     }
-    planner.orphans(&changes, policy);
+    planner.orphans(project, &changes, policy);
     planner.verify(&changes);
     Plan {
         owner: project.owner.clone(),
@@ -239,8 +239,9 @@ impl<'a> Planner<'a> {
         notes
     }
 
-    /// Orphans are told in any case, and deleted, users first, when pruning; but for those that lost their marks.
-    fn orphans(&mut self, changes: &ChangeSet, policy: Policy) {
+    /// Orphans are told in any case, and deleted, users first, when pruning; but for those that lost their marks, and those
+    /// that are to be deployed elsewhere.
+    fn orphans(&mut self, project: &Project, changes: &ChangeSet, policy: Policy) {
         let users = if policy.prune { users(changes) } else { BTreeMap::new() };
         let mut open: Vec<&Orphan> = changes.orphans.iter().collect();
         while !open.is_empty() {
@@ -249,7 +250,8 @@ impl<'a> Planner<'a> {
             let at = open.iter().position(used).unwrap_or(0);
             let orphan = open.remove(at);
             let is_marked = orphan.known_by == KnownBy::Marks;
-            let verb = if policy.prune && is_marked { Verb::Delete } else { Verb::Orphan };
+            let user = external_to(project, &orphan.name);
+            let verb = if policy.prune && is_marked && user.is_none() { Verb::Delete } else { Verb::Orphan };
             if verb == Verb::Delete {
                 // Until they are written.
                 let users = users.get(&orphan.name).into_iter().flatten();
@@ -258,10 +260,11 @@ impl<'a> Planner<'a> {
                 let id = self.push(&orphan.name, Action::Delete, after, expects, Gate::Gone { within: STOP_WITHIN });
                 self.last.insert(orphan.name.clone(), id);
             }
-            let notes = match (verb, is_marked) {
+            let notes = match (verb, user) {
                 (Verb::Delete, _) => Vec::new(),
-                (_, true) => vec![Note::NotPruned],
-                (_, false) => vec![Note::MarksLost],
+                (_, Some(by)) => vec![Note::UsedAsExternal { by }],
+                (_, None) if is_marked => vec![Note::NotPruned],
+                (_, None) => vec![Note::MarksLost],
             };
             let app = AppPlan::of(orphan.name.clone(), verb, Some(summary(&orphan.live)));
             self.apps.push(AppPlan { reasons: vec![Reason::NotInManifest], notes, ..app });
@@ -303,6 +306,11 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// The first declared app that is given the endpoint of an app as of one that is deployed elsewhere.
+pub(super) fn external_to(project: &Project, name: &AppName) -> Option<AppName> {
+    project.apps.values().find(|app| app.is_external(name)).map(|app| app.name.clone())
 }
 
 /// Who uses each orphan: declared apps as they run, and other orphans.

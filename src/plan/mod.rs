@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use deploy::plan;
-pub use needs::{READY_WITHIN, await_others, counts_on_code};
+pub use needs::{READY_WITHIN, await_others, counts_on_code, tell_stopped};
 pub use offline::offline;
 pub use operate::{Operation, operate};
 pub use step::{Action, After, Gate, Precondition, Step, StepId};
@@ -201,6 +201,8 @@ pub enum Note {
     LabelInUse { label: String, live: String, planned: String, on_record: bool },
     /// Written after this app, which will not be running then.
     DependsOnStopped { app: AppName },
+    /// Started by this plan, and given the endpoint of this app of others, which is stopped.
+    UsesStopped { app: AppName },
     /// Started by this plan, and this one is not there.
     DependsOnMissing { app: AppName },
     /// The record of what is brought back does not tell what it depended on: that is its endpoints, and what is declared
@@ -216,6 +218,8 @@ pub enum Note {
     Awaited,
     /// `--prune` deletes it.
     NotPruned,
+    /// No longer declared, and this declared app is given its endpoint as that of an app deployed elsewhere.
+    UsedAsExternal { by: AppName },
     /// It is ours by its label or our records alone, so that `--prune` leaves it.
     MarksLost,
     /// Asked for with all others, and not there.

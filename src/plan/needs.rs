@@ -68,10 +68,33 @@ impl Needs {
     }
 }
 
-/// Whether an app is started only when `other`, which it depends on, is ready: unless it is declared otherwise.
+/// Whether an app is started only when `other`, which it depends on, is ready: unless it is declared otherwise, or
+/// `other` is deployed elsewhere.
 pub(super) fn waits(project: &Project, name: &AppName, other: &AppName) -> bool {
-    let declared = project.apps.get(name).and_then(|app| app.depends_on.iter().find(|on| on.app == *other));
-    declared.is_none_or(|on| on.wait)
+    let Some(app) = project.apps.get(name) else { return true };
+    let declared = app.depends_on.iter().find(|on| on.app == *other);
+    declared.map_or(!app.is_external(other), |on| on.wait)
+}
+
+/// What is told of a stopped app that one that is started depends on. An app of others is not ours to start.
+pub(super) fn stopped(project: &Project, live: &LiveSet, app: &AppName) -> Note {
+    let is_ours = live.apps.get(app).and_then(LiveApp::owner) == Some(&project.owner);
+    match is_ours || project.declared.contains(app) {
+        true => Note::DependsOnStopped { app: app.clone() },
+        false => Note::UsesStopped { app: app.clone() },
+    }
+}
+
+/// Tells of the apps that a plan starts and that are given the endpoint of a stopped app of others.
+pub fn tell_stopped(plan: &mut Plan, project: &Project, live: &LiveSet) {
+    let starts = |step: &Step| matches!(step.gate, Gate::Ready { .. }) && !matches!(step.action, Action::Verify);
+    let started: BTreeSet<AppName> =
+        plan.steps.iter().filter(|step| starts(step)).map(|step| step.app.clone()).collect();
+    for app in plan.apps.iter_mut().filter(|app| started.contains(&app.name)) {
+        let external = project.apps.get(&app.name).into_iter().flat_map(|declared| &declared.external);
+        let stopped = external.filter(|other| standing(live.apps.get(&other.app)) == Standing::Stopped);
+        app.notes.extend(stopped.map(|other| self::stopped(project, live, &other.app)));
+    }
 }
 
 /// Has a plan wait for what its apps depend on (`needs`) and it does not touch, before they are written, and tells what
@@ -85,7 +108,7 @@ pub fn await_others(plan: &mut Plan, project: &Project, live: &LiveSet, needs: &
         for other in needed.iter().filter(|other| !needs.contains_key(*other)) {
             let note = match standing(live.apps.get(other)) {
                 Standing::Missing => Some(Note::DependsOnMissing { app: other.clone() }),
-                Standing::Stopped => Some(Note::DependsOnStopped { app: other.clone() }),
+                Standing::Stopped => Some(stopped(project, live, other)),
                 Standing::Awaited if !written.is_empty() && waits(project, name, other) => {
                     let step = *awaited.entry(other.clone()).or_insert_with(|| verify(plan, project, other));
                     for at in &written {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::deploy::external_to;
 use super::why::{changed, choice};
 use super::{AppPlan, ComparedWith, Note, Plan, Reason, Verb};
 use crate::diff::{AppChange, ChangeSet, Orphan};
@@ -19,7 +20,7 @@ pub fn offline(project: &Project, changes: &ChangeSet) -> Plan {
         endpoint: String::new(),
         compared_with: ComparedWith::Records,
         commit: None,
-        apps: declared.chain(changes.orphans.iter().map(orphan)).collect(),
+        apps: declared.chain(changes.orphans.iter().map(|one| orphan(project, one))).collect(),
         steps: Vec::new(),
         stored: BTreeMap::new(),
         diagnostics: project.diagnostics.clone(),
@@ -75,7 +76,11 @@ fn why(change: &AppChange) -> Vec<Reason> {
     }
 }
 
-fn orphan(orphan: &Orphan) -> AppPlan {
-    let (reasons, notes) = (vec![Reason::NotInManifest], vec![Note::NotPruned]);
+fn orphan(project: &Project, orphan: &Orphan) -> AppPlan {
+    let note = match external_to(project, &orphan.name) {
+        Some(by) => Note::UsedAsExternal { by },
+        None => Note::NotPruned,
+    };
+    let (reasons, notes) = (vec![Reason::NotInManifest], vec![note]);
     AppPlan { reasons, notes, ..AppPlan::of(orphan.name.clone(), Verb::Orphan, None) }
 }

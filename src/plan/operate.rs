@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::deploy::{STOP_WITHIN, summary};
-use super::needs::{Needs, READY_WITHIN, Standing, standing, waits};
+use super::needs::{Needs, READY_WITHIN, Standing, standing, stopped, waits};
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
 use super::{AppPlan, ComparedWith, Note, Plan, Reason, Verb};
 use crate::canonical::fingerprint;
@@ -148,7 +148,7 @@ impl Planner<'_> {
     fn lacking(&self, name: &AppName, names: &BTreeSet<AppName>) -> Vec<Note> {
         let lacking = |other: &AppName| match standing(self.live.apps.get(other)) {
             Standing::Missing => Some(Note::DependsOnMissing { app: other.clone() }),
-            Standing::Stopped if !names.contains(other) => Some(Note::DependsOnStopped { app: other.clone() }),
+            Standing::Stopped if !names.contains(other) => Some(stopped(self.project, self.live, other)),
             _ => None,
         };
         self.needs.of(name).filter_map(lacking).collect()

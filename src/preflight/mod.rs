@@ -4,6 +4,7 @@
 //! A control plane that cannot or does not tell is no obstacle: what could not be looked at is said, and apply finds
 //! out.
 
+mod external;
 mod names;
 mod places;
 mod secrets;
@@ -55,7 +56,7 @@ pub async fn check(
         in_time(ports, "whether the secrets exist", secrets::check(&subject)),
         in_time(ports, "whether the names are free", names::check(&subject)),
     );
-    [size::check(&subject), places, secrets, names].concat()
+    [size::check(&subject), external::check(&subject), places, secrets, names].concat()
 }
 
 async fn in_time(ports: &Ports, what: &str, check: impl Future<Output = Vec<Diagnostic>>) -> Vec<Diagnostic> {

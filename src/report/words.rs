@@ -109,6 +109,9 @@ pub fn note(note: &Note) -> String {
             format!("version conflict: {label} stands for {live}, not for {planned}; choose another label")
         }
         Note::DependsOnStopped { app } => format!("`{app}`, which it depends on, is stopped: `flyte activate {app}`"),
+        Note::UsesStopped { app } => {
+            format!("`{app}`, whose endpoint it is given, is stopped; it is deployed elsewhere")
+        }
         Note::DependsOnMissing { app } => {
             format!("`{app}`, which it depends on, is not there")
         }
@@ -122,6 +125,9 @@ pub fn note(note: &Note) -> String {
         Note::AwaitedFirst => "not ready yet: the apps that depend on it wait for it".into(),
         Note::Awaited => "not ready yet: apply waits until it is".into(),
         Note::NotPruned => "kept; `flyte apply --prune` deletes it".into(),
+        Note::UsedAsExternal { by } => {
+            format!("kept: `{by}` is given its endpoint, as `external`; deploy it from elsewhere with `--adopt`")
+        }
         Note::MarksLost => "kept: it lost its marks; `--prune` does not touch it".into(),
         Note::NotDeployed => "not deployed; `flyte apply` creates it".into(),
         Note::AlreadyGone => "it is gone already".into(),

@@ -11,8 +11,8 @@ use crate::manifest::pod::template;
 use crate::manifest::rules::{AppView, secret_variable};
 use crate::manifest::{Manifest, Node, Table, Value, format, normal};
 use crate::model::{
-    Activation, App, AppName, CodeBundle, Dependency, DomainSuffix, EnvValue, Ingress, Link, Metric, Placement, Port,
-    Ready, Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, key_path,
+    Activation, App, AppName, CodeBundle, Dependency, DomainSuffix, EnvValue, External, Ingress, Link, Metric,
+    Placement, Port, Ready, Scaling, SecretRef, SecretTarget, Source, Subdomain, Timeouts, key_path,
 };
 
 /// Apps wait this long for readiness unless told otherwise.
@@ -38,6 +38,7 @@ pub fn app(manifest: &Manifest, name: &AppName, view: &AppView) -> App {
         secrets: table.get("secrets").map(|node| node.elements().iter().filter_map(secret).collect()),
         parameters: parameters(table.table("parameters")),
         depends_on: dependencies(view),
+        external: external(view),
         activation: if table.text("activation") == Some("auto") { Activation::Auto } else { Activation::Manual },
         source: source(table, &view.directory),
         code_bundle: stored_code(table),
@@ -140,6 +141,18 @@ fn dependencies(view: &AppView) -> Vec<Dependency> {
         match found.iter_mut().find(|dependency| dependency.app == app) {
             Some(known) => known.wait |= need.wait,
             None => found.push(Dependency { app, wait: need.wait, span: need.span }),
+        }
+    }
+    found
+}
+
+/// Each app once, where it is named first.
+fn external(view: &AppView) -> Vec<External> {
+    let mut found: Vec<External> = Vec::new();
+    for endpoint in view.endpoints().filter(|endpoint| endpoint.external.is_some()) {
+        let Ok(app) = AppName::new(endpoint.app) else { continue };
+        if found.iter().all(|known| known.app != app) {
+            found.push(External { app, span: endpoint.span });
         }
     }
     found

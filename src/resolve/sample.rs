@@ -26,6 +26,7 @@ pub fn app(name: &str) -> App {
         secrets: None,
         parameters: Vec::new(),
         depends_on: Vec::new(),
+        external: Vec::new(),
         activation: Activation::Manual,
         source: None,
         code_bundle: None,

@@ -190,6 +190,31 @@ fn arguments_keep_what_the_shell_makes_of_them() {
 }
 
 #[test]
+fn an_endpoint_of_an_app_of_another_file_is_external() {
+    let text = "from flyte.app import AppEndpoint, AppEnvironment, Parameter\n\
+                def app(name, **more): return AppEnvironment(\n\
+                name=name, image='i:1', args=['python3', '-m', 'http.server', '$PORT'], **more)\n";
+    let uses = "web = app('web', parameters=[Parameter(\n\
+                name='SEARCH_URL', value=AppEndpoint(app_name='search', public=True), env_var='SEARCH_URL')])\n";
+    let user = with_file("shop/apps.py", &format!("{text}{uses}"));
+    write(&user, "search/search.py", &format!("{text}search = app('search')\n"));
+    let imported = user.flyte(&[&["import", "--python", "shop/apps.py", "--json"][..], &PLACE].concat(), 0).json();
+    assert_eq!(imported["unsaid"], serde_json::json!([]), "{imported}");
+    assert_eq!(imported["differences"], serde_json::json!([]), "{imported}");
+    let expected = "SEARCH_URL = { endpoint = \"search\", public = true, external = true }\n";
+    assert!(imported["manifest"].as_str().expect("a text").contains(expected), "{imported}");
+
+    let deploy = |args: &[&str], code: i32| user.flyte(&[&["deploy"][..], args, &PLACE, &["--yes"]].concat(), code);
+    let refused = deploy(&["shop/apps.py", "web"], 1);
+    assert!(refused.stderr.contains("there is no app `search`"), "{}", refused.account());
+    deploy(&["search/search.py"], 0);
+    let deployed = deploy(&["shop/apps.py", "web"], 0);
+    assert!(deployed.stdout.contains("1 created"), "{}", deployed.account());
+    let again = deploy(&["shop/apps.py", "--json"], 0).json();
+    assert_eq!(again["plan"]["counts"]["unchanged"], 1, "{again}");
+}
+
+#[test]
 fn one_app_of_a_file_is_deployed_whatever_the_others_are() {
     let text = "from flyte.app import AppEnvironment\n\
                 def app(name, args, **more): return AppEnvironment(name=name, image='i:1', args=args, **more)\n\

@@ -9,6 +9,7 @@ mod conflicting_root;
 mod credentials;
 mod cycle;
 mod duplicate_app;
+mod external;
 mod knative_name;
 mod parameters;
 mod placement;
@@ -71,8 +72,31 @@ pub struct Need<'a> {
     pub wait: bool,
 }
 
+/// An app whose URL another one is given.
+pub struct Endpoint<'a> {
+    pub app: &'a str,
+    pub span: Span,
+    /// The variable or parameter that holds the URL.
+    pub variable: &'a str,
+    /// Where it is said that the app is deployed elsewhere.
+    pub external: Option<Span>,
+}
+
 impl AppView {
-    /// Dependencies as written, then endpoints in `env`, then those among the parameters.
+    /// Those in `env`, then those among the parameters.
+    pub fn endpoints(&self) -> impl Iterator<Item = Endpoint<'_>> {
+        let entries = ["env", "parameters"].into_iter().flat_map(|key| &self.table.table(key).entries);
+        entries.filter_map(|entry| {
+            let table = entry.node.as_table()?;
+            let app = table.get("endpoint")?;
+            // What is mistaken is somebody else's finding.
+            let external = table.entry("external").filter(|said| said.node.as_boolean() != Some(false));
+            let external = external.map(|said| said.key_span);
+            Some(Endpoint { app: app.as_text()?, span: app.span, variable: &entry.key, external })
+        })
+    }
+
+    /// Dependencies as written, then the endpoints of other apps that are deployed here.
     pub fn needs(&self) -> Vec<Need<'_>> {
         let written = self.table.get("depends_on").map_or(&[][..], Node::elements);
         let written = written.iter().filter_map(|node| match node.as_table() {
@@ -83,15 +107,12 @@ impl AppView {
             }
             None => Some(Need { app: node.as_text()?, span: node.span, variable: None, wait: true }),
         });
-        let endpoints = self.table.table("env").entries.iter().filter_map(|entry| {
-            let app = entry.node.as_table()?.get("endpoint")?;
-            Some(Need { app: app.as_text()?, span: app.span, variable: Some(&entry.key), wait: true })
+        let endpoints = self.endpoints().filter(|endpoint| endpoint.external.is_none() && endpoint.app != self.name);
+        let endpoints = endpoints.map(|endpoint| {
+            let Endpoint { app, span, variable, .. } = endpoint;
+            Need { app, span, variable: Some(variable), wait: true }
         });
-        let parameters = self.table.table("parameters").entries.iter().filter_map(|entry| {
-            let app = entry.node.as_table()?.get("endpoint")?;
-            Some(Need { app: app.as_text()?, span: app.span, variable: Some(&entry.key), wait: true })
-        });
-        written.chain(endpoints).chain(parameters).collect()
+        written.chain(endpoints).collect()
     }
 }
 
@@ -107,9 +128,10 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 15] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 16] = [
         credentials::check,
         cycle::check,
+        external::check,
         knative_name::check,
         parameters::check,
         code_bundle::check,

@@ -2,6 +2,7 @@
 
 use super::View;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::model::AppName;
 
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
     if view.manifest.incomplete {
@@ -21,6 +22,14 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
                     format!("declared are {}", names.join(", "))
                 }
                 None => format!("declare it as `[app.{}]`, here or in another member of the workspace", need.app),
+            };
+            let help = match need.variable {
+                Some(_) if AppName::new(need.app).is_ok() => format!(
+                    "{help}{} an app that is deployed elsewhere is written `{{ endpoint = \"{}\", external = true }}`",
+                    if help.ends_with('?') { " Or" } else { ";" },
+                    need.app
+                ),
+                _ => help,
             };
             findings.push(Diagnostic::error(codes::UNKNOWN_APP, message).label(need.span, "no such app").help(help));
         }

@@ -7,7 +7,7 @@ use super::Case;
 /// Fields of the SDK's app environment that say nothing about an app on the wire, and have no key.
 const WITHOUT_KEY: [&str; 1] = ["interruptible"];
 
-/// The text that declares the app of a case, and stubs of the apps whose endpoints it uses.
+/// The text that declares the app of a case. The apps whose endpoints it uses are deployed elsewhere.
 pub fn text(case: &Case) -> String {
     let mut text = String::from("name = \"golden\"\n");
     for key in ["org", "project", "domain"] {
@@ -23,9 +23,6 @@ pub fn text(case: &Case) -> String {
         if let Some((key, value)) = key(case, field, value) {
             text.push_str(&format!("{key} = {value}\n"));
         }
-    }
-    for other in endpoints(&case.app) {
-        text.push_str(&format!("\n[app.{}]\nimage = \"stub:1\"\n", quoted(&other)));
     }
     text
 }
@@ -45,12 +42,6 @@ fn code(case: &Case) -> String {
 pub fn files(case: &Case) -> Vec<String> {
     let named = case.app["include"].as_array().into_iter().flatten().filter_map(Value::as_str);
     named.map(|path| if path.ends_with('/') { format!("{path}file") } else { path.to_owned() }).collect()
-}
-
-/// The apps whose endpoints are parameters.
-fn endpoints(app: &Value) -> Vec<String> {
-    let parameters = app["parameters"].as_array().into_iter().flatten();
-    parameters.filter_map(|parameter| Some(parameter["value"]["app_endpoint"].as_str()?.to_owned())).collect()
 }
 
 /// The key of a field, and its value there as TOML. `None`: nothing is written.
@@ -150,6 +141,9 @@ fn parameter_value(parameter: &Value) -> Value {
                         other => other,
                     };
                     members.insert(key.to_owned(), value.clone());
+                    if key == "endpoint" {
+                        members.insert("external".to_owned(), true.into());
+                    }
                 }
             }
             ("env_var", _) => drop(members.insert("env".to_owned(), value.clone())),
