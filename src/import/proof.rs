@@ -16,9 +16,9 @@ use crate::desired::{self, LowerOptions};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::diff;
 use crate::manifest;
-use crate::model::{BundleRef, Digest, Mask, spec};
+use crate::model::{AppName, BundleRef, Digest, Mask, spec};
 use crate::port::Files;
-use crate::resolve::{self, Project, Selection};
+use crate::resolve::{self, Graph, Project, Selection};
 use crate::schema::Schema;
 
 /// Each round takes out at least one thing per mistaken place; more are not needed in practice.
@@ -66,6 +66,7 @@ pub fn refine(
 ) -> Result<(), Error> {
     for _ in 0..MAX_ROUNDS {
         tell_external(drafts);
+        open_circles(drafts);
         let (text, places) = text::probe(drafts, options);
         let invalid = match read(files, path, text, options) {
             Ok(_) => return Ok(()),
@@ -100,6 +101,54 @@ fn tell_external(drafts: &mut [Draft]) {
             }
         }
     }
+}
+
+/// Apps may be given each other's URLs: then one of them does without the other at first.
+fn open_circles(drafts: &mut [Draft]) {
+    let names: Vec<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
+    while let Err(circles) = Graph::new(drafts.iter().filter_map(needs).collect()) {
+        let edges: Vec<(AppName, AppName)> = circles
+            .iter()
+            .flat_map(|circle| circle.0.iter().cloned().zip(circle.0.iter().cycle().skip(1).cloned()))
+            .collect();
+        let opened = edges.iter().any(|(name, other)| {
+            let at = names.iter().position(|known| known == name.as_str());
+            at.is_some_and(|at| set_apart(&mut drafts[at], other))
+        });
+        if !opened {
+            return;
+        }
+    }
+}
+
+/// An app and what its draft depends on.
+fn needs(draft: &Draft) -> Option<(AppName, BTreeSet<AppName>)> {
+    let written = draft.table.get("depends_on").and_then(toml::Value::as_array).into_iter().flatten();
+    let written = written.filter_map(toml::Value::as_str);
+    let tables = ["env", "parameters"].into_iter().filter_map(|key| draft.table.get(key)?.as_table());
+    let values = tables.flat_map(|table| table.iter()).filter_map(|(_, value)| value.as_table());
+    let endpoints = values.filter(|value| !value.contains_key("external") && !value.contains_key("depends"));
+    let endpoints = endpoints.filter_map(|value| value.get("endpoint")?.as_str());
+    let named = written.chain(endpoints).filter(|other| *other != draft.name).filter_map(|other| other.parse().ok());
+    Some((draft.name.parse().ok()?, named.collect()))
+}
+
+/// Whether `other` was needed for its URL alone, and is no dependency any more.
+fn set_apart(draft: &mut Draft, other: &AppName) -> bool {
+    let written = draft.table.get("depends_on").and_then(toml::Value::as_array);
+    if written.is_some_and(|apps| apps.iter().any(|app| app.as_str() == Some(other.as_str()))) {
+        return false;
+    }
+    let mut found = false;
+    for key in ["env", "parameters"] {
+        let Some(values) = draft.table.get_mut(key).and_then(toml::Value::as_table_mut) else { continue };
+        for value in values.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+            if value.get("endpoint").and_then(toml::Value::as_str) == Some(other.as_str()) {
+                found |= value.insert("depends".to_owned(), false.into()).is_none();
+            }
+        }
+    }
+    found
 }
 
 /// What the first label of a finding points at.

@@ -1,6 +1,6 @@
 //! An app as its manifest means it: one profile chosen, defaults filled in, nothing inherited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct App {
     pub depends_on: Vec<Dependency>,
     /// Apps whose endpoints it is given and that are deployed elsewhere: no edges. Each once.
     pub external: Vec<External>,
+    /// Apps declared here whose endpoints it is given and that it is not deployed after: no edges.
+    pub apart: BTreeSet<AppName>,
     pub activation: Activation,
     /// The code to pack. `None`: the code is in the image.
     pub source: Option<Source>,
@@ -65,6 +67,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whether it is given the endpoint of `other` without a dependency on it.
+    pub fn asks_only(&self, other: &AppName) -> bool {
+        self.is_external(other) || self.apart.contains(other)
+    }
+
     /// Whether the endpoint of `other` is one of an app that is deployed elsewhere.
     pub fn is_external(&self, other: &AppName) -> bool {
         self.external.iter().any(|external| external.app == *other)

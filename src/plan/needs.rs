@@ -69,11 +69,11 @@ impl Needs {
 }
 
 /// Whether an app is started only when `other`, which it depends on, is ready: unless it is declared otherwise, or
-/// `other` is deployed elsewhere.
+/// the URL of `other` alone is wanted.
 pub(super) fn waits(project: &Project, name: &AppName, other: &AppName) -> bool {
     let Some(app) = project.apps.get(name) else { return true };
     let declared = app.depends_on.iter().find(|on| on.app == *other);
-    declared.map_or(!app.is_external(other), |on| on.wait)
+    declared.map_or(!app.asks_only(other), |on| on.wait)
 }
 
 /// What is told of a stopped app that one that is started depends on. An app of others is not ours to start.

@@ -39,6 +39,11 @@ pub fn app(manifest: &Manifest, name: &AppName, view: &AppView) -> App {
         parameters: parameters(table.table("parameters")),
         depends_on: dependencies(view),
         external: external(view),
+        apart: view
+            .endpoints()
+            .filter(|endpoint| endpoint.apart.is_some())
+            .filter_map(|endpoint| AppName::new(endpoint.app).ok())
+            .collect(),
         activation: if table.text("activation") == Some("auto") { Activation::Auto } else { Activation::Manual },
         source: source(table, &view.directory),
         code_bundle: stored_code(table),

@@ -27,6 +27,7 @@ pub fn app(name: &str) -> App {
         parameters: Vec::new(),
         depends_on: Vec::new(),
         external: Vec::new(),
+        apart: Default::default(),
         activation: Activation::Manual,
         source: None,
         code_bundle: None,

@@ -21,10 +21,26 @@ fn told(path: &[AppName], apps: &[AppView]) -> Diagnostic {
         };
         finding = finding.label(span, label);
     }
-    finding.help(match path {
-        [_] => "remove the dependency".to_owned(),
-        _ => "remove one of these dependencies: none of the apps can be deployed first".to_owned(),
+    finding.help(match (path, url(path, apps)) {
+        ([_], _) => "remove the dependency".to_owned(),
+        (_, None) => "remove one of these dependencies: none of the apps can be deployed first".to_owned(),
+        (_, Some(app)) => format!(
+            "remove one of these dependencies: none of the apps can be deployed first; where a URL alone is wanted, write \
+             `{{ endpoint = \"{app}\", depends = false }}`"
+        ),
     })
+}
+
+/// The first app of a circle that is needed for its URL alone.
+fn url<'a>(path: &'a [AppName], apps: &[AppView]) -> Option<&'a AppName> {
+    let pairs = path.iter().zip(path.iter().cycle().skip(1));
+    let is_url = |(name, other): &(&AppName, &AppName)| {
+        let app = apps.iter().find(|app| app.name == name.as_str());
+        app.is_some_and(|app| {
+            app.needs().iter().filter(|need| need.app == other.as_str()).all(|need| need.variable.is_some())
+        })
+    };
+    pairs.into_iter().find(is_url).map(|(_, other)| other)
 }
 
 /// Where an app says that it needs another.

@@ -7,7 +7,10 @@ use crate::schema::Format;
 
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
     let endpoints = view.apps.iter().flat_map(super::AppView::endpoints);
-    endpoints.filter_map(|endpoint| declared(view, &endpoint).or_else(|| badly_named(&endpoint))).collect()
+    let told = |endpoint: Endpoint<'_>| {
+        declared(view, &endpoint).or_else(|| badly_named(&endpoint)).or_else(|| apart_anyway(&endpoint))
+    };
+    endpoints.filter_map(told).collect()
 }
 
 /// An app of this workspace would lose its place in the order.
@@ -22,6 +25,14 @@ fn declared(view: &View<'_>, endpoint: &Endpoint<'_>) -> Option<Diagnostic> {
             .label(said, "it would not be deployed first, nor waited for")
             .label(endpoint.span, "an app of this workspace");
     Some(finding.help("leave `external` out"))
+}
+
+/// What is external is no dependency.
+fn apart_anyway(endpoint: &Endpoint<'_>) -> Option<Diagnostic> {
+    let (external, apart) = (endpoint.external?, endpoint.apart?);
+    let message = format!("`depends` says nothing new of `{}`, which is external", endpoint.app);
+    let finding = Diagnostic::error(codes::CONFLICTING_KEYS, message).label(apart, "no dependency");
+    Some(finding.label(external, "nor is what is deployed elsewhere").help("leave `depends` out"))
 }
 
 /// The name of a declared app is looked at where that is declared.

@@ -80,6 +80,8 @@ pub struct Endpoint<'a> {
     pub variable: &'a str,
     /// Where it is said that the app is deployed elsewhere.
     pub external: Option<Span>,
+    /// Where it is said that its URL alone is wanted.
+    pub apart: Option<Span>,
 }
 
 impl AppView {
@@ -92,7 +94,9 @@ impl AppView {
             // What is mistaken is somebody else's finding.
             let external = table.entry("external").filter(|said| said.node.as_boolean() != Some(false));
             let external = external.map(|said| said.key_span);
-            Some(Endpoint { app: app.as_text()?, span: app.span, variable: &entry.key, external })
+            let apart = table.entry("depends").filter(|said| said.node.as_boolean() == Some(false));
+            let apart = apart.map(|said| said.key_span);
+            Some(Endpoint { app: app.as_text()?, span: app.span, variable: &entry.key, external, apart })
         })
     }
 
@@ -107,7 +111,10 @@ impl AppView {
             }
             None => Some(Need { app: node.as_text()?, span: node.span, variable: None, wait: true }),
         });
-        let endpoints = self.endpoints().filter(|endpoint| endpoint.external.is_none() && endpoint.app != self.name);
+        let is_edge = |endpoint: &Endpoint<'_>| {
+            endpoint.external.is_none() && endpoint.apart.is_none() && endpoint.app != self.name
+        };
+        let endpoints = self.endpoints().filter(is_edge);
         let endpoints = endpoints.map(|endpoint| {
             let Endpoint { app, span, variable, .. } = endpoint;
             Need { app, span, variable: Some(variable), wait: true }

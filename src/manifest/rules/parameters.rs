@@ -66,6 +66,7 @@ fn useless(entry: &Entry, table: &Table) -> Option<Diagnostic> {
         ("type", value == "value", "only a `value` can stand for something else"),
         ("public", kind == "endpoint", "only an endpoint has it"),
         ("external", kind == "endpoint", "only an endpoint has it"),
+        ("depends", kind == "endpoint", "only an endpoint has it"),
         ("download", is_fetched, "only files and directories are fetched"),
         ("mount", is_fetched, "only files and directories are fetched"),
         ("ignore_patterns", is_fetched && kind != "file", "only a directory has names inside"),

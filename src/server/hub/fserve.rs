@@ -96,6 +96,8 @@ struct TransportParameter {
 #[derive(Deserialize)]
 struct Endpoint {
     app_name: String,
+    #[serde(default)]
+    public: bool,
 }
 
 fn parameters(transport: &str) -> Result<Vec<Parameter>, String> {
@@ -114,8 +116,9 @@ fn parameter(parameter: TransportParameter) -> Result<Parameter, String> {
         "app_endpoint" => {
             let endpoint: Endpoint =
                 serde_json::from_str(&value).map_err(|error| format!("parameter `{name}`: {error}"))?;
-            let app = AppName::new(endpoint.app_name).map_err(|error| format!("parameter `{name}`: {error}"))?;
-            ParameterValue::Endpoint(app)
+            let app =
+                AppName::new(endpoint.app_name.clone()).map_err(|error| format!("parameter `{name}`: {error}"))?;
+            ParameterValue::Endpoint { app, public: endpoint.public }
         }
         "file" | "directory" if download => {
             return Err(format!("parameter `{name}` is a {kind} to download, which is not done on this machine"));
@@ -162,7 +165,7 @@ mod tests {
             dest: "".into(),
             parameters: vec![
                 text("mode", "MODE", ParameterValue::Text("fast".into())),
-                text("url", "URL", ParameterValue::Endpoint(AppName::new("backend").unwrap())),
+                text("url", "URL", ParameterValue::Endpoint { app: AppName::new("backend").unwrap(), public: false }),
             ],
             args: words("python app.py"),
         };

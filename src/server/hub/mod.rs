@@ -398,4 +398,12 @@ impl Surroundings for Around {
     fn url(&self, app: &AppId) -> Option<String> {
         self.ingress.url(app)
     }
+
+    fn url_to_be(&self, app: &AppId) -> Option<String> {
+        self.url(app).or_else(|| {
+            let port = self.ingress.open(app, self.store.port(app).ok()?).ok()?;
+            self.store.set_port(app, port).ok()?;
+            self.url(app)
+        })
+    }
 }

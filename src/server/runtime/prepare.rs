@@ -86,10 +86,15 @@ fn set_parameters(
     for parameter in parameters {
         let value = match &parameter.value {
             ParameterValue::Text(text) => text.clone(),
-            ParameterValue::Endpoint(name) => surroundings.url(&workload.app.scope.app(name)).ok_or_else(|| {
-                let asked = &parameter.name;
-                Hindrance::Other(format!("parameter `{asked}` asks for the URL of app `{name}`, which does not exist"))
-            })?,
+            ParameterValue::Endpoint { app, public } => {
+                let id = workload.app.scope.app(app);
+                let url = if *public { surroundings.url(&id) } else { surroundings.url_to_be(&id) };
+                url.ok_or_else(|| {
+                    let asked = &parameter.name;
+                    let why = if *public { "which does not exist" } else { "and no port is free" };
+                    Hindrance::Other(format!("parameter `{asked}` asks for the URL of app `{app}`, {why}"))
+                })?
+            }
         };
         if let Some(variable) = &parameter.env_var {
             variables.insert(variable.clone(), value.clone());

@@ -57,8 +57,12 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
     Text(String),
-    /// The stable URL of another app.
-    Endpoint(AppName),
+    /// The stable URL of another app. A public one is asked for, so that app must be there; any other follows from
+    /// its name.
+    Endpoint {
+        app: AppName,
+        public: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +79,10 @@ pub trait Surroundings: Send + Sync {
     fn secret(&self, app: &AppId, key: &str) -> Option<String>;
     /// The stable loopback URL of an app of the same scope, whether it runs or not.
     fn url(&self, app: &AppId) -> Option<String>;
+    /// The same of an app that may not be there yet: it will have that URL.
+    fn url_to_be(&self, app: &AppId) -> Option<String> {
+        self.url(app)
+    }
 }
 
 /// What happened to a revision of an app.

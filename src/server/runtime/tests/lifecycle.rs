@@ -126,7 +126,11 @@ async fn a_bundle_is_served_with_its_parameters() {
         bundle: Some(bundle),
         dest: "".into(),
         parameters: vec![
-            parameter("backend", Some("BACKEND"), ParameterValue::Endpoint(AppName::new("backend").expect("a name"))),
+            parameter(
+                "backend",
+                Some("BACKEND"),
+                ParameterValue::Endpoint { app: AppName::new("backend").expect("a name"), public: false },
+            ),
             parameter("mode", None, ParameterValue::Text("fast".into())),
         ],
         args: vec!["python3".into(), "$SCRIPT".into()],
