@@ -492,7 +492,7 @@ async fn an_address_that_is_no_control_plane_is_told_so() {
     let error = client.create(app("a", "true", STOPPED)).await.unwrap_err();
     assert!(error.is_outcome_unknown(), "a proxy that gave up does not know what the server did: {error}");
     let error = ask("http://127.0.0.1:1".to_owned()).await;
-    assert_eq!((error.code, error.delivery), (RpcCode::Unavailable, Delivery::NotSent));
+    assert_eq!((error.code, error.delivery), (RpcCode::Unavailable, Delivery::NotSent), "{error}");
     assert!(error.message.contains("refuses connections") && !error.is_outcome_unknown(), "{error}");
 }
 
