@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 
 /// What stands in place of a secret.
-const HIDDEN: &str = "***";
+pub const HIDDEN: &str = "***";
 
 /// The least characters of a secret that is looked for in texts; a shorter one may be part of any word.
 const MIN_SECRET: usize = 6;

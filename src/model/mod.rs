@@ -29,6 +29,7 @@ pub use app::{
 };
 pub use guarantees::{Fact, Guarantee, Guarantees, Known};
 pub use id::{AppId, AppName, InvalidName, Scope};
+pub use inside::credentials_in;
 pub use key::{key, key_path};
 pub use live::{LiveApp, Marks, Revision, State};
 pub use mask::Mask;

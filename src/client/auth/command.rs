@@ -8,6 +8,8 @@ use tokio::process::Command;
 
 use super::error::{AuthError, Said};
 use super::token::Token;
+use crate::client::text::HIDDEN;
+use crate::model::credentials_in;
 
 /// The longest the program may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -25,7 +27,7 @@ pub async fn run(words: &[String]) -> Result<Token, AuthError> {
     let failed = |how: String, stderr: &[u8]| AuthError::CommandFailed {
         program: program.clone(),
         how,
-        stderr: Said::new(&String::from_utf8_lossy(stderr)),
+        stderr: Said::new(&without_credentials(&String::from_utf8_lossy(stderr))),
     };
     let output = match tokio::time::timeout(TIMEOUT, command.output()).await {
         Err(_) => return Err(failed(format!("has not ended within {} s", TIMEOUT.as_secs()), b"")),
@@ -47,6 +49,18 @@ pub async fn run(words: &[String]) -> Result<Token, AuthError> {
     }
 }
 
+/// What a program says of its failure, without what it may have been given to log in with: `curl -v` says all it sends.
+fn without_credentials(text: &str) -> String {
+    let mut shown = String::new();
+    let mut end = 0;
+    for credential in credentials_in(text) {
+        shown.push_str(&text[end..credential.start]);
+        shown.push_str(HIDDEN);
+        end = credential.end;
+    }
+    shown + &text[end..]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +80,10 @@ mod tests {
             .await;
         let script = "echo not the token; echo 'sign in\nfirst' >&2; exit 3";
         let told = "`sh`, which should print a token, failed (exit status: 3): sign in first";
+        check(&["sh", "-c", script], Err(told)).await;
+        let script = "echo '> Authorization: Bearer abcdefgh12345678' >&2; echo password=hunter2hunter2 >&2; exit 1";
+        let told =
+            "`sh`, which should print a token, failed (exit status: 1): > Authorization: Bearer *** password=***";
         check(&["sh", "-c", script], Err(told)).await;
         let told = "`/no/such/program` cannot be run: No such file or directory (os error 2)";
         check(&["/no/such/program"], Err(told)).await;
