@@ -1,12 +1,16 @@
 //! The tree of a commit as files, read from git's store: the work tree is not touched and need not be clean.
 
-use std::collections::BTreeMap;
+mod objects;
+mod repository;
+
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+
+use objects::Blobs;
+use repository::{Kind, Node, Tree, tree};
 
 use super::{RealFiles, git};
 use crate::model::{Commit, Digest};
@@ -20,7 +24,7 @@ pub struct CommitFiles {
     top: PathBuf,
     commit: Commit,
     /// Directories by their path below the top, with what lies in them.
-    tree: BTreeMap<PathBuf, BTreeMap<OsString, Node>>,
+    tree: Tree,
     blobs: Mutex<Blobs>,
     real: RealFiles,
 }
@@ -36,25 +40,6 @@ pub enum CommitError {
     Unreadable(String),
     #[error("cannot run git: {0}")]
     Git(#[from] io::Error),
-}
-
-#[derive(Debug, Clone)]
-enum Node {
-    Directory,
-    Blob {
-        object: String,
-        size: u64,
-        kind: Kind,
-    },
-    /// A repository of its own, whose files the commit does not have.
-    Submodule,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Executable,
-    Link,
 }
 
 impl CommitFiles {
@@ -139,30 +124,6 @@ fn parts(path: &Path) -> Vec<OsString> {
     let mut parts: Vec<OsString> = path.components().filter_map(named).collect();
     parts.reverse();
     parts
-}
-
-/// Reads `<mode> <type> <object> <size>\t<path>\0…`.
-fn tree(listed: &[u8]) -> Option<BTreeMap<PathBuf, BTreeMap<OsString, Node>>> {
-    let mut tree: BTreeMap<PathBuf, BTreeMap<OsString, Node>> = BTreeMap::from([(PathBuf::new(), BTreeMap::new())]);
-    for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-        let tab = line.iter().position(|byte| *byte == b'\t')?;
-        let path = Path::new(OsStr::from_bytes(&line[tab + 1..]));
-        let mut words = std::str::from_utf8(&line[..tab]).ok()?.split_ascii_whitespace();
-        let (mode, _, object, size) = (words.next()?, words.next()?, words.next()?, words.next()?);
-        let blob = |kind| Some(Node::Blob { object: object.to_owned(), size: size.parse().ok()?, kind });
-        let node = match mode {
-            "100755" => blob(Kind::Executable)?,
-            "120000" => blob(Kind::Link)?,
-            "160000" => Node::Submodule,
-            _ => blob(Kind::Plain)?,
-        };
-        tree.entry(path.parent()?.to_owned()).or_default().insert(path.file_name()?.to_owned(), node);
-        for directory in path.ancestors().skip(1).take_while(|directory| directory.parent().is_some()) {
-            let parent = tree.entry(directory.parent()?.to_owned()).or_default();
-            parent.entry(directory.file_name()?.to_owned()).or_insert(Node::Directory);
-        }
-    }
-    Some(tree)
 }
 
 fn entry_kind(node: &Node) -> EntryKind {
@@ -263,92 +224,5 @@ impl Files for CommitFiles {
     }
 }
 
-/// A `git cat-file --batch` that answers object after object.
-struct Blobs {
-    child: Child,
-    /// Taken when it is to end.
-    ask: Option<ChildStdin>,
-    answer: BufReader<ChildStdout>,
-}
-
-impl Blobs {
-    fn open(top: &Path) -> io::Result<Self> {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(top).args(["cat-file", "--batch"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let (ask, answer) = (child.stdin.take(), child.stdout.take());
-        let answer = answer.map(BufReader::new).ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { child, ask, answer })
-    }
-
-    /// Answers `<object> blob <size>\n<content>\n`.
-    fn read(&mut self, object: &str) -> io::Result<Vec<u8>> {
-        let ask = self.ask.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        writeln!(ask, "{object}")?;
-        ask.flush()?;
-        let mut header = String::new();
-        self.answer.read_line(&mut header)?;
-        let size = header.trim_end().rsplit(' ').next().and_then(|size| size.parse::<usize>().ok());
-        let mut content = vec![0; size.ok_or_else(|| io::Error::other(format!("git has no object {object}")))?];
-        self.answer.read_exact(&mut content)?;
-        self.answer.read_exact(&mut [0])?;
-        Ok(content)
-    }
-}
-
-impl Drop for Blobs {
-    fn drop(&mut self) {
-        // It ends once nobody asks any more.
-        drop(self.ask.take());
-        let _ = self.child.wait();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
-
-    use super::*;
-
-    #[test]
-    fn the_tree_of_a_commit_is_read_while_another_lies_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let top = directory.path();
-        let run = |arguments: &[&str]| git::git(top, arguments).unwrap();
-        run(&["init", "-q"]);
-        fs::create_dir_all(top.join("app/data")).unwrap();
-        fs::write(top.join("app/flyte.toml"), "one").unwrap();
-        fs::write(top.join("app/run.sh"), "#!").unwrap();
-        fs::set_permissions(top.join("app/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(top.join("app/data/binary"), b"a\n\0\xffb\n").unwrap();
-        symlink("data", top.join("app/link")).unwrap();
-        symlink("/etc/hostname", top.join("app/out")).unwrap();
-        run(&["add", "-A"]);
-        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
-        run(&[&who[..], &["commit", "-q", "-m", "first"]].concat());
-        fs::remove_dir_all(top.join("app/data")).unwrap();
-        fs::write(top.join("app/flyte.toml"), "two").unwrap();
-        fs::write(top.join("app/new"), "").unwrap();
-
-        let app = top.join("app");
-        let files = CommitFiles::open(&app.join("flyte.toml"), "HEAD", RealFiles::default()).unwrap();
-        assert_eq!(files.read_text(&app.join("flyte.toml")).unwrap(), "one");
-        assert_eq!(files.read(&app.join("data/binary")).unwrap(), b"a\n\0\xffb\n");
-        assert_eq!(files.read(&app.join("link/binary")).unwrap(), b"a\n\0\xffb\n");
-        assert_eq!(files.resolve(&app.join("link/../link/binary")).unwrap(), app.join("data/binary"));
-        assert_eq!(files.kind(&app.join("data")), Some(FileKind::Directory));
-        assert_eq!(files.kind(&app.join("new")), None);
-        assert_eq!(files.kind(&app.join("out")), None, "a link that leads out");
-        assert_eq!(files.kind(&top.join(".git")), Some(FileKind::Directory));
-        let entries = files.entries(&app).unwrap();
-        let names: Vec<_> = entries.iter().map(|entry| entry.path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["data", "flyte.toml", "link", "out", "run.sh"]);
-        let executable = |at: usize| matches!(entries[at].kind, EntryKind::File(facts) if facts.executable);
-        assert!(executable(4) && !executable(1));
-        assert_eq!(entries[2].kind, EntryKind::Link);
-        assert!(files.commit(&app).unwrap().clean);
-        let unknown = CommitFiles::open(&app, "no-such", RealFiles::default()).err().unwrap();
-        assert_eq!(unknown.to_string(), "git knows no commit `no-such`");
-    }
-}
+mod tests;
