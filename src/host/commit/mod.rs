@@ -1,16 +1,19 @@
-//! The tree of a commit as files, read from git's store: the work tree is not touched and need not be clean.
+//! The tree of a commit as files, read from git's store: the work tree is not touched and need not be clean. Each file is
+//! as a checkout of the commit would have it, submodules included.
 
+mod checkout;
 mod objects;
 mod repository;
+mod scratch;
+mod submodule;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use objects::Blobs;
-use repository::{Kind, Node, Tree, tree};
+use repository::{Found, Kind, Node, Repository};
 
 use super::{RealFiles, git};
 use crate::model::{Commit, Digest};
@@ -21,11 +24,7 @@ const MAX_LINKS: usize = 40;
 
 /// [`Files`] below the top of a work tree, as they are in a commit; files elsewhere are those of the machine.
 pub struct CommitFiles {
-    top: PathBuf,
-    commit: Commit,
-    /// Directories by their path below the top, with what lies in them.
-    tree: Tree,
-    blobs: Mutex<Blobs>,
+    root: Repository,
     real: RealFiles,
 }
 
@@ -55,29 +54,18 @@ impl CommitFiles {
         let named = format!("{revision}^{{commit}}");
         let id = git::git(top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named]);
         let id = id.ok_or_else(|| CommitError::NoCommit(revision.to_owned()))?;
-        let listed = git::output(top, &["ls-tree", "-r", "-z", "-l", "--full-tree", &id]);
-        let tree = listed.as_deref().and_then(tree).ok_or_else(|| CommitError::Unreadable(id.clone()))?;
-        let blobs = Mutex::new(Blobs::open(top)?);
-        Ok(Self { top: top.to_owned(), commit: Commit { id, clean: true }, tree, blobs, real })
-    }
-
-    fn node(&self, below: &Path) -> Option<&Node> {
-        match (below.parent(), below.file_name()) {
-            (Some(parent), Some(name)) => self.tree.get(parent)?.get(name),
-            _ => Some(&Node::Directory),
-        }
-    }
-
-    fn blob(&self, object: &str) -> io::Result<Vec<u8>> {
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).read(object)
+        let directory = git::repository(top).ok_or_else(|| CommitError::NoWorkTree(top.to_owned()))?;
+        let cache = real.cache().cloned();
+        let root = Repository::open(top.to_owned(), top.to_owned(), directory, id, cache)?;
+        Ok(Self { root, real })
     }
 
     /// The path below the top that a path leads to, links followed. `None` outside.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] for a link that leads out or nowhere.
+    /// [`io::ErrorKind::NotFound`] for a link that leads out or nowhere; a submodule is not on this machine.
     fn follow(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        let Ok(below) = path.strip_prefix(&self.top) else { return Ok(None) };
+        let Ok(below) = path.strip_prefix(&self.root.place) else { return Ok(None) };
         let mut left: Vec<OsString> = parts(below);
         let mut at = PathBuf::new();
         let mut links = 0;
@@ -89,9 +77,10 @@ impl CommitFiles {
                 continue;
             }
             at.push(part);
-            if let Some(Node::Blob { object, kind: Kind::Link, .. }) = self.node(&at) {
+            let found = self.root.find(&at)?;
+            if let Some(Found { repository, node: Node::Blob { object, kind: Kind::Link, .. }, .. }) = found {
                 links += 1;
-                let content = self.blob(object)?;
+                let content = repository.object(object)?;
                 let target = Path::new(OsStr::from_bytes(&content));
                 if links > MAX_LINKS || target.is_absolute() {
                     return Err(io::ErrorKind::NotFound.into());
@@ -104,15 +93,14 @@ impl CommitFiles {
     }
 
     /// What a path leads to, of the commit. `None`: it is not below the top.
-    fn find(&self, path: &Path) -> io::Result<Option<&Node>> {
+    fn find(&self, path: &Path) -> io::Result<Option<Found<'_>>> {
         let Some(below) = self.follow(path)? else { return Ok(None) };
-        // The repository is still there, and ends the search for ignore files.
-        if below == Path::new(".git") {
-            return Ok(Some(&Node::Directory));
-        }
-        self.node(&below).map(Some).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.root.find(&below)?.map(Some).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
+
+/// Files of one repository, with their places among those of all.
+type Group<'a> = (&'a Repository, Vec<usize>, Vec<(PathBuf, FileFacts)>);
 
 /// The components of a path, the last one first.
 fn parts(path: &Path) -> Vec<OsString> {
@@ -128,8 +116,7 @@ fn parts(path: &Path) -> Vec<OsString> {
 
 fn entry_kind(node: &Node) -> EntryKind {
     match node {
-        Node::Directory => EntryKind::Directory,
-        Node::Submodule => EntryKind::Other,
+        Node::Directory | Node::Submodule(_) => EntryKind::Directory,
         Node::Blob { kind: Kind::Link, .. } => EntryKind::Link,
         Node::Blob { size, kind, .. } => {
             EntryKind::File(FileFacts { size: *size, executable: *kind == Kind::Executable, stamp: Stamp::default() })
@@ -141,9 +128,8 @@ impl Files for CommitFiles {
     fn kind(&self, path: &Path) -> Option<FileKind> {
         match self.find(path).ok()? {
             None => self.real.kind(path),
-            Some(Node::Directory) => Some(FileKind::Directory),
-            Some(Node::Blob { .. }) => Some(FileKind::File),
-            Some(Node::Submodule) => Some(FileKind::Other),
+            Some(Found { node: Node::Blob { .. }, .. }) => Some(FileKind::File),
+            Some(_) => Some(FileKind::Directory),
         }
     }
 
@@ -152,17 +138,16 @@ impl Files for CommitFiles {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        match self.find(path)? {
-            None => self.real.read(path),
-            Some(Node::Blob { object, .. }) => self.blob(object),
-            Some(_) => Err(io::ErrorKind::IsADirectory.into()),
-        }
+        let mut content = Vec::new();
+        self.open(path)?.read_to_end(&mut content)?;
+        Ok(content)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         match self.find(path)? {
             None => self.real.open(path),
-            Some(_) => Ok(Box::new(io::Cursor::new(self.read(path)?))),
+            Some(Found { repository, below, node: Node::Blob { .. } }) => repository.read(&below),
+            Some(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
     }
 
@@ -176,7 +161,7 @@ impl Files for CommitFiles {
 
     fn entries(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         let Some(below) = self.follow(directory)? else { return self.real.entries(directory) };
-        let found = self.tree.get(&below).ok_or(io::ErrorKind::NotFound)?;
+        let found = self.root.entries(&below)?.ok_or(io::ErrorKind::NotFound)?;
         let entry = |(name, node): (&OsString, &Node)| Entry { path: directory.join(name), kind: entry_kind(node) };
         Ok(found.iter().map(entry).collect())
     }
@@ -184,31 +169,61 @@ impl Files for CommitFiles {
     fn look(&self, path: &Path) -> io::Result<EntryKind> {
         match self.find(path)? {
             None => self.real.look(path),
-            Some(node) => Ok(entry_kind(node)),
+            Some(found) => Ok(entry_kind(found.node)),
         }
+    }
+
+    fn exact(&self, files: &[(PathBuf, FileFacts)]) -> Result<Vec<FileFacts>, (PathBuf, io::Error)> {
+        // All of a repository at once: a filter may be slow to start.
+        let mut exact: Vec<FileFacts> = files.iter().map(|(_, facts)| *facts).collect();
+        let mut groups: BTreeMap<&Path, Group<'_>> = BTreeMap::new();
+        for (at, (path, facts)) in files.iter().enumerate() {
+            let found = self.find(path).map_err(|error| (path.clone(), error))?;
+            if let Some(Found { repository, below, node: Node::Blob { .. } }) = found {
+                let (_, places, asked) = groups.entry(&repository.place).or_insert((repository, vec![], vec![]));
+                places.push(at);
+                asked.push((below, *facts));
+            }
+        }
+        for (place, (repository, places, asked)) in groups {
+            let found = repository.exact(&asked).map_err(|(path, error)| (place.join(path), error))?;
+            places.into_iter().zip(found).for_each(|(at, facts)| exact[at] = facts);
+        }
+        Ok(exact)
     }
 
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(below) = self.follow(path)? else { return self.real.resolve(path) };
-        match self.node(&below) {
+        match self.root.find(&below)? {
             // Without a separator at the end.
-            Some(_) if below.as_os_str().is_empty() => Ok(self.top.clone()),
-            Some(_) => Ok(self.top.join(below)),
+            Some(_) if below.as_os_str().is_empty() => Ok(self.root.place.clone()),
+            Some(_) => Ok(self.root.place.join(below)),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     fn digests(&self, _: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>> {
-        files.iter().map(|(path, _)| self.read(path).map(|content| Digest::of(&content))).collect()
+        let digest = |path: &Path| {
+            let mut hasher = blake3::Hasher::new();
+            io::copy(&mut self.open(path)?, &mut hasher)?;
+            Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+        };
+        files.iter().map(|(path, _)| digest(path)).collect()
     }
 
     fn commit(&self, directory: &Path) -> Option<Commit> {
-        if directory.starts_with(&self.top) { Some(self.commit.clone()) } else { self.real.commit(directory) }
+        match self.follow(directory).ok()? {
+            None => self.real.commit(directory),
+            Some(below) => Some(Commit { id: self.root.enter(&below).ok()?.0.commit.clone(), clean: true }),
+        }
     }
 
     fn source_link(&self, directory: &Path, commit: &Commit) -> Option<String> {
-        let directory = if directory.starts_with(&self.top) { &self.top } else { directory };
-        self.real.source_link(directory, commit)
+        match self.follow(directory).ok()? {
+            None => self.real.source_link(directory, commit),
+            // The directory itself need not be there any more.
+            Some(below) => self.real.source_link(&self.root.enter(&below).ok()?.0.git.directory, commit),
+        }
     }
 
     fn remember(&self, name: &str, content: &[u8]) {
