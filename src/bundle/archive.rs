@@ -46,7 +46,7 @@ fn append(
     file: &BundleFile,
 ) -> Result<(), BundleError> {
     let changed = || BundleError::Changed { path: path.to_owned() };
-    let unreadable = |error| BundleError::Read { path: path.to_owned(), error };
+    let unreadable = |error: io::Error| BundleError::read(path, error);
     let content = match files.open(path) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed()),

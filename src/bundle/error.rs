@@ -2,10 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{ByteSize, MAX_FILES, MAX_SIZE};
 use crate::diagnostic::printable;
 use crate::model::AppName;
+use crate::port::FileFault;
 
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +38,7 @@ pub enum BundleError {
     Read {
         path: PathBuf,
         #[source]
-        error: io::Error,
+        error: Arc<io::Error>,
     },
     /// A file is not what it was when the bundle was named.
     #[error("{} changed while it was being packed", shown(.path))]
@@ -44,7 +46,7 @@ pub enum BundleError {
     #[error("cannot write the archive")]
     Write(#[source] io::Error),
     /// More than one app has something wrong with its source.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", .0.iter().map(told).collect::<Vec<_>>().join("; "))]
     Several(Vec<BundleError>),
 }
 
@@ -52,7 +54,19 @@ fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
+/// With its cause, which no chain of causes tells where there are many.
+fn told(error: &BundleError) -> String {
+    match error {
+        BundleError::Read { error: cause, .. } => format!("{error}: {cause}"),
+        _ => error.to_string(),
+    }
+}
+
 impl BundleError {
+    pub(super) fn read(path: impl Into<PathBuf>, error: impl Into<Arc<io::Error>>) -> Self {
+        Self::Read { path: path.into(), error: error.into() }
+    }
+
     /// The app it is about and the manifest key within it, for a label.
     pub fn place(&self) -> Option<(&AppName, &'static str)> {
         match self {
@@ -65,7 +79,7 @@ impl BundleError {
     }
 
     /// What to do about it.
-    pub fn help(&self) -> Option<&'static str> {
+    pub fn help(&self) -> Option<&str> {
         match self {
             Self::Root { .. } => Some("write the directory that holds the code, relative to the manifest"),
             Self::Pattern { .. } => Some("write paths and globs relative to `source.root`, such as `data/**`"),
@@ -79,7 +93,8 @@ impl BundleError {
                 Some("narrow it with `include` or `exclude`, or write what is not needed into .flyteignore")
             }
             Self::Changed { .. } => Some("run it again when nothing writes to the source"),
-            Self::Read { .. } | Self::Write(_) | Self::Several(_) => None,
+            Self::Read { error, .. } => FileFault::help(error),
+            Self::Write(_) | Self::Several(_) => None,
         }
     }
 }

@@ -1,15 +1,22 @@
 //! `.gitignore` and `.flyteignore`, which reach from their directory down.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::rules;
+use super::{BundleError, rules};
 use crate::port::Files;
 
 pub const GIT: &str = ".gitignore";
 pub const FLYTE: &str = ".flyteignore";
+
+/// Whether there is no such file, or something else under its name.
+fn is_no_text(error: &io::Error) -> bool {
+    use ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | InvalidData | IsADirectory | NotADirectory)
+}
 
 /// The ignore files of a directory, with those above it.
 pub struct Ignores<'a> {
@@ -20,17 +27,25 @@ pub struct Ignores<'a> {
 
 impl<'a> Ignores<'a> {
     /// Reads what is there of the two files. Lines that are no pattern count for nothing, as in git.
-    pub fn read(files: &dyn Files, directory: &Path, above: Option<&'a Ignores<'a>>) -> Self {
+    ///
+    /// # Errors
+    /// One cannot be read: what it leaves out must not be packed for that.
+    pub fn read(files: &dyn Files, directory: &Path, above: Option<&'a Ignores<'a>>) -> Result<Self, BundleError> {
         let read = |name: &str| {
-            let text = files.read_text(&directory.join(name)).ok()?;
+            let path = directory.join(name);
+            let text = match files.read_text(&path) {
+                Ok(text) => text,
+                Err(error) if is_no_text(&error) => return Ok(None),
+                Err(error) => return Err(BundleError::read(path, error)),
+            };
             let mut builder = GitignoreBuilder::new(directory);
             for line in text.lines() {
                 // A faulty pattern is no reason to refuse a deploy.
                 let _ = builder.add_line(None, line);
             }
-            builder.build().ok()
+            Ok(builder.build().ok())
         };
-        Self { above, git: read(GIT), flyte: read(FLYTE) }
+        Ok(Self { above, git: read(GIT)?, flyte: read(FLYTE)? })
     }
 
     /// A directory without ignore files of its own.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::select::{Include, Selection, Selector};
-use super::walk::{Scope, Tree, walk};
+use super::walk::{Found, Scope, walk};
 use super::{Bundle, BundleError, BundleFile, BundleSet, ByteSize, memory};
 use crate::diagnostic::printable;
 use crate::model::{AppName, Digest, Source};
-use crate::port::{EntryKind, FileFacts, Files};
+use crate::port::{EntryKind, FileFacts, FileFault, Files};
 use crate::resolve::Project;
 
 /// The greatest number of files in a bundle.
@@ -72,6 +72,9 @@ fn pack_root(
 ) -> Result<Bundles, Vec<BundleError>> {
     let real = match (files.look(root), files.resolve(root)) {
         (Ok(EntryKind::Directory), Ok(real)) => real,
+        (Err(error), _) | (_, Err(error)) if FileFault::help(&error).is_some() => {
+            return Err(vec![BundleError::read(root, error)]);
+        }
         _ => {
             let fault = |(app, _): &(&AppName, &Source)| BundleError::Root { app: (*app).clone(), path: root.into() };
             return Err(sources.iter().map(fault).collect());
@@ -85,13 +88,15 @@ fn pack_root(
             None => selectors.push((source, vec![app], Selector::new(files, app, &real, source))),
         }
     }
-    let (tree, directories) = find(files, &real, &selectors, manifests).map_err(|error| vec![error])?;
+    let (found, directories) = find(files, &real, &selectors, manifests).map_err(|error| vec![error])?;
     let mut chosen: Vec<(Vec<&AppName>, Selection)> = Vec::new();
     let mut errors = Vec::new();
     for (_, apps, selector) in selectors {
-        let selected = selector.select(apps[0], &tree, &directories).and_then(|selection| {
-            measure(apps[0], &real, &selection).map_err(|error| vec![error])?;
-            Ok(selection)
+        let selected = selector.select(apps[0], &found, &directories).and_then(|mut selection| {
+            let measured = count(apps[0], &real, &selection)
+                .and_then(|()| settle(files, &real, &mut selection))
+                .and_then(|()| measure(apps[0], &selection));
+            measured.map(|()| selection).map_err(|error| vec![error])
         });
         match selected {
             Ok(selection) => chosen.push((apps, selection)),
@@ -123,7 +128,7 @@ fn find(
     root: &Path,
     selectors: &[(&Source, Vec<&AppName>, Selector)],
     manifests: &BTreeSet<PathBuf>,
-) -> Result<(Tree, BTreeMap<String, Tree>), BundleError> {
+) -> Result<(Found, BTreeMap<String, Found>), BundleError> {
     let everything = BTreeSet::from([String::new()]);
     let mut wanted = BTreeSet::new();
     let mut directories = BTreeMap::new();
@@ -132,21 +137,21 @@ fn find(
             Include::Everything => drop(wanted.insert(String::new())),
             Include::Glob { prefix, .. } => drop(wanted.insert(prefix.clone())),
             Include::Directory(start) if !directories.contains_key(start) => {
-                let tree = walk(files, &Scope { root, start, wanted: &everything, manifests })?;
-                directories.insert(start.clone(), tree);
+                let found = walk(files, &Scope { root, start, wanted: &everything, manifests })?;
+                directories.insert(start.clone(), found);
             }
             Include::Directory(_) | Include::File(..) => {}
         }
     }
-    let tree = match wanted.is_empty() {
-        true => Tree::new(),
+    let found = match wanted.is_empty() {
+        true => Found::default(),
         false => walk(files, &Scope { root, start: "", wanted: &wanted, manifests })?,
     };
-    Ok((tree, directories))
+    Ok((found, directories))
 }
 
-/// Refuses what is empty or too much, before anything is read.
-fn measure(app: &AppName, root: &Path, selection: &Selection) -> Result<(), BundleError> {
+/// Refuses what is empty or too many, before anything is read.
+fn count(app: &AppName, root: &Path, selection: &Selection) -> Result<(), BundleError> {
     let taken = &selection.taken;
     if taken.is_empty() {
         return Err(BundleError::Empty { app: app.clone(), root: root.to_owned() });
@@ -163,6 +168,21 @@ fn measure(app: &AppName, root: &Path, selection: &Selection) -> Result<(), Bund
             largest: list(counts.iter().map(|(top, n)| format!("{} ({n})", printable(top)))),
         });
     }
+    Ok(())
+}
+
+/// Learns how large the files really are.
+fn settle(files: &dyn Files, root: &Path, selection: &mut Selection) -> Result<(), BundleError> {
+    let asked: Vec<(PathBuf, FileFacts)> =
+        selection.taken.iter().map(|(path, facts)| (root.join(path), *facts)).collect();
+    let exact = files.exact(&asked).map_err(|(path, error)| BundleError::read(path, error))?;
+    selection.taken.values_mut().zip(exact).for_each(|(facts, exact)| *facts = exact);
+    Ok(())
+}
+
+/// Refuses what is too much.
+fn measure(app: &AppName, selection: &Selection) -> Result<(), BundleError> {
+    let taken = &selection.taken;
     let size = taken.values().map(|facts| facts.size).sum();
     if size > MAX_SIZE {
         let mut largest: Vec<_> = taken.iter().collect();
@@ -195,7 +215,7 @@ fn hash(
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 errors.push(BundleError::Changed { path: full.clone() });
             }
-            Err(error) => errors.push(BundleError::Read { path: full.clone(), error }),
+            Err(error) => errors.push(BundleError::read(full, error)),
         }
     }
     if errors.is_empty() { Ok(digests) } else { Err(errors) }

@@ -1,19 +1,22 @@
 //! `include` and `exclude` of a source: what they mean, and what they select.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::walk::{Candidate, Tree, lies_in};
+use super::walk::{Candidate, Found, Tree, lies_in};
 use super::{BundleError, LeftOut};
 use crate::model::{AppName, Source};
-use crate::port::{EntryKind, FileFacts, Files};
+use crate::port::{EntryKind, FileFacts, FileFault, Files};
 
 /// A source with its patterns understood.
 pub struct Selector {
     pub include: Vec<Include>,
+    root: PathBuf,
     exclude: GlobSet,
     faults: Vec<BundleError>,
 }
@@ -64,7 +67,7 @@ impl Selector {
             faults.push(faulty(app, "source.exclude", &source.exclude.join(", "), error.to_string()));
             GlobSet::empty()
         });
-        Self { include, exclude, faults }
+        Self { include, root: root.to_owned(), exclude, faults }
     }
 
     /// Selects from what was found below the root and below each directory that is included by name.
@@ -74,21 +77,36 @@ impl Selector {
     pub fn select(
         self,
         app: &AppName,
-        tree: &Tree,
-        directories: &BTreeMap<String, Tree>,
+        found: &Found,
+        directories: &BTreeMap<String, Found>,
     ) -> Result<Selection, Vec<BundleError>> {
         let mut chosen: BTreeMap<&str, Candidate> = BTreeMap::new();
         let mut errors = self.faults;
+        let tree = &found.tree;
+        let mut lost: BTreeMap<&str, &Arc<io::Error>> = BTreeMap::new();
         for include in &self.include {
+            let missed: Vec<_> = match include {
+                Include::Everything => found.lost.iter().collect(),
+                Include::File(..) => Vec::new(),
+                Include::Directory(path) => directories.get(path).into_iter().flat_map(|found| &found.lost).collect(),
+                Include::Glob { text, .. } => found.lost.iter().filter(|(path, _)| reaches(text, path)).collect(),
+            };
+            // What matches everything below it leaves all of it out.
+            let missed = missed.into_iter().filter(|(path, _)| !self.exclude.is_match(format!("{path}/")));
+            let before = lost.len();
+            lost.extend(missed.map(|(path, error)| (path.as_str(), error)));
             let found: Vec<(&str, Candidate)> = match include {
                 Include::Everything => tree.iter().map(owned).collect(),
                 Include::File(path, facts) => vec![(path, Candidate::Take(*facts))],
-                Include::Directory(path) => directories.get(path).into_iter().flatten().map(owned).collect(),
+                Include::Directory(path) => {
+                    directories.get(path).into_iter().flat_map(|found| &found.tree).map(owned).collect()
+                }
                 Include::Glob { prefix, matcher, .. } => {
                     below(tree, prefix).filter(|(path, _)| matcher.is_match(path)).map(owned).collect()
                 }
             };
-            let is_empty = !found.iter().any(|(_, candidate)| matches!(candidate, Candidate::Take(_)));
+            let is_empty =
+                lost.len() == before && !found.iter().any(|(_, candidate)| matches!(candidate, Candidate::Take(_)));
             match include {
                 Include::Directory(pattern) | Include::Glob { text: pattern, .. } if is_empty => {
                     let ignored = !matches!(include, Include::Glob { prefix, .. } if prefix.is_empty());
@@ -103,6 +121,7 @@ impl Selector {
                 }
             }
         }
+        errors.extend(lost.into_iter().map(|(path, error)| BundleError::read(self.root.join(path), error.clone())));
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -141,6 +160,9 @@ fn understand(files: &dyn Files, app: &AppName, root: &Path, written: &str) -> R
     }
     let path = root.join(&text);
     let found = match (files.look(&path), files.resolve(&path)) {
+        (Err(error), _) | (_, Err(error)) if FileFault::help(&error).is_some() => {
+            return Err(BundleError::read(path, error));
+        }
         (Ok(kind), Ok(target)) if target.starts_with(root) => Some(kind),
         (Ok(_), Ok(target)) => {
             return Err(BundleError::Outside { app: app.clone(), pattern: written.to_owned(), target });
@@ -167,6 +189,26 @@ fn understand(files: &dyn Files, app: &AppName, root: &Path, written: &str) -> R
     }
 }
 
+/// Whether a glob may match something below a directory, of which nothing else is known.
+fn reaches(glob: &str, directory: &str) -> bool {
+    // Braces may have `/` inside, and a backslash may stand before one.
+    if glob.contains(['{', '\\']) {
+        return true;
+    }
+    let mut parts = glob.split('/');
+    for name in directory.split('/') {
+        let may = match parts.next() {
+            // It matches what is above, and with it all of this.
+            None | Some("**") => return true,
+            Some(part) => GlobBuilder::new(part).build().map_or(true, |part| part.compile_matcher().is_match(name)),
+        };
+        if !may {
+            return false;
+        }
+    }
+    true
+}
+
 /// Without `./`, empty segments and a closing `/`.
 fn normalise(text: &str) -> Result<String, String> {
     if text.is_empty() {
@@ -189,4 +231,28 @@ fn add(set: &mut GlobSetBuilder, text: &str) -> Result<(), String> {
         set.add(glob.map_err(|error| error.kind().to_string())?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_glob_may_match_below_a_directory() {
+        let check = |glob: &str, directory: &str, expected| {
+            assert_eq!(reaches(glob, directory), expected, "{glob} in {directory}")
+        };
+        check("**/*.py", "vendor/lib", true);
+        check("src/**", "vendor/lib", false);
+        check("src/**/x", "src/lib", true);
+        check("*.py", "vendor", false);
+        check("*.py", "vendor.py", true);
+        check("v*/l?b/*.py", "vendor/lib", true);
+        check("v*/l?b/*.py", "vendor/library", false);
+        check("vendor", "vendor/lib/inner", true);
+        check("vendor/*/inner/x", "vendor/lib", true);
+        check("{vendor/lib,src}/*.py", "vendor/lib", true);
+        check("[v]endor/*", "vendor/lib", true);
+        check("[w]endor/*", "vendor/lib", false);
+    }
 }

@@ -3,16 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::ignores::{FLYTE, GIT, Ignores};
 use super::{BundleError, Reason, rules};
-use crate::port::{Entry, EntryKind, FileFacts, Files};
+use crate::port::{Entry, EntryKind, FileFacts, FileFault, Files};
 
 /// Entries looked at before a walk is given up.
 const MAX_ENTRIES: usize = 1_000_000;
 
 /// What was found, by path relative to the root.
 pub type Tree = BTreeMap<String, Candidate>;
+
+/// What a walk came by.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub tree: Tree,
+    /// What could not be looked into, by path as in the tree: whether it matters depends on what is selected.
+    pub lost: BTreeMap<String, Arc<io::Error>>,
+}
 
 /// Something a bundle may select.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +44,12 @@ pub struct Scope<'a> {
 
 /// # Errors
 /// [`BundleError::Read`], [`BundleError::TooDeep`].
-pub fn walk(files: &dyn Files, scope: &Scope<'_>) -> Result<Tree, BundleError> {
+pub fn walk(files: &dyn Files, scope: &Scope<'_>) -> Result<Found, BundleError> {
     let start = scope.root.join(scope.start);
     let stack = vec![read(&start, files.resolve(&start))?];
-    let mut walk = Walk { files, scope, stack, tree: Tree::new(), seen: 0 };
+    let mut walk = Walk { files, scope, stack, tree: Tree::new(), lost: BTreeMap::new(), seen: 0 };
     walk.from(&above(files, scope.root, &start), None)?;
-    Ok(walk.tree)
+    Ok(Found { tree: walk.tree, lost: walk.lost })
 }
 
 /// The directories whose ignore files reach down to `start`, outermost first: from the top of the git repository that
@@ -54,7 +63,7 @@ fn above(files: &dyn Files, root: &Path, start: &Path) -> Vec<PathBuf> {
 }
 
 fn read<T>(path: &Path, result: io::Result<T>) -> Result<T, BundleError> {
-    result.map_err(|error| BundleError::Read { path: path.to_owned(), error })
+    result.map_err(|error| BundleError::read(path, error))
 }
 
 struct Walk<'a> {
@@ -63,6 +72,7 @@ struct Walk<'a> {
     /// The directories we are in, without links.
     stack: Vec<PathBuf>,
     tree: Tree,
+    lost: BTreeMap<String, Arc<io::Error>>,
     seen: usize,
 }
 
@@ -70,7 +80,7 @@ impl Walk<'_> {
     /// Reads the ignore files of the directories above, one inside the other, then begins.
     fn from(&mut self, directories: &[PathBuf], ignores: Option<&Ignores<'_>>) -> Result<(), BundleError> {
         match directories.split_first() {
-            Some((first, rest)) => self.from(rest, Some(&Ignores::read(self.files, first, ignores))),
+            Some((first, rest)) => self.from(rest, Some(&Ignores::read(self.files, first, ignores)?)),
             None => self.directory(self.scope.start, ignores),
         }
     }
@@ -80,6 +90,10 @@ impl Walk<'_> {
         let entries = match self.files.entries(&path) {
             // It vanished meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if shown != self.scope.start => {
+                self.lost.insert(shown.to_owned(), error.into());
+                return Ok(());
+            }
             entries => read(&path, entries)?,
         };
         let has = |name: &str| entries.iter().any(|entry| entry.path.file_name().is_some_and(|found| found == name));
@@ -92,7 +106,7 @@ impl Walk<'_> {
         }
         let ignores = match above {
             Some(above) if !has(GIT) && !has(FLYTE) => Ignores::below(above),
-            above => Ignores::read(self.files, &path, above),
+            above => Ignores::read(self.files, &path, above)?,
         };
         entries.into_iter().try_for_each(|entry| self.entry(shown, &entry, &ignores))
     }
@@ -104,6 +118,12 @@ impl Walk<'_> {
         let (kind, target) = match entry.kind {
             EntryKind::Link => match (self.files.look(&entry.path), self.files.resolve(&entry.path)) {
                 (Ok(kind), Ok(target)) => (kind, Some(target)),
+                (Err(error), _) | (_, Err(error)) if FileFault::help(&error).is_some() => {
+                    if !ignores.exclude(&entry.path, &name, false) {
+                        self.lost.insert(shown, error.into());
+                    }
+                    return Ok(());
+                }
                 _ => {
                     if !ignores.exclude(&entry.path, &name, false) {
                         self.tree.insert(shown, Candidate::Leave(Reason::Dangling));

@@ -12,6 +12,7 @@ use super::answer::{document, findings};
 use super::exit::Exit;
 use super::github;
 use super::terminal::{Terminal, width};
+use crate::bundle::BundleError;
 use crate::client::ClientError;
 use crate::client::auth::AuthError;
 use crate::diagnostic::{Diagnostics, did_you_mean};
@@ -22,7 +23,7 @@ use crate::model::AppName;
 use crate::pipeline::{self, RollbackError};
 use crate::plan::Refused;
 use crate::plan::stored::Stale;
-use crate::port::{RpcCode, RpcError};
+use crate::port::{FileFault, RpcCode, RpcError};
 use crate::release::NoSuchRelease;
 use crate::report;
 use crate::report::github::failure_markdown;
@@ -208,13 +209,15 @@ impl From<pipeline::Error> for Failure {
             Error::Stale(stale) => failure.stale(&stale),
             Error::Store(error) => failure.help_if(error.help.as_deref()),
             Error::Rollback(error) => failure.help(after_rollback(&error)),
+            Error::Bundle(error @ BundleError::Read { .. }) if error.help().is_some() => failure.help_if(error.help()),
             Error::Bundle(_) => failure.help("`flyte explain app.source` tells what is packed"),
+            Error::Load(LoadError::Read { source, .. }) => failure.help_if(FileFault::help(&source)),
             Error::NotOffline { .. } => failure.help(
                 "`flyte plan` without --offline reads them; only records in a directory of the tree, which can be \
                  committed, can be read offline",
             ),
             Error::KeepDrift(error) => failure.help(after_keep(&error)),
-            Error::Load(_) | Error::Lower(_) | Error::Name { .. } => failure,
+            Error::Lower(_) | Error::Name { .. } => failure,
         }
     }
 }

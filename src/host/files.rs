@@ -21,6 +21,10 @@ impl RealFiles {
     pub fn new(cache: Option<Cache>) -> Self {
         Self { cache }
     }
+
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
 }
 
 impl Files for RealFiles {

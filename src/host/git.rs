@@ -1,6 +1,8 @@
 //! What git knows of a work tree: the commit that it is a copy of, clean or not, and where people read that.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::model::Commit;
@@ -27,6 +29,30 @@ pub fn source_link(directory: &Path, commit: &Commit) -> Option<String> {
     let remote = names.iter().find(|name| **name == "origin").or_else(|| names.first())?;
     let address = git(directory, &["remote", "get-url", "--push", remote])?;
     Some(format!("{}/tree/{}", browsable(&address), commit.id))
+}
+
+/// Where the repository is whose work tree has its top at `directory`. `None` where there is no such work tree, or one
+/// that git does not trust.
+pub fn directory_of(directory: &Path) -> Option<PathBuf> {
+    // Without it git finds the repository around.
+    if !directory.join(".git").exists() {
+        return None;
+    }
+    let mut command = Command::new("git");
+    command.arg("-C").arg(directory).args(["rev-parse", "--absolute-git-dir"]);
+    // A hook of git that started us speaks of another one.
+    let output = command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| line(&output.stdout)).flatten()
+}
+
+/// Where the repository is that a directory of a work tree belongs to.
+pub fn repository(directory: &Path) -> Option<PathBuf> {
+    line(&output(directory, &["rev-parse", "--absolute-git-dir"])?)
+}
+
+/// A path as git writes it.
+pub fn line(output: &[u8]) -> Option<PathBuf> {
+    Some(Path::new(OsStr::from_bytes(output.strip_suffix(b"\n")?)).to_owned())
 }
 
 /// What git says. It may not write: not even its index.

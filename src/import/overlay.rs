@@ -56,6 +56,10 @@ where
         self.files.entries(directory)
     }
 
+    fn exact(&self, files: &[(PathBuf, FileFacts)]) -> Result<Vec<FileFacts>, (PathBuf, io::Error)> {
+        self.files.exact(files)
+    }
+
     fn look(&self, path: &Path) -> io::Result<EntryKind> {
         if path != self.path {
             return self.files.look(path);

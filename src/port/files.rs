@@ -77,6 +77,27 @@ pub trait Draft: Write + Send {
     fn finish(self: Box<Self>) -> io::Result<Arc<dyn Content>>;
 }
 
+/// Why a file cannot be had, where there is something to do about it: the inside of an [`io::Error`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FileFault {
+    pub message: String,
+    pub help: String,
+}
+
+impl FileFault {
+    /// What to do about an error.
+    pub fn help(error: &io::Error) -> Option<&str> {
+        Some(&error.get_ref()?.downcast_ref::<Self>()?.help)
+    }
+}
+
+impl From<FileFault> for io::Error {
+    fn from(fault: FileFault) -> Self {
+        Self::other(fault)
+    }
+}
+
 /// Reading files, and a local cache that may forget. Paths are absolute.
 pub trait Files: Send + Sync {
     /// `None` where nothing is.
@@ -114,6 +135,15 @@ pub trait Files: Send + Sync {
     /// As the system says.
     fn entries(&self, directory: &Path) -> io::Result<Vec<Entry>>;
 
+    /// The facts of files whose content is wanted, in the order given. What [`Files::entries`] and [`Files::look`] tell
+    /// of a file may be about what is stored, where its content is made first when it is wanted.
+    ///
+    /// # Errors
+    /// The first file that cannot be had, and why.
+    fn exact(&self, files: &[(PathBuf, FileFacts)]) -> Result<Vec<FileFacts>, (PathBuf, io::Error)> {
+        Ok(files.iter().map(|(_, facts)| *facts).collect())
+    }
+
     /// What a path leads to, links followed; never [`EntryKind::Link`].
     ///
     /// # Errors
@@ -127,8 +157,8 @@ pub trait Files: Send + Sync {
     fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
 
     /// The blake3 of the content of each file, in the order given. `root` is the directory they lie in: what is
-    /// remembered of their contents is kept by it. The facts must be those of [`Files::entries`] or [`Files::look`],
-    /// taken before.
+    /// remembered of their contents is kept by it. The facts must be those of [`Files::entries`], [`Files::look`] or
+    /// [`Files::exact`], taken before.
     fn digests(&self, root: &Path, files: &[(PathBuf, FileFacts)]) -> Vec<io::Result<Digest>>;
 
     /// The commit that a directory is a copy of. `None` where it is in no work tree.

@@ -12,7 +12,7 @@ mod releases;
 pub use clock::Clock;
 pub use control_plane::{ControlPlane, Delivery, Lines, LogLine, Parcel, RpcCode, RpcError, Run, Update, Updates};
 pub use events::{Event, Events, NoEvents};
-pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileKind, Files, Stamp};
+pub use files::{Content, Draft, Entry, EntryKind, FileFacts, FileFault, FileKind, Files, Stamp};
 pub use notes::Notes;
 pub use registry::{Registry, Resolves};
 pub use releases::{ReleaseStores, Releases, StoreError};

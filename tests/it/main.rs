@@ -5,6 +5,7 @@
 mod architecture;
 mod ci;
 mod drift;
+mod from_git;
 mod generated;
 mod github;
 mod golden;
