@@ -69,11 +69,12 @@ pub fn extended(resources: &Resources) -> Option<ExtendedResources> {
     })
 }
 
-/// The variables that an app on Apple silicon gets beside its own.
+/// The variables that an app on Apple silicon gets beside its own, but for those that it sets itself.
 pub fn markers(resources: &Resources, env: &[KeyValuePair]) -> Vec<(&'static str, &'static str)> {
     let chosen = env.iter().any(|pair| (pair.key.as_str(), pair.value.as_str()) == APPLE_SILICON_CHOICE);
     if !chosen && named(resources).is_some_and(Accelerator::is_apple_silicon) {
-        APPLE_SILICON_MARKERS.to_vec()
+        let is_set = |name: &str| env.iter().any(|pair| pair.key == name);
+        APPLE_SILICON_MARKERS.into_iter().filter(|(name, _)| !is_set(name)).collect()
     } else {
         Vec::new()
     }

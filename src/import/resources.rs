@@ -2,7 +2,8 @@
 
 use flyte_schema::flyteidl2::core::resources::{ResourceEntry, ResourceName};
 use flyte_schema::flyteidl2::core::{
-    ExtendedResources, GPUAccelerator, Resources, gpu_accelerator::PartitionSizeValue,
+    ExtendedResources, GPUAccelerator, Resources,
+    gpu_accelerator::{DeviceClass, PartitionSizeValue},
 };
 use toml::{Table, Value};
 
@@ -71,7 +72,9 @@ fn gpu(accelerator: &GPUAccelerator, count: Option<&str>) -> Value {
         Some(PartitionSizeValue::PartitionSize(partition)) => Some(partition),
         _ => None,
     };
-    if let (Some(device), None) = (known, partition) {
+    // A TPU is asked for by a table alone.
+    let by_text = known.filter(|device| device.class != DeviceClass::GOOGLE_TPU);
+    if let (Some(device), None) = (by_text, partition) {
         return format!("{}:{quantity}", device.name).into();
     }
     let mut table = Table::new();

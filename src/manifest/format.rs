@@ -43,7 +43,9 @@ pub fn check(format: Format, text: &str) -> Result<(), Fault> {
         Format::LabelKey => kubernetes::label_key(text),
         Format::LabelValue => kubernetes::label_value(text),
         Format::Mount => kubernetes::mount(text),
-        Format::ParameterName => named(text, "name of a parameter", "anything but white space", |c| !c.is_whitespace()),
+        Format::ParameterName => {
+            named(text, "name of a parameter", "anything but control characters", |c| !c.is_control())
+        }
         Format::PythonObject => kubernetes::python_object(text),
         Format::ServiceAccount => kubernetes::service_account(text),
         Format::SharedMemory if text == "auto" => Ok(()),

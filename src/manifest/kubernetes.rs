@@ -226,11 +226,12 @@ pub fn env_name(text: &str) -> Result<(), Fault> {
 /// # Errors
 /// When it is not `module:attribute`.
 pub fn python_object(text: &str) -> Result<(), Fault> {
-    let identifier = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let good = text.split_once(':').is_some_and(|(module, name)| module.split('.').all(identifier) && identifier(name));
+    let of_name = |c: char| c.is_alphanumeric() || c == '_';
+    let identifier = |name: &str| !name.starts_with(|c: char| c.is_numeric()) && name.chars().all(of_name);
+    // Files of other names than a variable may have are loaded as well.
+    let module = |name: &str| !name.is_empty() && name.chars().all(|c| of_name(c) || c == '-');
+    let named = text.split_once(':').filter(|(_, name)| !name.is_empty());
+    let good = named.is_some_and(|(path, name)| path.split('.').all(module) && identifier(name));
     if good {
         return Ok(());
     }
@@ -259,7 +260,11 @@ mod tests {
         check(label_key, &["team", "example.com/team"], &["", "/team", "a b", "x/y/z", "-a"]);
         check(label_value, &["", "a.b_C-1"], &["a b", "-a", &"a".repeat(64)]);
         check(mount, &["/m", "/models/"], &["", "/", "m", "/a/../b"]);
-        check(python_object, &["app:web", "a.b_1:c"], &["app", "app.py", "a-b:c", "a:b.c", ":a", "a:"]);
+        check(
+            python_object,
+            &["app:web", "a.b_1:c", "sub-dir.my-app:e", "01_hello:größe"],
+            &["app", "app.py", "a..b:c", "a b:c", "a/b:c", "a:b.c", "a:b-c", "a:1", ":a", "a:"],
+        );
     }
 
     #[test]

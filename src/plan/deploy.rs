@@ -7,7 +7,7 @@ use flyte_schema::flyteidl2::app::spec::DesiredState;
 
 use super::honoured;
 use super::step::{Action, After, Gate, Precondition, Step, StepId};
-use super::why::{of_drift, of_others, reasons, refusal};
+use super::why::{not_packed, of_drift, of_others, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, KnownBy, Orphan, Owner, endpoints};
@@ -114,9 +114,12 @@ impl<'a> Planner<'a> {
         if !active {
             app.notes.extend(self.runs_for_a_moment(change, app.verb, project));
         }
-        if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) && has_image(change) {
-            app.notes.push(Note::ImageNotUsed);
+        if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) {
+            let is_object = project.apps.get(&app.name).is_some_and(|app| app.python.is_some());
+            let note = if is_object { Some(Note::NeedsSdk) } else { has_image(change).then_some(Note::ImageNotUsed) };
+            app.notes.extend(note);
         }
+        app.notes.extend(not_packed(change, app.verb));
         self.write(change, app.verb, active, stored);
         app
     }

@@ -1,6 +1,7 @@
 //! Why something is done to an app, or must not be, and what a reader should know of changes made outside.
 
 use super::{Note, Policy, Reason, Verb, owner_name};
+use crate::bundle;
 use crate::diff::{AppChange, ChangedBy, FieldChange, KnownBy, Owner};
 use crate::model::{LiveApp, Marks};
 
@@ -106,4 +107,12 @@ pub(super) fn of_drift(change: &AppChange) -> Vec<Note> {
     let no_record = (!change.is_attributed && !change.fields.is_empty()).then_some(Note::NoRecord);
     let alike = (!change.alike.is_empty()).then(|| Note::Alike { fields: change.alike.clone() });
     known_by.into_iter().chain(no_record).chain(alike).collect()
+}
+
+/// Told of code that is new: who reads the plan may count on these files.
+pub(super) fn not_packed(change: &AppChange, verb: Verb) -> Option<Note> {
+    let bundle = change.desired.bundle.as_ref().filter(|_| verb == Verb::Create || change.code.is_some())?;
+    let secret = bundle.left_out.iter().filter(|left| left.reason == bundle::Reason::Secret);
+    let paths: Vec<String> = secret.map(|left| left.path.clone()).collect();
+    (!paths.is_empty()).then_some(Note::NotPacked { paths })
 }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::printable;
 use crate::diff::KnownBy;
 use crate::plan::{Note, Reason};
+
+/// The most paths that a note names.
+const MAX_PATHS: usize = 5;
 
 /// `1.2 KiB`
 pub fn bytes(count: u64) -> String {
@@ -141,6 +145,20 @@ pub fn note(note: &Note) -> String {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
             let what = if keys.len() == 1 { "it" } else { "them" };
             format!("this server keeps {} and does not act on {what}", keys.join(", "))
+        }
+        Note::NeedsSdk => {
+            "the embedded control plane cannot run it: it is a Python object, which the Python SDK serves in its image"
+                .into()
+        }
+        Note::NotPacked { paths } => {
+            let shown: Vec<String> =
+                paths.iter().take(MAX_PATHS).map(|path| format!("`{}`", printable(path))).collect();
+            let more =
+                if paths.len() > MAX_PATHS { format!(" and {} more", paths.len() - MAX_PATHS) } else { String::new() };
+            format!(
+                "not packed, since they may hold credentials: {}{more}; what is named in `include` is packed",
+                shown.join(", ")
+            )
         }
         Note::ImageNotUsed => "the embedded control plane runs it as a process; its image is not used".into(),
     }

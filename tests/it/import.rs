@@ -74,6 +74,7 @@ fn examples_survive_an_import() {
         ("quickstart", "examples/quickstart"),
         ("monorepo", "examples/monorepo"),
         ("dotted-names", "tests/cases/plan/dotted-names/v1"),
+        ("odd-names", "tests/cases/plan/odd-names/v1"),
     ] {
         let mut files = MemoryFiles::default();
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), Path::new("/imported"), &mut files);
