@@ -3,7 +3,7 @@
 //!
 //! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`] says,
 //! and members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest or
-//! else the address of the code, `code_dest` and `code_is_pickled`, and `parameters`, by name. Of a pod, the app's container stands under `container`
+//! else the address of the code, `code_dest` and `code_is_pickled`, the `python` object, and `parameters`, by name. Of a pod, the app's container stands under `container`
 //! too, as if it were not in a pod; the pod is the rest, with the `order` of its containers where it counts. A variable
 //! whose place counts is an object, with its value and the variables that it `stands_before`.
 
@@ -167,6 +167,11 @@ fn lift_options(spec: &mut Map<String, Value>) {
                 // The version is our mark. Image caches are read and ignored by `fserve`.
                 Some("--version" | "--tgz" | "--image-cache") => drop(rest.next()),
                 Some("--parameters") => parameters = rest.next(),
+                Some("--resolver") => match rest.next() {
+                    Some(name) if name == spec::RESOLVER => {}
+                    name => command.extend([word].into_iter().chain(name)),
+                },
+                Some("--resolver-args") => lifted.extend(rest.next().map(|object| ("python", object))),
                 Some("--pkl") => {
                     drop(rest.next());
                     lifted.push(("code_is_pickled", Value::Bool(true)));

@@ -4,13 +4,11 @@
 //! shell to run.
 
 use super::LowerError;
+use crate::model::spec::RESOLVER;
 use crate::model::{App, CodeBundle, Scope, shell};
 
 /// Stands before the version until it is known.
 const VERSION: &str = "--version";
-
-/// Finds the Python object that `fserve` serves. Source: the published SDK.
-const RESOLVER: &str = "flyte._internal.resolvers.app_env.AppEnvResolver";
 
 /// The words before the app's own, the version left empty.
 pub fn fserve(scope: &Scope, app: &App, code: Option<&CodeBundle>, parameters: Option<&str>) -> Vec<String> {

@@ -33,6 +33,9 @@ impl BundleRef {
     }
 }
 
+/// Finds the Python object that `fserve` serves. Source: the published SDK.
+pub const RESOLVER: &str = "flyte._internal.resolvers.app_env.AppEnvResolver";
+
 /// What we ask for: identity, labels, bundle and spec as one message. Status is never set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppSpec(pub App);
