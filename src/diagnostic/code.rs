@@ -125,6 +125,8 @@ mod tests {
         assert!(PAGES.windows(2).all(|pair| pair[0].code < pair[1].code));
         for page in PAGES {
             assert!(page.text.len() >= 80, "{} says too little", page.code);
+            // Lines that begin with blanks are shown as they are; a fence is not known.
+            assert!(!page.text.contains("```"), "{} has a fence", page.code);
         }
         assert_eq!(super::page("flyte::manifest::cycle").unwrap().code, codes::CYCLE);
     }
