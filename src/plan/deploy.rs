@@ -116,7 +116,8 @@ impl<'a> Planner<'a> {
         }
         if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) {
             let is_object = project.apps.get(&app.name).is_some_and(|app| app.python.is_some());
-            let note = if is_object { Some(Note::NeedsSdk) } else { has_image(change).then_some(Note::ImageNotUsed) };
+            let note =
+                if is_object { Some(Note::ServedBySdk) } else { has_image(change).then_some(Note::ImageNotUsed) };
             app.notes.extend(note);
         }
         app.notes.extend(not_packed(change, app.verb));

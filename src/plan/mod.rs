@@ -228,8 +228,8 @@ pub enum Note {
     AlreadyGone,
     /// The embedded control plane runs processes; the image is not used.
     ImageNotUsed,
-    /// The embedded control plane has no Python SDK to serve its object with.
-    NeedsSdk,
+    /// The embedded control plane has a Python object served by the SDK that is installed beside it.
+    ServedBySdk,
     /// Files of its code that are left out, since they may hold credentials.
     NotPacked { paths: Vec<String> },
     /// It is to stay stopped, and this server keeps a spec only as it runs it: it is stopped right afterwards.

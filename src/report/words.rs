@@ -146,8 +146,9 @@ pub fn note(note: &Note) -> String {
             let what = if keys.len() == 1 { "it" } else { "them" };
             format!("this server keeps {} and does not act on {what}", keys.join(", "))
         }
-        Note::NeedsSdk => {
-            "the embedded control plane cannot run it: it is a Python object, which the Python SDK serves in its image"
+        Note::ServedBySdk => {
+            "the embedded control plane runs it as a process, with the `fserve` of the Flyte SDK that is installed here; \
+             its image is not used"
                 .into()
         }
         Note::NotPacked { paths } => {

@@ -265,3 +265,63 @@ fn a_file_does_not_take_over_what_another_of_its_name_has_deployed() {
     again.args(PLACE).env("VIRTUAL_ENV", user.python.home()).env("PYTHONDONTWRITEBYTECODE", "1");
     assert!(process::run(again, WITHIN).expect(0).stdout.contains("updated"));
 }
+
+/// With the SDK's own `fserve`: parameters, other modules and endpoints come as on a cluster.
+#[test]
+fn objects_of_the_sdk_are_served_on_this_machine() {
+    let text = "import http.server, os, urllib.request\n\
+                from flyte.app import AppEndpoint, AppEnvironment, Parameter\n\
+                from helper import said\n\
+                def answer(text):\n\
+                \x20   class Handler(http.server.BaseHTTPRequestHandler):\n\
+                \x20       def do_GET(self):\n\
+                \x20           body = text().encode()\n\
+                \x20           self.send_response(200)\n\
+                \x20           self.send_header('content-length', str(len(body)))\n\
+                \x20           self.end_headers()\n\
+                \x20           self.wfile.write(body)\n\
+                \x20   http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n\
+                back = AppEnvironment(name='back', image='i:1',\n\
+                \x20   parameters=[Parameter(name='greeting', value='hello', env_var='GREETING')])\n\
+                @back.server\n\
+                def serve_back(greeting: str): answer(lambda: said(greeting + os.environ['GREETING']))\n\
+                front = AppEnvironment(name='front', image='i:1', depends_on=[back], parameters=[\n\
+                \x20   Parameter(name='url', value=AppEndpoint(app_name='back')),\n\
+                \x20   Parameter(name='public', value=AppEndpoint(app_name='back', public=True))])\n\
+                @front.server\n\
+                def serve_front(url: str, public: str):\n\
+                \x20   answer(lambda: ' '.join(urllib.request.urlopen(at).read().decode() for at in (url, public)))\n";
+    let user = with_file("app.py", text);
+    write(&user, "helper.py", "def said(text): return f'({text})'\n");
+    let deploy = || user.flyte(&[&["deploy", "app.py", "--yes", "--json"][..], &PLACE].concat(), 0).json();
+    let deployed = deploy();
+    let apps = deployed["apps"].as_array().expect("a list");
+    let front = apps.iter().find(|app| app["name"] == "front").expect("it was deployed");
+    let fetch = || {
+        let mut script = user.python.program("python", user.home.path());
+        let url = front["url"].as_str().expect("a text");
+        script.args([
+            "-c",
+            "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())",
+            url,
+        ]);
+        process::run(script, WITHIN).expect(0).stdout
+    };
+    assert_eq!(fetch(), "(hellohello) (hellohello)\n");
+
+    write(&user, "helper.py", "def said(text): return f'[{text}]'\n");
+    deploy();
+    assert_eq!(fetch(), "[hellohello] [hellohello]\n");
+
+    // Where there is no SDK, that is said.
+    user.flyte(&["local", "stop"], 0);
+    let bare = user.home.path().join("bin");
+    fs::create_dir(&bare).expect("a directory is made");
+    std::os::unix::fs::symlink("/bin/sh", bare.join("sh")).expect("a link is made");
+    let mut start = program::command(user.home.path(), user.tree.path(), &["local", "start"]);
+    start.env("PATH", &bare).env_remove("VIRTUAL_ENV");
+    process::run(start, WITHIN).expect(0);
+    write(&user, "helper.py", "def said(text): return text\n");
+    let refused = user.flyte(&[&["deploy", "app.py", "--yes"][..], &PLACE].concat(), 4);
+    assert!(refused.account().contains("pip install flyte"), "{}", refused.account());
+}

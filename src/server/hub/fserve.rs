@@ -25,6 +25,17 @@ pub struct Command {
     pub dest: PathBuf,
     pub parameters: Vec<Parameter>,
     pub args: Vec<String>,
+    /// The options by which the SDK's own `fserve` is told of a Python object to serve, but for where its code lies.
+    /// `None`: `args` are run.
+    pub object: Option<Object>,
+}
+
+/// A Python object to serve.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Object {
+    /// The code is the object itself, pickled.
+    pub pickled: bool,
+    pub options: Vec<String>,
 }
 
 /// `None` for another program.
@@ -39,6 +50,7 @@ pub fn read(command: &[String], args: &[String]) -> Option<Result<Command, Strin
 
 fn options(rest: &[String], args: &[String]) -> Result<Command, String> {
     let mut read = Command::default();
+    let mut object = Object::default();
     let mut resolver = false;
     let mut words = rest.iter();
     while let Some(word) = words.next() {
@@ -49,21 +61,36 @@ fn options(rest: &[String], args: &[String]) -> Result<Command, String> {
             Some((option, value)) => (option, value.to_owned()),
             None => (word.as_str(), words.next().cloned().unwrap_or_default()),
         };
+        let told = [option.to_owned(), value.clone()];
         match option {
             "--tgz" => read.bundle = Some(value),
+            "--pkl" => {
+                object.pickled = true;
+                read.bundle = Some(value);
+            }
             "--dest" => read.dest = below(&value)?,
-            "--pkl" => return Err("its code is a pickled Python object, which only the Python SDK can run".to_owned()),
-            "--parameters" => read.parameters = parameters(&value)?,
-            "--resolver" | "--resolver-args" => resolver = true,
+            "--parameters" => {
+                read.parameters = parameters(&value)?;
+                object.options.extend(told);
+            }
+            "--resolver" | "--resolver-args" => {
+                resolver = true;
+                object.options.extend(told);
+            }
             // Of the rest, nothing changes what runs here.
+            "--version" | "--project" | "--domain" | "--org" => object.options.extend(told),
             _ => {}
         }
     }
     read.args = words.chain(args).cloned().collect();
-    if read.args.is_empty() {
-        let reason =
-            if resolver { "it is a Python object, which only the Python SDK can run" } else { "it has no command" };
-        return Err(reason.to_owned());
+    match (read.args.is_empty(), resolver || object.pickled, &read.bundle) {
+        (true, true, Some(_)) => read.object = Some(object),
+        (true, true, None) => {
+            return Err("it is a Python object, and no code was sent along to load it from".to_owned());
+        }
+        (true, false, _) => return Err("it has no command".to_owned()),
+        (false, _, _) if object.pickled => read.object = Some(object),
+        (false, ..) => {}
     }
     Ok(read)
 }
@@ -168,6 +195,7 @@ mod tests {
                 text("url", "URL", ParameterValue::Endpoint { app: AppName::new("backend").unwrap(), public: false }),
             ],
             args: words("python app.py"),
+            object: None,
         };
         assert_eq!(read(&command, &words("python app.py")), Some(Ok(expected)));
         assert_eq!(read(&words("python fserve"), &[]), None);
@@ -182,8 +210,13 @@ mod tests {
             assert!(dest(outside).unwrap_err().contains(&format!("its code goes to `{outside}`")));
         }
         check("fserve --version 1 --", "no command");
-        check("fserve --version 1 --resolver a --resolver-args b --", "Python object");
-        check("fserve --pkl x -- y", "pickled");
+        check("fserve --version 1 --resolver a --resolver-args b --", "no code was sent along");
+        let object = |command: &str| read(&words(command), &[]).unwrap().unwrap().object;
+        let options = words("--version 1 --resolver a --resolver-args b");
+        let loaded = Object { pickled: false, options };
+        assert_eq!(object("fserve --version 1 --tgz x --dest . --resolver a --resolver-args b --"), Some(loaded));
+        assert_eq!(object("fserve --tgz x --resolver a --resolver-args b -- app"), None);
+        assert_eq!(object("fserve --pkl x --"), Some(Object { pickled: true, options: Vec::new() }));
         check("fserve --parameters %%% -- y", "base64");
         let file = r#"{"parameters":[{"name":"f","value":"s3://x","download":true,"type":"file","env_var":null}]}"#;
         check(&format!("fserve --parameters {} -- y", packed(file)), "`f` is a file");

@@ -288,15 +288,7 @@ impl Hub {
     fn run(&self, state: &mut State, id: &AppId, record: &Record) {
         match translate::workload(&self.store, id, record.deployed, &record.app.spec) {
             Ok(mut workload) => {
-                let scope = &id.scope;
-                let pattern = format!("{}/apps/{}/{}/{{app_fqdn}}", self.endpoint, scope.project, scope.domain);
-                for (name, value) in [
-                    ("INTERNAL_APP_ENDPOINT_PATTERN", &pattern),
-                    ("FLYTE_INTERNAL_EXECUTION_PROJECT", &scope.project),
-                    ("FLYTE_INTERNAL_EXECUTION_DOMAIN", &scope.domain),
-                ] {
-                    workload.env.entry(name.to_owned()).or_insert_with(|| value.clone());
-                }
+                translate::tell_platform(&mut workload, &self.endpoint);
                 self.workers.send(id, Command::Set(Box::new(workload)));
             }
             Err(reason) => {

@@ -34,12 +34,17 @@ pub fn workload(store: &Store, id: &AppId, revision: u64, spec: &Spec) -> Result
     };
     let entry = match fserve::read(&main.command, &main.args) {
         Some(read) => {
-            let fserve::Command { bundle, dest, parameters, args } = read?;
+            let fserve::Command { bundle, dest, parameters, args, object } = read?;
             let bundle = bundle.map(|address| match BundlePath::of_address(&address) {
                 Some(path) => Ok(store.bundle_file(&path)),
                 None => Err(format!("its code lies at `{address}`, which this control plane cannot read")),
             });
-            Entry::Serve { bundle: bundle.transpose()?, dest, parameters, args }
+            match (bundle.transpose()?, object) {
+                (Some(code), Some(fserve::Object { pickled, options })) => {
+                    Entry::Object { code, pickled, dest, options }
+                }
+                (bundle, _) => Entry::Serve { bundle, dest, parameters, args },
+            }
         }
         None => {
             let argv: Vec<String> = main.command.into_iter().chain(main.args).collect();
@@ -68,6 +73,24 @@ pub fn workload(store: &Store, id: &AppId, revision: u64, spec: &Spec) -> Result
         request_timeout: spec.timeouts.request_timeout.as_option().and_then(duration).filter(|it| !it.is_zero()),
         env: main.env,
     })
+}
+
+/// Adds the variables by which an app finds the control plane and other apps, unless it has them itself.
+pub fn tell_platform(workload: &mut Workload, endpoint: &str) {
+    let scope = &workload.app.scope;
+    let pattern = format!("{endpoint}/apps/{}/{}/{{app_fqdn}}", scope.project, scope.domain);
+    let mut told = vec![
+        ("INTERNAL_APP_ENDPOINT_PATTERN", pattern),
+        ("FLYTE_INTERNAL_EXECUTION_PROJECT", scope.project.clone()),
+        ("FLYTE_INTERNAL_EXECUTION_DOMAIN", scope.domain.clone()),
+    ];
+    if matches!(workload.entry, Entry::Object { .. }) {
+        // The SDK would ask the control plane of its user's own configuration.
+        told.extend([("_U_EP_OVERRIDE", endpoint.to_owned()), ("_U_INSECURE", "true".to_owned())]);
+    }
+    for (name, value) in told {
+        workload.env.entry(name.to_owned()).or_insert(value);
+    }
 }
 
 /// What matters of the container that is the app.

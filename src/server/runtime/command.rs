@@ -27,6 +27,29 @@ pub fn direct(argv: &[String], variables: &BTreeMap<String, String>, directory: 
     Ok(argv.to_vec())
 }
 
+/// The `fserve` of the published SDK, of the active virtual environment or else on the `PATH`.
+///
+/// # Errors
+/// Says that there is none, and how to have it.
+pub fn by_sdk(
+    options: &[String],
+    variables: &BTreeMap<String, String>,
+    directory: &Path,
+) -> Result<Vec<String>, String> {
+    let environment = variables.get("VIRTUAL_ENV").map(|environment| format!("{environment}/bin"));
+    let path = variables.get("PATH").map(String::as_str);
+    let path: Vec<&str> = environment.as_deref().into_iter().chain(path).collect();
+    let fserve = environment::find_program("fserve", &path.join(":"), directory).ok_or(
+        "it is a Python object, which the `fserve` of the Flyte SDK serves, and there is none on the `PATH` that the \
+         control plane was started with: activate an environment with `flyte` in it (`pip install flyte`), and run \
+         `flyte local stop` and `flyte local start`",
+    )?;
+    let mut argv = vec![fserve.display().to_string()];
+    argv.extend_from_slice(options);
+    argv.push("--".to_owned());
+    Ok(argv)
+}
+
 /// The command as `fserve` runs it: an argument that starts with `$` is replaced by that variable, then all are joined
 /// with spaces and handed to a shell.
 ///

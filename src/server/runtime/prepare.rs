@@ -46,7 +46,7 @@ pub fn prepare(workload: &Workload, port: u16, token: &str, keep: bool, core: &C
 
     let directory = core.layout().revision(&workload.app, workload.revision);
     let (bundle, dest) = match &workload.entry {
-        Entry::Direct { .. } => (None, Path::new("")),
+        Entry::Direct { .. } | Entry::Object { .. } => (None, Path::new("")),
         Entry::Serve { bundle, dest, .. } => (bundle.as_deref(), dest.as_path()),
     };
     unpack::unpack(bundle, &directory, dest, keep).map_err(|error| Hindrance::Other(with_sources(&error)))?;
@@ -65,6 +65,12 @@ pub fn prepare(workload: &Workload, port: u16, token: &str, keep: bool, core: &C
 
     let argv = match &workload.entry {
         Entry::Direct { argv } => command::direct(argv, &variables, &directory),
+        Entry::Object { code, pickled, dest, options } => {
+            let option = if *pickled { "--pkl" } else { "--tgz" };
+            let dest = if dest.as_os_str().is_empty() { Path::new(".") } else { dest };
+            let code = [option, &code.display().to_string(), "--dest", &dest.display().to_string()].map(str::to_owned);
+            command::by_sdk(&[options.as_slice(), &code].concat(), &variables, &directory)
+        }
         Entry::Serve { args, .. } => command::served(args, &variables, &directory),
     };
     let argv = command::gated(argv.map_err(Hindrance::Other)?, &variables);

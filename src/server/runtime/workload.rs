@@ -35,6 +35,17 @@ pub struct Workload {
 pub enum Entry {
     /// The container's own command: run as it is, without a bundle.
     Direct { argv: Vec<String> },
+    /// A Python object, which the SDK's own `fserve` loads and serves: code and parameters are its business.
+    Object {
+        /// Where the code lies in the control plane's store.
+        code: PathBuf,
+        /// It is the object itself, pickled, in place of an archive of files.
+        pickled: bool,
+        /// Where the code goes: a path below the working directory, which an empty one is itself.
+        dest: PathBuf,
+        /// What else `fserve` is told.
+        options: Vec<String>,
+    },
     /// What `fserve` would do: fetch the bundle, set parameters, hand the joined arguments to a shell.
     Serve {
         /// Where the bundle lies in the control plane's store.
