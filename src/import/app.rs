@@ -22,9 +22,6 @@ const MARKERS: [(&str, &str); 2] = [("_F_APPLE_SILICON_EXECUTION", "host"), ("_F
 pub fn draft(message: &Message, scope: &Scope, hints: &Hints, unsaid: &mut Vec<Unsaid>) -> Draft {
     let name = message.metadata.id.name.clone();
     let mut writer = Writer { table: Table::new(), app: &name, unsaid };
-    for (path, why) in &hints.unsaid {
-        writer.cannot(path, why);
-    }
     let parameters = writer.app(message, scope, hints);
     let mut table = writer.table;
     escape(&mut table);
@@ -38,8 +35,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Whether it is lost, the comparison tells.
     fn cannot(&mut self, path: &str, why: &str) {
-        self.unsaid.push(Unsaid { app: self.app.to_owned(), path: path.to_owned(), why: why.to_owned() });
+        let (app, path, why) = (self.app.to_owned(), path.to_owned(), why.to_owned());
+        self.unsaid.push(Unsaid { app, path, why, lost: false });
     }
 
     fn set(&mut self, key: &str, value: impl Into<Value>) {
@@ -95,7 +94,7 @@ impl Writer<'_> {
         self.code(message, hints);
         self.fill("resources", resources::resources(&container.resources, &spec.extended_resources));
         self.fill("scaling", scaling(&spec.autoscaling));
-        self.fill("ingress", ingress(&spec.ingress));
+        self.fill("ingress", ingress(&spec.ingress, hints.subdomain.as_ref()));
         if spec.security_context.allow_anonymous {
             self.set("requires_auth", false);
         }
@@ -299,12 +298,15 @@ fn scaling(config: &AutoscalingConfig) -> Table {
     table
 }
 
-fn ingress(config: &IngressConfig) -> Table {
+fn ingress(config: &IngressConfig, made_from: Option<&Table>) -> Table {
     let mut table = Table::new();
-    for (key, text) in [("subdomain", &config.subdomain), ("custom_domain", &config.cname)] {
-        if !text.is_empty() {
-            table.insert(key.to_owned(), text.as_str().into());
-        }
+    let subdomain = match made_from {
+        Some(made_from) => Some(Value::from(made_from.clone())),
+        None => (!config.subdomain.is_empty()).then(|| config.subdomain.as_str().into()),
+    };
+    table.extend(subdomain.map(|subdomain| ("subdomain".to_owned(), subdomain)));
+    if !config.cname.is_empty() {
+        table.insert("custom_domain".to_owned(), config.cname.as_str().into());
     }
     if config.private {
         table.insert("private".to_owned(), true.into());

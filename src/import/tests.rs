@@ -18,6 +18,7 @@ fn options() -> Options {
         target: Target::local(),
         heading: "h".to_owned(),
         hints: BTreeMap::new(),
+        unsaid: Vec::new(),
     }
 }
 
