@@ -63,12 +63,12 @@ impl Writer<'_> {
         let container = match &spec.app_payload {
             Some(spec::AppPayload::Container(container)) => (**container).clone(),
             Some(spec::AppPayload::Pod(payload)) => match pod::taken_apart(payload) {
-                Some((container, around)) => {
+                Ok((container, around)) => {
                     template = around;
                     container
                 }
-                None => {
-                    self.cannot("spec.pod", "it has no container named `app`, or a null, which TOML cannot write");
+                Err(why) => {
+                    self.cannot("spec.pod", &why);
                     Container::default()
                 }
             },
