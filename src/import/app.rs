@@ -195,7 +195,12 @@ impl Writer<'_> {
             match written(secret) {
                 Some(written) => secrets.push(written),
                 None => {
-                    let path = format!("spec.security_context.secrets[{}]", secret.key);
+                    // As the comparison names it.
+                    let name = match secret.env_var.as_str() {
+                        "" => format!("{}/{}", secret.group, secret.key),
+                        variable => variable.to_owned(),
+                    };
+                    let path = format!("spec.security_context.secrets[{name}]");
                     self.cannot(&path, "a secret goes into a variable or a file, whatever its version");
                 }
             }

@@ -138,3 +138,20 @@ fn images_that_the_sdk_builds_are_told() {
     }
     assert_eq!(imported["unsaid"].as_array().expect("a list").len(), 3, "{imported}");
 }
+
+#[test]
+fn a_secret_is_told_once() {
+    let text = "import flyte\nfrom flyte.app import AppEnvironment\n\
+                from flyte.app._runtime import app_serde\n\
+                made = app_serde.get_security_context\n\
+                def versioned(secrets, *more, **named):\n\
+                \x20   context = made(secrets, *more, **named)\n\
+                \x20   for secret in context.secrets: secret.group_version = '3'\n\
+                \x20   return context\n\
+                app_serde.get_security_context = versioned\n\
+                a = AppEnvironment(name='a', image='i:1', args='x', secrets=['k'])\n";
+    let user = with_file("shop.py", text);
+    let imported = import(&user, "shop.py", 1);
+    let [(path, _)] = told(&imported, "a").try_into().expect("one thing is told");
+    assert_eq!(path, "spec.security_context.secrets[K]");
+}
