@@ -10,9 +10,10 @@ use toml::{Table, Value};
 use super::command::starter;
 use super::parameters::{Parameters, parameters};
 use super::{Draft, Hints, STARTER, Unsaid, pod, resources};
+use crate::diff::conceal;
 use crate::model::shell::{self, Arguments};
 use crate::model::spec::{bundle_address, command};
-use crate::model::{Marks, SECRET_MOUNT, Scope};
+use crate::model::{Marks, Mask, SECRET_MOUNT, Scope};
 
 const DEFAULT_PORT: u32 = 8080;
 
@@ -132,8 +133,12 @@ impl Writer<'_> {
         self.text("python", starter.python.unwrap_or_default());
         let args: Vec<&str> = container.args.iter().map(String::as_str).collect();
         match shell::read(&args) {
-            Arguments::Words(words) if words.is_empty() => {}
-            Arguments::Words(words) => self.set("args", words),
+            Arguments::Words(words) => {
+                if !words.is_empty() {
+                    self.set("args", words);
+                }
+                self.altered(&args);
+            }
             Arguments::Broken(line) => {
                 self.set("args", shell::through_shell(line));
                 self.cannot(
@@ -161,6 +166,26 @@ impl Writer<'_> {
             self.cannot(&format!("spec.parameters[{name}]"), why);
         }
         parameters
+    }
+
+    /// What runs stays what it is.
+    fn altered(&mut self, args: &[&str]) {
+        let altered = shell::altered(args);
+        if altered.is_empty() {
+            return;
+        }
+        let shown = conceal("spec.container.args", args.into(), &Mask::default());
+        let instead = |(at, whole): &(usize, String)| match shown[*at] == args[*at] {
+            true => format!("`{whole:?}` in place of `{:?}`", args[*at]),
+            false => format!("quotes around word {}", at + 1),
+        };
+        let written: Vec<String> = altered.iter().map(instead).collect();
+        let why = format!(
+            "the starter hands them to a shell, where not all arrive as they are written: the manifest has what arrives; \
+             to have them whole, write {}, or in the manifest the words themselves",
+            written.join(", ")
+        );
+        self.cannot("spec.container.args", &why);
     }
 
     fn port(&mut self, ports: &[ContainerPort]) {

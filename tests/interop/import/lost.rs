@@ -122,6 +122,27 @@ fn what_the_sdk_cannot_translate_concerns_its_app_alone() {
 }
 
 #[test]
+fn words_that_do_not_arrive_as_they_are_written_are_told() {
+    let text = "from flyte.app import AppEnvironment\n\
+                a = AppEnvironment(name='a', image='i:1', args=['streamlit', 'run', 'a.py', '--title', 'my  model', ''])\n\
+                b = AppEnvironment(name='b', image='i:1', args=['streamlit', 'run', \"'a b'\"])\n\
+                c = AppEnvironment(name='c', image='i:1', args=['x', '--token', 'hunter2  hunter3'])\n";
+    let user = with_file("shop.py", text);
+    let imported = import(&user, "shop.py", 0);
+    let [(path, why)] = told(&imported, "a").try_into().expect("one thing is told");
+    assert_eq!(path, "spec.container.args");
+    assert!(why.contains("`\"'my  model'\"` in place of `\"my  model\"`, `\"''\"` in place of `\"\"`"), "{why}");
+    assert_eq!(told(&imported, "b"), []);
+    let [(_, why)] = told(&imported, "c").try_into().expect("one thing is told");
+    assert!(why.contains("quotes around word 3") && !why.contains("hunter"), "{why}");
+    let manifest = imported["manifest"].as_str().expect("a text");
+    assert!(
+        manifest.contains("args = [\"streamlit\", \"run\", \"a.py\", \"--title\", \"my\", \"model\"]"),
+        "{manifest}"
+    );
+}
+
+#[test]
 fn images_that_the_sdk_builds_are_told() {
     let text = "import flyte\nfrom flyte.app import AppEnvironment\nfrom pathlib import Path\nI = flyte.Image\n\
                 def app(name, image): return AppEnvironment(name=name, image=image, args='x')\n\
