@@ -38,6 +38,15 @@ impl Declared {
     }
 }
 
+/// What is loaded.
+pub struct Source<'a> {
+    pub file: &'a Path,
+    /// One variable of it.
+    pub variable: Option<&'a str>,
+    /// References of images by name, as the SDK's configuration has them.
+    pub images: BTreeMap<String, String>,
+}
+
 /// Loads a file, or one variable of it.
 ///
 /// The root, as with the SDK, is the working directory; for a file that does not lie below it, its own directory.
@@ -46,15 +55,9 @@ impl Declared {
 ///
 /// # Errors
 /// There is no such file, no Python, no SDK; the file or the SDK refuses; the apps have no manifest, or not at `out`.
-pub async fn declared(
-    files: &RealFiles,
-    file: &Path,
-    variable: Option<&str>,
-    out: Option<&Path>,
-    place: &Place,
-) -> Result<Declared> {
+pub async fn declared(files: &RealFiles, source: &Source<'_>, out: Option<&Path>, place: &Place) -> Result<Declared> {
     let directory = env::current_dir()?;
-    let file = normal(&directory.join(file));
+    let file = normal(&directory.join(source.file));
     if !file.is_file() {
         return Err(Failure::new(format!("there is no file {}", file.display())));
     }
@@ -65,26 +68,29 @@ pub async fn declared(
         return Err(Failure::new(format!("{} does not lie where the code of its apps does", path.display()))
             .help(format!("write `--out {}`: modules and files are named from that directory", at.display())));
     }
-    let loaded = load(&file, variable, &root, place).await?;
+    let loaded = load(&file, source, &root, place).await?;
     let damaged = |error: import::sdk::Damaged| Failure::from_error(&error);
-    let (apps, hints) = loaded.apps().map_err(damaged)?;
+    let import::sdk::Apps { messages, hints, unsaid, depends_on } = loaded.apps().map_err(damaged)?;
     let shown = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
+    if messages.is_empty() {
+        let why: Vec<String> = unsaid.iter().map(|unsaid| format!("`{}`: {}", unsaid.app, unsaid.why)).collect();
+        return Err(Failure::new(format!("no app of {shown} can be translated")).help(why.join("\n")));
+    }
     let options = Options {
         name: owner(&file),
         scope: place.scope.clone(),
         target: place.target.clone(),
         heading: format!("From {shown}, as SDK {} translates it.", loaded.sdk),
         hints,
+        unsaid,
     };
-    let needs = apps
-        .iter()
-        .map(|app| {
-            let name = &app.metadata.id.name;
-            let declared = options.hints.get(name).into_iter().flat_map(|hints| hints.depends_on.iter().cloned());
-            (name.clone(), declared.chain(endpoints(app).iter().map(ToString::to_string)).collect())
-        })
-        .collect();
-    let imported = import::import(files, &path, &apps, &options)?;
+    let mut needs: BTreeMap<String, BTreeSet<String>> =
+        depends_on.into_iter().map(|(app, others)| (app, others.into_iter().collect())).collect();
+    for app in &messages {
+        let others = endpoints(app).into_iter().map(|other| other.to_string());
+        needs.entry(app.metadata.id.name.clone()).or_default().extend(others);
+    }
+    let imported = import::import(files, &path, &messages, &options)?;
     Ok(Declared { imported, loaded, path, needs })
 }
 
@@ -95,14 +101,15 @@ fn owner(file: &Path) -> String {
     import::word(&format!("{}{stem}", within.unwrap_or_default()))
 }
 
-async fn load(file: &Path, variable: Option<&str>, root: &Path, place: &Place) -> Result<Loaded> {
+async fn load(file: &Path, source: &Source<'_>, root: &Path, place: &Place) -> Result<Loaded> {
     let question = Question {
         file: file.display().to_string(),
         root: root.display().to_string(),
-        variable: variable.map(str::to_owned),
+        variable: source.variable.map(str::to_owned),
         project: place.scope.project.clone(),
         domain: place.scope.domain.clone(),
         org: place.scope.org.clone(),
+        images: source.images.clone(),
     };
     let argument = serde_json::to_string(&question).map_err(|error| Failure::from_error(&error))?;
     let program = python::interpreter(env::var_os("VIRTUAL_ENV").as_ref());
@@ -132,6 +139,6 @@ fn told(refusal: Refusal) -> Failure {
         )),
         RefusalKind::Variable if refusal.detail.is_empty() => failure,
         RefusalKind::Variable => failure.help(format!("the file declares {}", refusal.detail)),
-        RefusalKind::Load | RefusalKind::Translate => failure.help(refusal.detail.trim_end().to_owned()),
+        RefusalKind::Load => failure.help(refusal.detail.trim_end().to_owned()),
     }
 }

@@ -46,6 +46,8 @@ pub struct Config {
     pub parts: Parts<Origin>,
     pub project: Part<String, Origin>,
     pub domain: Part<String, Origin>,
+    /// References of images by the names that Python files call them by; `default` takes the place of the SDK's own.
+    pub images: BTreeMap<String, String>,
     /// Everything wrong with the file, the variables and the API key.
     pub findings: Vec<Finding>,
     /// What was read otherwise than the SDK reads it, or is not used; one sentence each.

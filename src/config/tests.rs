@@ -22,6 +22,16 @@ fn said(config: &Config) -> String {
 }
 
 #[test]
+fn images_have_names() {
+    let config = of("image: { image_refs: { default: r/a:1, custom: r/b:2 } }", &[]);
+    let expected = environment(&[("default", "r/a:1"), ("custom", "r/b:2")]);
+    assert_eq!((config.images, config.findings.len()), (expected, 0));
+    let config = of("image: { image_refs: [r/a:1] }", &[]);
+    assert!(said(&config).contains("`image.image_refs` of the configuration is a list"), "{}", said(&config));
+    assert_eq!(config.images, BTreeMap::new());
+}
+
+#[test]
 fn the_first_file_counts_in_the_order_of_the_sdk() {
     let all = [
         "/code/shop/api/config.yaml",

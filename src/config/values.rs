@@ -52,6 +52,7 @@ pub fn read(
     };
     config.project = reader.text("task.project");
     config.domain = reader.text("task.domain");
+    config.images = reader.texts("image.image_refs");
     if reader.list("admin.proxyCommand", words).is_some() {
         reader.note("admin.proxyCommand is not used; with the SDK 2.12.1 no call succeeds that has it");
     }
@@ -201,6 +202,23 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// A map of texts, which no variable can hold.
+    fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let (section, name) = key.split_once('.').unwrap_or((key, ""));
+        let node = self.tree.and_then(|tree| tree.get(section)?.get(name)).filter(|node| !is_nothing(node));
+        let Some(node) = node else { return BTreeMap::new() };
+        let texts = match &node.value {
+            Value::Map(entries) => {
+                entries.iter().map(|(name, _, value)| Some((name.clone(), value.text()?))).collect::<Option<_>>()
+            }
+            _ => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.wrong::<()>(key, node, "a text for each name");
+            BTreeMap::new()
+        })
     }
 
     /// Nothing of the value is shown: it may be a command with a token in it.

@@ -10,9 +10,10 @@ use toml::{Table, Value};
 use super::command::starter;
 use super::parameters::{Parameters, parameters};
 use super::{Draft, Hints, STARTER, Unsaid, pod, resources};
+use crate::diff::conceal;
 use crate::model::shell::{self, Arguments};
 use crate::model::spec::{bundle_address, command};
-use crate::model::{Marks, SECRET_MOUNT, Scope};
+use crate::model::{Marks, Mask, SECRET_MOUNT, Scope};
 
 const DEFAULT_PORT: u32 = 8080;
 
@@ -22,9 +23,6 @@ const MARKERS: [(&str, &str); 2] = [("_F_APPLE_SILICON_EXECUTION", "host"), ("_F
 pub fn draft(message: &Message, scope: &Scope, hints: &Hints, unsaid: &mut Vec<Unsaid>) -> Draft {
     let name = message.metadata.id.name.clone();
     let mut writer = Writer { table: Table::new(), app: &name, unsaid };
-    for (path, why) in &hints.unsaid {
-        writer.cannot(path, why);
-    }
     let parameters = writer.app(message, scope, hints);
     let mut table = writer.table;
     escape(&mut table);
@@ -38,8 +36,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Whether it is lost, the comparison tells.
     fn cannot(&mut self, path: &str, why: &str) {
-        self.unsaid.push(Unsaid { app: self.app.to_owned(), path: path.to_owned(), why: why.to_owned() });
+        let (app, path, why) = (self.app.to_owned(), path.to_owned(), why.to_owned());
+        self.unsaid.push(Unsaid { app, path, why, lost: false });
     }
 
     fn set(&mut self, key: &str, value: impl Into<Value>) {
@@ -64,12 +64,12 @@ impl Writer<'_> {
         let container = match &spec.app_payload {
             Some(spec::AppPayload::Container(container)) => (**container).clone(),
             Some(spec::AppPayload::Pod(payload)) => match pod::taken_apart(payload) {
-                Some((container, around)) => {
+                Ok((container, around)) => {
                     template = around;
                     container
                 }
-                None => {
-                    self.cannot("spec.pod", "it has no container named `app`, or a null, which TOML cannot write");
+                Err(why) => {
+                    self.cannot("spec.pod", &why);
                     Container::default()
                 }
             },
@@ -95,7 +95,7 @@ impl Writer<'_> {
         self.code(message, hints);
         self.fill("resources", resources::resources(&container.resources, &spec.extended_resources));
         self.fill("scaling", scaling(&spec.autoscaling));
-        self.fill("ingress", ingress(&spec.ingress));
+        self.fill("ingress", ingress(&spec.ingress, hints.subdomain.as_ref()));
         if spec.security_context.allow_anonymous {
             self.set("requires_auth", false);
         }
@@ -133,8 +133,12 @@ impl Writer<'_> {
         self.text("python", starter.python.unwrap_or_default());
         let args: Vec<&str> = container.args.iter().map(String::as_str).collect();
         match shell::read(&args) {
-            Arguments::Words(words) if words.is_empty() => {}
-            Arguments::Words(words) => self.set("args", words),
+            Arguments::Words(words) => {
+                if !words.is_empty() {
+                    self.set("args", words);
+                }
+                self.altered(&args);
+            }
             Arguments::Broken(line) => {
                 self.set("args", shell::through_shell(line));
                 self.cannot(
@@ -162,6 +166,26 @@ impl Writer<'_> {
             self.cannot(&format!("spec.parameters[{name}]"), why);
         }
         parameters
+    }
+
+    /// What runs stays what it is.
+    fn altered(&mut self, args: &[&str]) {
+        let altered = shell::altered(args);
+        if altered.is_empty() {
+            return;
+        }
+        let shown = conceal("spec.container.args", args.into(), &Mask::default());
+        let instead = |(at, whole): &(usize, String)| match shown[*at] == args[*at] {
+            true => format!("`{whole:?}` in place of `{:?}`", args[*at]),
+            false => format!("quotes around word {}", at + 1),
+        };
+        let written: Vec<String> = altered.iter().map(instead).collect();
+        let why = format!(
+            "the starter hands them to a shell, where not all arrive as they are written: the manifest has what arrives; \
+             to have them whole, write {}, or in the manifest the words themselves",
+            written.join(", ")
+        );
+        self.cannot("spec.container.args", &why);
     }
 
     fn port(&mut self, ports: &[ContainerPort]) {
@@ -196,7 +220,12 @@ impl Writer<'_> {
             match written(secret) {
                 Some(written) => secrets.push(written),
                 None => {
-                    let path = format!("spec.security_context.secrets[{}]", secret.key);
+                    // As the comparison names it.
+                    let name = match secret.env_var.as_str() {
+                        "" => format!("{}/{}", secret.group, secret.key),
+                        variable => variable.to_owned(),
+                    };
+                    let path = format!("spec.security_context.secrets[{name}]");
                     self.cannot(&path, "a secret goes into a variable or a file, whatever its version");
                 }
             }
@@ -299,12 +328,15 @@ fn scaling(config: &AutoscalingConfig) -> Table {
     table
 }
 
-fn ingress(config: &IngressConfig) -> Table {
+fn ingress(config: &IngressConfig, made_from: Option<&Table>) -> Table {
     let mut table = Table::new();
-    for (key, text) in [("subdomain", &config.subdomain), ("custom_domain", &config.cname)] {
-        if !text.is_empty() {
-            table.insert(key.to_owned(), text.as_str().into());
-        }
+    let subdomain = match made_from {
+        Some(made_from) => Some(Value::from(made_from.clone())),
+        None => (!config.subdomain.is_empty()).then(|| config.subdomain.as_str().into()),
+    };
+    table.extend(subdomain.map(|subdomain| ("subdomain".to_owned(), subdomain)));
+    if !config.cname.is_empty() {
+        table.insert("custom_domain".to_owned(), config.cname.as_str().into());
     }
     if config.private {
         table.insert("private".to_owned(), true.into());

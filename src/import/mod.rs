@@ -47,6 +47,8 @@ pub struct Options {
     pub heading: String,
     /// By app.
     pub hints: BTreeMap<String, Hints>,
+    /// What cannot be said, found out elsewhere; also of apps that have no message.
+    pub unsaid: Vec<Unsaid>,
 }
 
 /// What is known of an app beside its message.
@@ -58,8 +60,8 @@ pub struct Hints {
     pub include: Vec<String>,
     /// Parameters whose value was looked up: the key of the manifest that asks for it, and its table.
     pub asked: BTreeMap<String, (String, Table)>,
-    /// What cannot be said, found out elsewhere.
-    pub unsaid: Vec<(String, String)>,
+    /// What the subdomain is made from, where it differs between projects and domains.
+    pub subdomain: Option<Table>,
 }
 
 /// Something of an app, or of the way to it, that the manifest does not say.
@@ -70,6 +72,8 @@ pub struct Unsaid {
     /// Where it stands in the message: `spec.links`. Of the target, its key.
     pub path: String,
     pub why: String,
+    /// Something else runs for it than was asked for, or nothing.
+    pub lost: bool,
 }
 
 /// A manifest, and how far it says what it was made from.
@@ -110,6 +114,7 @@ struct Draft {
 /// See [`Error`].
 pub fn import(files: &dyn Files, path: &Path, apps: &[Message], options: &Options) -> Result<Imported, Error> {
     let mut unsaid = target::unsaid(&options.target);
+    unsaid.extend(options.unsaid.iter().cloned());
     let mut drafts: Vec<Draft> = Vec::new();
     let mut sorted: Vec<&Message> = apps.iter().collect();
     sorted.sort_by(|a, b| a.metadata.id.name.cmp(&b.metadata.id.name));
@@ -125,8 +130,8 @@ pub fn import(files: &dyn Files, path: &Path, apps: &[Message], options: &Option
     let text = text::pretty(&drafts, options);
     let differences = proof::differences(files, path, &text, &drafts, apps, options)?;
     for difference in &differences {
-        let told = |known: &Unsaid| known.app == difference.app && covers(&known.path, &difference.path);
-        if !unsaid.iter().any(told) {
+        let told = |known: &&mut Unsaid| known.app == difference.app && covers(&known.path, &difference.path);
+        if unsaid.iter_mut().filter(told).map(|known| known.lost = true).count() == 0 {
             let unpacks = |app: &&Message| spec::command(&app.spec).first() == Some(&STARTER);
             let mut named = apps.iter().filter(|app| app.metadata.id.name == difference.app);
             unsaid.push(difference.unsaid(named.any(|app| unpacks(&app))));

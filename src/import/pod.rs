@@ -10,15 +10,18 @@ use toml::{Table, Value};
 use crate::canonical::references;
 use crate::model::pod::APP_CONTAINER;
 
-/// The app's container, and the table `pod_template`. `None` where the pod has no container of the app, or cannot be
-/// written as TOML.
-pub fn taken_apart(pod: &K8sPod) -> Option<(Container, Table)> {
-    let mut spec = match serde_json::to_value(&*pod.pod_spec).ok()? {
-        Json::Object(spec) => spec,
-        _ => return None,
+/// The app's container, and the table `pod_template`; or why there is none: the pod has no container of the app, or
+/// cannot be written as TOML.
+pub fn taken_apart(pod: &K8sPod) -> Result<(Container, Table), String> {
+    let mut spec = match serde_json::to_value(&*pod.pod_spec) {
+        Ok(Json::Object(spec)) => spec,
+        _ => Map::new(),
     };
-    let containers = spec.get_mut("containers")?.as_array_mut()?;
-    let app = containers.iter_mut().filter_map(Json::as_object_mut).find(|app| app["name"] == APP_CONTAINER)?;
+    let containers = spec.get_mut("containers").and_then(Json::as_array_mut).into_iter().flatten();
+    let mut containers = containers.filter_map(Json::as_object_mut);
+    let Some(app) = containers.find(|app| app.get("name").and_then(Json::as_str) == Some(APP_CONTAINER)) else {
+        return Err(format!("it has no container named `{APP_CONTAINER}`"));
+    };
     let container = container(app);
     let mut template = Table::new();
     for (key, map) in [("labels", &pod.metadata.labels), ("annotations", &pod.metadata.annotations)] {
@@ -26,8 +29,10 @@ pub fn taken_apart(pod: &K8sPod) -> Option<(Container, Table)> {
             template.insert(key.to_owned(), texts(map));
         }
     }
-    template.insert("pod_spec".to_owned(), toml_value(&Json::Object(spec))?);
-    Some((container, template))
+    let pod_spec = toml_value("pod_spec", &Json::Object(spec))
+        .map_err(|path| format!("`{path}` is null, which TOML cannot write: leave it out"))?;
+    template.insert("pod_spec".to_owned(), pod_spec);
+    Ok((container, template))
 }
 
 fn texts(map: &BTreeMap<String, String>) -> Value {
@@ -115,30 +120,32 @@ fn plain_port(port: &Json) -> Option<ContainerPort> {
     })
 }
 
-/// `None` where there is a null in it, which TOML has no word for.
-fn toml_value(json: &Json) -> Option<Value> {
-    Some(match json {
-        Json::Null => return None,
+/// Fails with the path of a null, which TOML has no word for.
+fn toml_value(path: &str, json: &Json) -> Result<Value, String> {
+    Ok(match json {
+        Json::Null => return Err(path.to_owned()),
         Json::Bool(yes) => (*yes).into(),
         Json::Number(number) => {
-            let number = number.as_f64()?;
+            let number = number.as_f64().unwrap_or_default();
             match format!("{number}").parse::<i64>() {
                 Ok(whole) => whole.into(),
                 Err(_) => number.into(),
             }
         }
         Json::String(text) => text.as_str().into(),
-        Json::Array(items) => Value::Array(items.iter().map(toml_value).collect::<Option<_>>()?),
+        Json::Array(items) => {
+            let items = items.iter().enumerate().map(|(at, item)| toml_value(&format!("{path}[{at}]"), item));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
         Json::Object(members) => {
             // The wire keeps no order. What tells an element apart is read first.
             let mut members: Vec<_> = members.iter().collect();
             members.sort_by_key(|(key, _)| (*key != "name", *key));
-            Value::Table(
-                members
-                    .into_iter()
-                    .map(|(key, value)| Some((key.clone(), toml_value(value)?)))
-                    .collect::<Option<_>>()?,
-            )
+            let mut table = Table::new();
+            for (key, value) in members {
+                table.insert(key.clone(), toml_value(&format!("{path}.{key}"), value)?);
+            }
+            Value::Table(table)
         }
     })
 }

@@ -52,7 +52,7 @@ impl Difference {
             let show = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
             format!("{} would become {}", show(&self.imported), show(&self.written))
         };
-        Unsaid { app: self.app.clone(), path: self.path.clone(), why }
+        Unsaid { app: self.app.clone(), path: self.path.clone(), why, lost: true }
     }
 }
 
@@ -171,7 +171,7 @@ fn remove(drafts: &mut Vec<Draft>, mut found: Vec<(Place, String)>, unsaid: &mut
     found.sort_by_key(|(place, _)| std::cmp::Reverse(order(place)));
     for (place, why) in found {
         let Some(draft) = drafts.get_mut(place.draft) else { continue };
-        unsaid.push(Unsaid { app: draft.name.clone(), path: wire(&place.path), why });
+        unsaid.push(Unsaid { app: draft.name.clone(), path: wire(&place.path), why, lost: true });
         match place.path.as_slice() {
             [] => drop(drafts.remove(place.draft)),
             [key] => drop(draft.table.remove(key)),
@@ -209,7 +209,8 @@ fn wire(path: &[String]) -> String {
     match (found, name) {
         (Some(wire), Some(inner)) if wire.ends_with("[]") => wire.replace("[]", &format!("[{inner}]")),
         (Some(wire), _) => wire.replace("[]", ""),
-        (None, _) => path.join("."),
+        (None, Some(inner)) => format!("{key}.{inner}"),
+        (None, None) => key.clone(),
     }
 }
 

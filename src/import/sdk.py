@@ -1,16 +1,15 @@
 """Loads a Python file as the Flyte SDK does, and prints the apps it declares as one JSON document.
 
-The one argument is a JSON object: `file` and `root` (absolute), `variable` (or null), `project`, `domain`, `org`.
-Each app is translated by the SDK itself. What the file prints goes to stderr.
+The one argument is a JSON object: `file` and `root` (absolute), `variable` (or null), `project`, `domain`, `org`,
+`images` (references by name, from the SDK's configuration). Each app is translated by the SDK itself.
+What the file prints goes to stderr.
 """
 
 import base64
 import dataclasses
+import glob
 import importlib.util
 import json
-import os
-import pathlib
-import sys
 import traceback
 
 
@@ -20,6 +19,10 @@ class Refused(Exception):
     def __init__(self, kind, message, detail=""):
         super().__init__(message)
         self.kind, self.detail = kind, detail
+
+
+class Untranslated(Exception):
+    """Why an app has no message, in the words of a user."""
 
 
 def load(file, root):
@@ -72,14 +75,6 @@ def declared(module, variable, kind):
     return found, order
 
 
-def relative(path, root):
-    """Below the root, with slashes. None for a path elsewhere."""
-    try:
-        return pathlib.Path(os.path.abspath(path)).relative_to(root).as_posix()
-    except ValueError:
-        return None
-
-
 def delayed(parameter):
     """The question that a parameter asks when it is deployed, and a value that stands for the answer."""
     import flyte.io
@@ -104,68 +99,139 @@ def delayed(parameter):
     return key, table, answer
 
 
-def translated(environment, context):
-    from flyte.app._runtime.app_serde import translate_app_env_to_idl
+class Tree:
+    """The user's files as they are after the main one was loaded, and what all its apps share."""
 
-    asked, parameters = {}, []
-    for parameter in environment.parameters:
-        question = delayed(parameter)
-        if question is not None:
-            asked[parameter.name] = question[:2]
-            parameter = dataclasses.replace(parameter, value=question[2])
-        parameters.append(parameter)
-    try:
-        message = translate_app_env_to_idl(environment, context, parameter_overrides=parameters)
-    except BaseException as error:
-        problem = f"the SDK cannot translate `{environment.name}`: {type(error).__name__}: {error}"
-        raise Refused("translate", problem, last_lines()) from error
-    return base64.b64encode(message.SerializeToString(deterministic=True)).decode(), asked
+    def __init__(self, request, variables, context):
+        self.file, self.root = pathlib.Path(request["file"]), pathlib.Path(request["root"])
+        self.images, self.variables, self.context = request["images"], variables, context
+        self.modules, self.packed = loaded(self.root), packed(self.root)
+        self.paths = told_paths(self.root, self.packed)
 
+    def held(self, environment):
+        return held(environment, self.modules, self.file, self.root)
 
-def paths_below(root):
-    """The entries of `sys.path` below the root, as the SDK tells them to apps, each once.
+    def translate(self, environment):
+        """The message, as the SDK makes it, and what its parameters ask for."""
+        from flyte._internal.resolvers import app_env
+        from flyte.app._runtime.app_serde import translate_app_env_to_idl
 
-    Not the root, which the starter adds itself, nor the interpreter's own, which are not packed.
-    """
-    from flyte._constants import FLYTE_SYS_PATH
+        def place(environment, _):
+            found = self.held(environment)
+            if found is None:
+                raise RuntimeError("no variable holds it")
+            return found[1], found[0]
 
-    root, own = root.resolve(), pathlib.Path(sys.prefix)
-    below = [path for path in map(pathlib.Path, sys.path) if root in path.parents and not path.is_relative_to(own)]
-    value = ":".join(dict.fromkeys(f"./{path.relative_to(root).as_posix()}" for path in below))
-    return {FLYTE_SYS_PATH: value} if value else {}
+        app_env.extract_app_env_module = place
+        environment.env_vars = {**(environment.env_vars or {}), **self.paths}
+        asked, parameters = {}, []
+        for parameter in environment.parameters:
+            question = delayed(parameter)
+            if question is not None:
+                asked[parameter.name] = question[:2]
+                parameter = dataclasses.replace(parameter, value=question[2])
+            parameters.append(parameter)
+        message = translate_app_env_to_idl(environment, self.context, parameter_overrides=parameters)
+        return base64.b64encode(message.SerializeToString(deterministic=True)).decode(), asked
 
+    def image(self, environment):
+        """Puts in the reference that the configuration gives a name, and says whether the SDK builds the image."""
+        import flyte
 
-def described(environment, context, variables, root, apps):
-    import flyte
+        image = environment.image
+        if image == "auto":
+            if "default" in self.images:
+                environment.image = self.images["default"]
+                return False
+            image = flyte.Image.from_debian_base()
+        if not isinstance(image, flyte.Image):
+            return False
+        name = getattr(image, "_ref_name", None)
+        if name is not None:
+            if name not in self.images:
+                known = ", ".join(f"`{known}`" for known in sorted(self.images)) or "none"
+                raise Untranslated(
+                    f"its image is called `{name}`, and `image.image_refs` of the SDK's configuration names {known}"
+                )
+            if not image._layers:
+                environment.image = self.images[name]
+                return False
+            environment.image = image = image.clone(base_image=self.images[name])
+            object.__setattr__(image, "_ref_name", None)
+        return image.uri != image.base_image
 
-    environment.env_vars = {**(environment.env_vars or {}), **paths_below(root)}
-    message, asked = translated(environment, context)
-    unsaid, include = [], []
-    for entry in environment.include or ():
-        anchor = pathlib.Path(environment._declaring_file).parent if environment._declaring_file else root
-        path = relative(anchor / entry, root)
-        if path is None:
-            unsaid.append(["metadata.code_bundle_uri", f"`{entry}` of `include` lies outside {root}"])
-        else:
-            include.append(path)
-    image = environment.image
-    if isinstance(image, flyte.Image) and len(getattr(image, "_layers", ())) > 0:
-        why = "the SDK builds this image: the manifest names it, and it must be built and pushed before"
-        unsaid.append(["spec.container.image", why])
-    names = {app.name for app in apps}
-    for other in environment.depends_on or []:
-        if other.name not in names:
-            unsaid.append(["depends_on", f"`{other.name}` is no app"])
-    return {
-        "name": environment.name,
-        "variables": sorted(name for name, value in variables.items() if value is environment),
-        "message": message,
-        "depends_on": [other.name for other in environment.depends_on or [] if other.name in names],
-        "include": include,
-        "serves": environment._server is not None,
-        "asked": asked,
-        "unsaid": unsaid,
-    }
+    def included(self, environment):
+        """The entries of `include` below the root, and what is wrong with the others. Source: `ls_files` of the SDK."""
+        named, wrong = [], []
+        for entry in environment.include or ():
+            path = self.anchor(environment) / entry
+            matches = [path] if path.exists() else [pathlib.Path(match) for match in glob.glob(str(path))]
+            name = relative(path, self.root)
+            if name is None or any(not match.resolve().is_relative_to(self.root.resolve()) for match in matches):
+                wrong.append(f"`{entry}` lies outside {self.root}, the directory that all code is packed from")
+            elif not matches:
+                wrong.append(f"there is no `{name}`: `{entry}` is no file, no directory and no pattern of any")
+            else:
+                named.append(name)
+        return named, wrong
+
+    def anchor(self, environment):
+        """The directory that relative entries begin in. What was made by cloning has the entries of its original, and
+        the SDK takes it for declared in the module that clones."""
+        from flyte._environment import list_loaded_environments
+
+        same = [environment, *(other for other in list_loaded_environments() if other.include is environment.include)]
+        files = (pathlib.Path(other._declaring_file) for other in same if other._declaring_file)
+        of_users = (file for file in files if not is_installed_file(file))
+        return next(of_users, self.file).parent
+
+    def subdomain(self, environment):
+        """What the SDK makes a subdomain from, where it differs between projects and domains."""
+        from flyte import app
+
+        made = environment.domain and environment.domain.subdomain
+        if not isinstance(made, getattr(app, "Subdomain", ())) or made.app_name is None:
+            return None
+        suffix = made.project_domain_suffix
+        return {"app_name": made.app_name, **({} if suffix == "hash" else {"project_domain_suffix": suffix})}
+
+    def described(self, environment, apps):
+        names = {app.name for app in apps}
+        found = {
+            "name": environment.name,
+            "variables": sorted(name for name, value in self.variables.items() if value is environment),
+            "depends_on": [other.name for other in environment.depends_on or [] if other.name in names],
+        }
+        unsaid = [
+            ["depends_on", f"`{other.name}` is no app", False]
+            for other in environment.depends_on or []
+            if other.name not in names
+        ]
+        try:
+            if self.image(environment):
+                why = "the SDK builds this image: the manifest names it, and it must be built and pushed before"
+                unsaid.append(["spec.container.image", why, False])
+            message, asked = self.translate(environment)
+            include, wrong = self.included(environment)
+            subdomain = self.subdomain(environment)
+        except Untranslated as error:
+            return {**found, "untranslated": str(error)}
+        except BaseException as error:
+            return {**found, "untranslated": f"the SDK cannot translate it: {type(error).__name__}: {error}"}
+        unsaid += [["include", why, True] for why in wrong]
+        serves = environment._server is not None
+        if serves and environment.command is None and self.held(environment) is None:
+            why = "no variable of a module holds it, and Flyte's starter finds what it serves by one: assign it to one"
+            unsaid.append(["spec.container.command", why, True])
+        return {
+            **found,
+            "message": message,
+            "include": include,
+            "serves": serves,
+            "asked": asked,
+            "subdomain": subdomain,
+            "unsaid": unsaid,
+        }
 
 
 def collect(request):
@@ -173,23 +239,22 @@ def collect(request):
     sys.path[:] = [path for path in sys.path if path != ""]
     try:
         import flyte
+        from flyte import _utils
         from flyte.app import AppEnvironment
         from flyte.models import SerializationContext
     except ImportError as error:
         raise Refused("sdk", f"the Flyte SDK is not there: {error}", sys.executable) from error
     root, file = pathlib.Path(request["root"]), pathlib.Path(request["file"])
     module = load(file, root)
+    # A file that initialises the SDK would have it tell apps the whole path of this machine.
+    _utils.local_sys_paths_env = lambda _: {}
     variables, environments = declared(module, request["variable"], AppEnvironment)
     apps = [environment for environment in environments if isinstance(environment, AppEnvironment)]
     context = SerializationContext(
         project=request["project"], domain=request["domain"], org=request["org"], version="", root_dir=root
     )
-    described_apps = [described(app, context, variables, root, apps) for app in apps]
-    from flyte._code_bundle._utils import list_imported_modules_as_files
-
-    loaded = list_imported_modules_as_files(str(root), list(sys.modules.values()))
-    modules = sorted({path for path in (relative(file, root) for file in loaded) if path is not None})
-    return {"sdk": flyte.version(), "modules": modules, "apps": described_apps}
+    tree = Tree(request, variables, context)
+    return {"sdk": flyte.version(), "modules": tree.packed, "apps": [tree.described(app, apps) for app in apps]}
 
 
 def main():

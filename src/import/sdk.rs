@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::command::starter;
-use super::{Hints, STARTER};
+use super::{Hints, STARTER, Unsaid};
 use crate::model::spec;
 
-/// The helper: a program of one file, run with `python3 -c`. Its one argument is a [`Question`] as JSON.
-pub const HELPER: &str = include_str!("sdk.py");
+/// The helper: one program, run with `python3 -c`. Its one argument is a [`Question`] as JSON.
+pub const HELPER: &str = concat!(include_str!("modules.py"), "\n\n", include_str!("sdk.py"));
 
 /// What the helper is asked. Paths are absolute.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +27,8 @@ pub struct Question {
     pub project: String,
     pub domain: String,
     pub org: String,
+    /// References of images by name, as the SDK's configuration has them.
+    pub images: BTreeMap<String, String>,
 }
 
 /// What it answers.
@@ -55,8 +57,6 @@ pub enum RefusalKind {
     Load,
     /// There is no such environment in it, or none at all.
     Variable,
-    /// The SDK refuses an app.
-    Translate,
 }
 
 /// The apps of a Python file.
@@ -73,14 +73,45 @@ pub struct Loaded {
 struct Described {
     name: String,
     variables: Vec<String>,
+    depends_on: Vec<String>,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Outcome {
+    Untranslated {
+        /// Why.
+        untranslated: String,
+    },
+    Translated(Translated),
+}
+
+#[derive(Debug, Deserialize)]
+struct Translated {
     /// Base64 of the binary message: fields that we do not know survive.
     message: String,
-    depends_on: Vec<String>,
     include: Vec<String>,
     /// Whether the starter serves the object itself.
     serves: bool,
     asked: BTreeMap<String, (String, Table)>,
-    unsaid: Vec<(String, String)>,
+    /// What the subdomain is made from.
+    subdomain: Option<Table>,
+    /// Where, why, and whether something else runs for it.
+    unsaid: Vec<(String, String, bool)>,
+}
+
+/// What a file comes to.
+#[derive(Debug, Default)]
+pub struct Apps {
+    pub messages: Vec<Message>,
+    /// By app.
+    pub hints: BTreeMap<String, Hints>,
+    /// Also of apps that have no message.
+    pub unsaid: Vec<Unsaid>,
+    /// What each app depends on, those without a message too.
+    pub depends_on: BTreeMap<String, Vec<String>>,
 }
 
 /// Why an answer cannot be used.
@@ -98,41 +129,79 @@ impl Loaded {
     ///
     /// # Errors
     /// [`Damaged`].
-    pub fn apps(&self) -> Result<(Vec<Message>, BTreeMap<String, Hints>), Damaged> {
-        let mut messages = Vec::new();
-        let mut hints = BTreeMap::new();
+    pub fn apps(&self) -> Result<Apps, Damaged> {
+        let mut apps = Apps::default();
+        let is_translated =
+            |name: &String| !self.apps.iter().any(|app| app.name == *name && app.translated().is_none());
         for app in &self.apps {
+            let unsaid = |path: &str, why: &str, lost: bool| Unsaid {
+                app: app.name.clone(),
+                path: path.to_owned(),
+                why: why.to_owned(),
+                lost,
+            };
+            apps.depends_on.insert(app.name.clone(), app.depends_on.clone());
+            let translated = match &app.outcome {
+                Outcome::Translated(translated) => translated,
+                Outcome::Untranslated { untranslated } => {
+                    apps.unsaid.push(unsaid("spec", untranslated, true));
+                    continue;
+                }
+            };
+            let (depends_on, without): (Vec<String>, Vec<String>) =
+                app.depends_on.iter().cloned().partition(is_translated);
+            apps.unsaid.extend(translated.unsaid.iter().map(|(path, why, lost)| unsaid(path, why, *lost)));
+            for other in without {
+                apps.unsaid.push(unsaid(
+                    "depends_on",
+                    &format!("`{other}` cannot be translated, and is left out"),
+                    true,
+                ));
+            }
             let damaged = || Damaged { app: app.name.clone() };
-            let bytes = STANDARD.decode(&app.message).map_err(|_| damaged())?;
+            let bytes = STANDARD.decode(&translated.message).map_err(|_| damaged())?;
             let mut message = Message::decode_from_slice(&bytes).map_err(|_| damaged())?;
-            if !app.serves {
+            if !translated.serves {
                 without_object(&mut message);
             }
-            let command = spec::command(&message.spec);
-            let mut include: Vec<String> = Vec::new();
-            if command.first() == Some(&STARTER) {
-                for path in self.modules.iter().chain(&app.include) {
-                    if !include.contains(path) {
-                        include.push(path.clone());
-                    }
+            let hints = Hints {
+                depends_on,
+                include: self.included(translated, &message),
+                asked: translated.asked.clone(),
+                subdomain: translated.subdomain.clone(),
+            };
+            apps.hints.insert(app.name.clone(), hints);
+            apps.messages.push(message);
+        }
+        Ok(apps)
+    }
+
+    /// What is packed for an app, where it unpacks anything.
+    fn included(&self, translated: &Translated, message: &Message) -> Vec<String> {
+        let mut include: Vec<String> = Vec::new();
+        if spec::command(&message.spec).first() == Some(&STARTER) {
+            for path in self.modules.iter().chain(&translated.include) {
+                if !include.contains(path) {
+                    include.push(path.clone());
                 }
             }
-            let found = Hints {
-                depends_on: app.depends_on.clone(),
-                include,
-                asked: app.asked.clone(),
-                unsaid: app.unsaid.clone(),
-            };
-            hints.insert(app.name.clone(), found);
-            messages.push(message);
         }
-        Ok((messages, hints))
+        include
     }
 
     /// The name of the app that a variable of the file holds.
     pub fn by_variable(&self, variable: &str) -> Option<&str> {
         let holds = |app: &&Described| app.variables.iter().any(|known| known == variable);
         self.apps.iter().find(holds).map(|app| app.name.as_str())
+    }
+}
+
+impl Described {
+    fn translated(&self) -> Option<&Translated> {
+        match &self.outcome {
+            Outcome::Translated(translated) => Some(translated),
+            Outcome::Untranslated { .. } => None,
+        }
     }
 }
 

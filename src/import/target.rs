@@ -67,6 +67,7 @@ pub fn unsaid(target: &Target) -> Vec<Unsaid> {
         app: String::new(),
         path: format!("target.{}.{key}", target.name),
         why: why.to_owned(),
+        lost: false,
     };
     let proxy = connection
         .proxy

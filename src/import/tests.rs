@@ -18,6 +18,7 @@ fn options() -> Options {
         target: Target::local(),
         heading: "h".to_owned(),
         hints: BTreeMap::new(),
+        unsaid: Vec::new(),
     }
 }
 
@@ -290,4 +291,19 @@ fn arguments_for_a_shell_are_compared_by_what_it_makes_of_them() {
     let broken = json!({ "container": { "image": "i", "command": command, "args": ["x", "$PORT/y"] } });
     let imported = written(&[message("a", broken)]);
     assert_eq!((imported.differences.len(), imported.unsaid.len()), (1, 1), "{:?}", imported.unsaid);
+}
+
+#[test]
+fn why_a_pod_cannot_be_written_is_told() {
+    let why = |pod_spec: serde_json::Value| {
+        let container = json!({ "container": { "image": "i", "command": ["x"] } });
+        let mut app = message("a", container.clone());
+        let payload: Spec = flyte_schema::from_json(json!({ "pod": { "pod_spec": pod_spec } })).unwrap();
+        app.spec.as_option_mut().unwrap().app_payload = payload.app_payload;
+        let imported = written(&[message("other", container), app]);
+        imported.unsaid.into_iter().find(|one| one.path == "spec.pod").unwrap().why
+    };
+    assert_eq!(why(json!({ "containers": [{ "name": "main" }] })), "it has no container named `app`");
+    let null = why(json!({ "containers": [{ "name": "app", "lifecycle": null }] }));
+    assert_eq!(null, "`pod_spec.containers[0].lifecycle` is null, which TOML cannot write: leave it out");
 }

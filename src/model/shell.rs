@@ -41,6 +41,23 @@ pub fn sent(words: &[String]) -> Option<Vec<String>> {
     words.iter().enumerate().map(|(at, word)| quoted(word, at == 0)).collect()
 }
 
+/// The arguments that do not arrive as they are written, where all that arrives is words: which, and what would arrive.
+/// What is one word in quotes is meant as it arrives; so is a line in the place of the program.
+pub fn altered(arguments: &[&str]) -> Vec<(usize, String)> {
+    let whole = |(at, argument): (usize, &&str)| {
+        let words = if is_variable(argument) { return None } else { split(argument, at == 0)? };
+        let is_meant = |word: &String| {
+            word == argument || format!("\"{word}\"") == *argument || quoted(word, at == 0).as_deref() == Some(argument)
+        };
+        let is_whole = match words.as_slice() {
+            [word] => is_meant(word),
+            words => at == 0 && !words.is_empty(),
+        };
+        if is_whole { None } else { Some((at, quoted(argument, at == 0)?)) }
+    };
+    arguments.iter().enumerate().filter_map(whole).collect()
+}
+
 /// One spelling for all arguments that mean the same. `None` where they mean nothing.
 pub fn alike(arguments: &[&str]) -> Option<Vec<String>> {
     match read(arguments) {
@@ -163,6 +180,17 @@ mod tests {
         line(&["echo", "'$HOME'"]);
         line(&["echo", "\\$HOME"]);
         assert_eq!(read(&["x", "$PORT/y"]), Arguments::Broken("x $PORT/y".to_owned()));
+    }
+
+    #[test]
+    fn what_does_not_arrive_as_it_is_written() {
+        let check = |sent: &[&str], expected: &[(usize, &str)]| {
+            let expected: Vec<_> = expected.iter().map(|(at, whole)| (*at, (*whole).to_owned())).collect();
+            assert_eq!(altered(sent), expected, "{sent:?}");
+        };
+        check(&["x", "--title", "my  model", "--filter", ""], &[(2, "'my  model'"), (4, "''")]);
+        check(&["python x.py", "'a b'", "\"c d\"", "\"it's\"", "''", "$PORT", "--port=8080"], &[]);
+        check(&["x", "\"a\":1", "a\\b"], &[(1, "'\"a\":1'"), (2, "'a\\b'")]);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::process::{self, Finished};
 use crate::program;
 use crate::python::{self, Packages, Python};
 
+mod lost;
+mod same;
+
 const WITHIN: Duration = Duration::from_secs(120);
 
 struct User {

@@ -26,6 +26,7 @@ fn options(app: &App) -> Options {
         target: Target::local(),
         heading: "imported".to_owned(),
         hints: Default::default(),
+        unsaid: Vec::new(),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::cli::args::FormatFlag;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::place::place;
-use crate::cli::python::{self, Declared};
-use crate::import::{Imported, Overlay};
+use crate::cli::python::{self, Declared, Source};
+use crate::import::{Overlay, Unsaid};
 use crate::pipeline;
 
 #[derive(Debug, clap::Args)]
@@ -59,8 +59,9 @@ fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
     }
     let place = place(context)?;
     let (mut ports, progress) = apply::ports(context)?;
+    let source = Source { file: &args.path, variable: None, images: context.config()?.images };
     context.wait(async {
-        let declared = python::declared(&context.files(), &args.path, None, None, &place).await?;
+        let declared = python::declared(&context.files(), &source, None, &place).await?;
         let named = |app: &String| declared.loaded.by_variable(app).map_or_else(|| app.clone(), str::to_owned);
         let chosen = declared.chosen(&args.apps.iter().map(named).collect::<Vec<_>>());
         refuse_what_is_lost(&args.path, &declared, &chosen)?;
@@ -82,18 +83,18 @@ fn deploy_python(context: &Context, args: &Args) -> Result<Answer> {
 
 /// What runs must be what the file says.
 fn refuse_what_is_lost(path: &Path, declared: &Declared, chosen: &BTreeSet<String>) -> Result<()> {
-    let Imported { differences, unsaid, .. } = &declared.imported;
-    let lost: Vec<_> = differences.iter().filter(|one| concerns(&one.app, chosen)).collect();
+    let is_lost = |unsaid: &&Unsaid| unsaid.lost && concerns(&unsaid.app, chosen);
+    let lost: Vec<String> = declared
+        .imported
+        .unsaid
+        .iter()
+        .filter(is_lost)
+        .map(|unsaid| format!("`{}`: {}: {}", unsaid.app, unsaid.path, unsaid.why))
+        .collect();
     if lost.is_empty() {
         return Ok(());
     }
-    let is_lost = |app: &str, path: &str| lost.iter().any(|one| one.app == app && one.path.starts_with(path));
-    let told: Vec<String> = unsaid
-        .iter()
-        .filter(|unsaid| is_lost(&unsaid.app, &unsaid.path))
-        .map(|unsaid| format!("`{}`: {}: {}", unsaid.app, unsaid.path, unsaid.why))
-        .collect();
-    Err(Failure::new(format!("flyte cannot deploy {} as the SDK would", path.display())).help(told.join("\n")))
+    Err(Failure::new(format!("flyte cannot deploy {} as the SDK would", path.display())).help(lost.join("\n")))
 }
 
 /// Whether it is of one of these apps, or of none at all.

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::place::{Place, place};
-use crate::cli::python;
+use crate::cli::python::{self, Source};
 use crate::import::{self, Imported, Options, Unsaid};
 use crate::manifest::{FILE_NAME, normal};
 use crate::port::Access;
@@ -52,7 +52,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Answer> {
     if !context.terminal.json {
         context.terminal.complain(&told(&imported));
     }
-    if !imported.differences.is_empty() {
+    if imported.unsaid.iter().any(|unsaid| unsaid.lost) {
         answer = answer.exit(Exit::Error);
     }
     let Imported { text, unsaid, differences } = imported;
@@ -82,6 +82,7 @@ fn from_live(context: &Context, out: Option<&Path>, place: &Place) -> Result<Imp
         target: place.target.clone(),
         heading: format!("From the live apps of {}.", place.scope),
         hints: Default::default(),
+        unsaid: Vec::new(),
     };
     let path = normal(&env::current_dir()?.join(out.unwrap_or(Path::new(FILE_NAME))));
     Ok(import::import(ports.files.as_ref(), &path, &apps, &options)?)
@@ -92,13 +93,14 @@ fn from_python(context: &Context, text: &str, out: Option<&Path>, place: &Place)
         Some((file, variable)) => (file, Some(variable)),
         None => (text, None),
     };
+    let source = Source { file: Path::new(file), variable, images: context.config()?.images };
     let files = context.files();
-    context.wait(async { Ok(python::declared(&files, Path::new(file), variable, out, place).await?.imported) })
+    context.wait(async { Ok(python::declared(&files, &source, out, place).await?.imported) })
 }
 
 /// One line for each thing that is not said.
 fn told(imported: &Imported) -> String {
-    let line = |Unsaid { app, path, why }: &Unsaid| match app.as_str() {
+    let line = |Unsaid { app, path, why, .. }: &Unsaid| match app.as_str() {
         "" => format!("{path}: {why}\n"),
         app => format!("`{app}`: {path}: {why}\n"),
     };
