@@ -24,6 +24,8 @@ pub struct TableType {
     pub keys: Vec<Key>,
     /// Exactly one of the keys is set.
     pub one_of: bool,
+    /// Laid over another of its kind it replaces it: key by key it would mix two things.
+    pub whole: bool,
 }
 
 /// A key of a table.
@@ -36,6 +38,10 @@ pub struct Key {
     /// As TOML, without the quotes of a text.
     pub default: Option<String>,
     pub unit: Option<String>,
+    /// Of the keys of one group one is set.
+    pub group: Option<String>,
+    /// The keys of a group that it says more of.
+    pub beside: Vec<String>,
     /// One line, no full stop.
     pub summary: String,
     pub about: String,

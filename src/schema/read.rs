@@ -117,11 +117,15 @@ impl Reader<'_> {
             }
             keys.push(key);
         }
-        Ok(TableType { name: None, keys, one_of: flag(node, "one-of") })
+        let grouped = |name: &String| keys.iter().any(|key| key.group.is_some() && key.name == *name);
+        if let Some(key) = keys.iter().find(|key| !key.beside.iter().all(grouped)) {
+            return wrong(node, &format!("`{}` stands beside what is no key of a group", key.name));
+        }
+        Ok(TableType { name: None, keys, one_of: flag(node, "one-of"), whole: flag(node, "whole") })
     }
 
     fn key(&self, node: &KdlNode) -> Result<Key> {
-        let own = ["required", "planned", "default", "unit", "type"];
+        let own = ["required", "planned", "default", "unit", "type", "group", "beside"];
         check_properties(node, &[&own[..], &FORM_PROPERTIES[..]].concat())?;
         let mut key = Key {
             name: argument(node)?,
@@ -129,6 +133,8 @@ impl Reader<'_> {
             planned: flag(node, "planned"),
             default: text(node, "default"),
             unit: text(node, "unit"),
+            group: text(node, "group"),
+            beside: text(node, "beside").iter().flat_map(|names| names.split(' ')).map(str::to_owned).collect(),
             summary: String::new(),
             about: String::new(),
             example: String::new(),
@@ -215,7 +221,7 @@ impl Reader<'_> {
     }
 }
 
-const FORM_PROPERTIES: [&str; 6] = ["format", "min", "max", "of", "keys", "one-of"];
+const FORM_PROPERTIES: [&str; 7] = ["format", "min", "max", "of", "keys", "one-of", "whole"];
 
 fn format(node: &KdlNode, property: &str) -> Result<Format> {
     let Some(name) = text(node, property) else { return Ok(Format::Any) };
@@ -246,6 +252,19 @@ mod tests {
         check(&key("type=\"table\" of=\"b\""), "`b` is not defined");
         check(&key(""), "either a form or `planned`");
         check("define \"a\" { key \"x\" type=\"table\" of=\"a\" }", "not defined, or itself");
+        let beside = |group: &str| {
+            format!(
+                "root {{ {} }}",
+                ["a", "b"]
+                    .map(|name| {
+                        let property = if name == "a" { group } else { "beside=\"a\"" };
+                        format!("key \"{name}\" type=\"text\" {property} {{ summary \"s\"; example \"e\" }}")
+                    })
+                    .join("; ")
+            )
+        };
+        check(&beside("group=\"g\""), "");
+        check(&beside(""), "`b` stands beside what is no key of a group");
         check("", "there is no `root`");
     }
 
