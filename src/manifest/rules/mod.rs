@@ -13,6 +13,7 @@ mod external;
 mod knative_name;
 mod parameters;
 mod placement;
+mod pod_containers;
 mod pod_template;
 mod profile_apps;
 mod replicas;
@@ -135,7 +136,7 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 16] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 17] = [
         credentials::check,
         cycle::check,
         external::check,
@@ -144,6 +145,7 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
         code_bundle::check,
         placement::check,
         pod_template::check,
+        pod_containers::check,
         replicas::check,
         resources::check,
         runnable::check,
