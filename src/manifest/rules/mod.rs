@@ -16,6 +16,7 @@ mod placement;
 mod pod_containers;
 mod pod_template;
 mod profile_apps;
+mod python_module;
 mod replicas;
 mod resources;
 mod runnable;
@@ -136,7 +137,7 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 17] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 18] = [
         credentials::check,
         cycle::check,
         external::check,
@@ -146,6 +147,7 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
         placement::check,
         pod_template::check,
         pod_containers::check,
+        python_module::check,
         replicas::check,
         resources::check,
         runnable::check,
