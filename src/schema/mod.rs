@@ -40,6 +40,8 @@ pub struct Key {
     pub unit: Option<String>,
     /// Of the keys of one group one is set.
     pub group: Option<String>,
+    /// What it is called elsewhere, by the SDK or Kubernetes. Not accepted: a finding says what to write.
+    pub aliases: Vec<String>,
     /// The keys of a group that it says more of.
     pub beside: Vec<String>,
     /// One line, no full stop.
@@ -243,6 +245,11 @@ impl TableType {
 }
 
 impl Key {
+    /// Whether `name` is its own, or what others call it.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
     /// The table form, where there is one.
     pub fn table(&self) -> Option<&Arc<TableType>> {
         table_form(&self.forms)

@@ -81,6 +81,10 @@ fn text(node: &KdlNode, name: &str) -> Option<String> {
     node.get(name).and_then(KdlValue::as_string).map(str::to_owned)
 }
 
+fn words(node: &KdlNode, name: &str) -> Vec<String> {
+    text(node, name).iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect()
+}
+
 fn integer(node: &KdlNode, name: &str) -> Option<i64> {
     node.get(name).and_then(KdlValue::as_integer).and_then(|number| i64::try_from(number).ok())
 }
@@ -117,6 +121,12 @@ impl Reader<'_> {
             }
             keys.push(key);
         }
+        let twice = |key: &Key, alias: &String| {
+            keys.iter().any(|o| o.name == *alias || o.name != key.name && o.aliases.contains(alias))
+        };
+        if let Some(key) = keys.iter().find(|key| key.aliases.iter().any(|alias| twice(key, alias))) {
+            return wrong(node, &format!("`{}` has the alias of another key", key.name));
+        }
         let grouped = |name: &String| keys.iter().any(|key| key.group.is_some() && key.name == *name);
         if let Some(key) = keys.iter().find(|key| !key.beside.iter().all(grouped)) {
             return wrong(node, &format!("`{}` stands beside what is no key of a group", key.name));
@@ -125,7 +135,7 @@ impl Reader<'_> {
     }
 
     fn key(&self, node: &KdlNode) -> Result<Key> {
-        let own = ["required", "planned", "default", "unit", "type", "group", "beside"];
+        let own = ["required", "planned", "default", "unit", "type", "group", "beside", "alias"];
         check_properties(node, &[&own[..], &FORM_PROPERTIES[..]].concat())?;
         let mut key = Key {
             name: argument(node)?,
@@ -134,7 +144,8 @@ impl Reader<'_> {
             default: text(node, "default"),
             unit: text(node, "unit"),
             group: text(node, "group"),
-            beside: text(node, "beside").iter().flat_map(|names| names.split(' ')).map(str::to_owned).collect(),
+            aliases: words(node, "alias"),
+            beside: words(node, "beside"),
             summary: String::new(),
             about: String::new(),
             example: String::new(),
@@ -265,6 +276,7 @@ mod tests {
         };
         check(&beside("group=\"g\""), "");
         check(&beside(""), "`b` stands beside what is no key of a group");
+        check(&key("type=\"text\" alias=\"b a\""), "`a` has the alias of another key");
         check("", "there is no `root`");
     }
 
