@@ -37,8 +37,10 @@ pub fn is_glob(text: &str) -> bool {
 
 /// The directories a path or glob leads to. A `*` finds no hidden ones.
 pub fn expand(files: &dyn Files, root: &Path, pattern: &str) -> Vec<PathBuf> {
-    if !is_glob(pattern) {
-        return vec![normal(&root.join(pattern))];
+    let literal = normal(&root.join(pattern));
+    // What is there under the very name is meant, whatever characters are in it.
+    if !is_glob(pattern) || files.kind(&literal).is_some() {
+        return vec![literal];
     }
     let Ok(glob) = GlobBuilder::new(pattern.trim_end_matches('/')).literal_separator(true).build() else {
         return Vec::new();
@@ -172,8 +174,9 @@ pub fn module_places(directory: &Path, module: &str) -> [PathBuf; 2] {
 
 /// What a path or the first find of a glob is. A pattern without `/` finds files in every directory.
 fn first_match(files: &dyn Files, root: &Path, pattern: &str) -> Option<FileKind> {
-    if !is_glob(pattern) {
-        return files.kind(&normal(&root.join(pattern)));
+    let literal = files.kind(&normal(&root.join(pattern)));
+    if !is_glob(pattern) || literal.is_some() {
+        return literal;
     }
     let matcher = GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher();
     let mut found = None;
