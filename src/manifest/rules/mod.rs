@@ -21,6 +21,7 @@ mod replicas;
 mod resources;
 mod runnable;
 mod secrets;
+mod shell_line;
 mod source_files;
 mod starter;
 pub mod targets;
@@ -137,7 +138,7 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 18] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 19] = [
         credentials::check,
         cycle::check,
         external::check,
@@ -152,6 +153,7 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
         resources::check,
         runnable::check,
         secrets::check,
+        shell_line::check,
         source_files::check,
         starter::check,
         unknown_app::check,
