@@ -185,7 +185,7 @@ impl Ports {
             let Some(number) = whole(written).filter(|number| (1..=65_535).contains(number)) else {
                 findings.push(
                     finding(
-                        codes::OUT_OF_RANGE,
+                        codes::BAD_POD,
                         format!("`containerPort` cannot be {written} ({inside})"),
                         "no number of a port",
                     )
