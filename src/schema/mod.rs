@@ -189,8 +189,13 @@ impl Format {
         match self {
             Self::AppName => Some("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"),
             Self::ArtifactName => Some("^[A-Za-z0-9._-]{1,255}$"),
-            Self::Bytes => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]+)?$"),
-            Self::Cpu => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[mkMGTPE]|[eE][+-]?[0-9]+)?$"),
+            // Parts of a byte or of a thousandth that come to whole ones.
+            Self::Bytes => Some(
+                "^\\+?(([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]+)?|(0+|[0-9]*000)m|(0+|[0-9]*0{6})u|(0+|[0-9]*0{9})n)$",
+            ),
+            Self::Cpu => Some(
+                "^\\+?(([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[mkMGTPE]|[eE][+-]?[0-9]+)?|(0+|[0-9]*000)u|(0+|[0-9]*0{6})n)$",
+            ),
             Self::Duration => Some("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
             Self::EnvName => Some("^([A-Za-z_-]|\\.[A-Za-z0-9_-])[A-Za-z0-9_.-]*$"),
             Self::Endpoint => Some("^(dns:///|https?://)[^\\s]+$"),
