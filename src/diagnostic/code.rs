@@ -81,7 +81,7 @@ codes! {
     NAME_TAKEN "name_taken" "an app whose service is called like that of another one"
     NOT_CHECKED "not_checked" "something that the control plane could not be asked"
     NOT_SUPPORTED_YET "not_supported_yet" "a key that is reserved for a later release"
-    NOTHING_TO_RUN "nothing_to_run" "an app that says neither what to run nor in which image"
+    NOTHING_TO_RUN "nothing_to_run" "an app that does not say what to run"
     OUT_OF_RANGE "out_of_range" "a number or text outside its limits"
     OUTSIDE_ROOT "outside_root" "a path that leads out of the workspace"
     PLAIN_CREDENTIALS "plain_credentials" "credentials that travel without encryption"

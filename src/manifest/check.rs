@@ -2,11 +2,11 @@
 
 use super::faults::{any_fault, integer_fault, number_fault, text_fault};
 use super::value::{Entry, Node, Table, Value};
-use super::{address, format};
+use super::{address, format, retyped};
 use crate::diagnostic::{Diagnostic, Span, codes, did_you_mean};
 use crate::model::key_path;
 use crate::model::sensitive::is_sensitive_name;
-use crate::schema::{Form, Format, Key, TableType, table_form};
+use crate::schema::{Form, Format, Key, TableType};
 
 /// Which texts are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,30 +216,7 @@ fn wrong_type(node: &Node, forms: &[Form], path: &str, key: &Key) -> Diagnostic 
     let wanted: Vec<&str> = forms.iter().map(noun).collect();
     let mut finding = Diagnostic::error(codes::WRONG_TYPE, format!("`{path}` must be {}", wanted.join(" or ")))
         .label(node.span, format!("{} is not", node.kind()));
-    let takes = |wanted: fn(&Form) -> bool| forms.iter().any(wanted);
-    let help = match &node.value {
-        Value::Text(text) if takes(|form| matches!(form, Form::Integer { .. })) && text.parse::<i64>().is_ok() => {
-            format!("remove the quotes: `{text}`")
-        }
-        Value::Text(text)
-            if takes(|form| matches!(form, Form::Boolean)) && matches!(text.as_str(), "true" | "false") =>
-        {
-            format!("remove the quotes: `{text}`")
-        }
-        Value::Text(text) if takes(|form| matches!(form, Form::List { .. })) => format!("write `[\"{text}\"]`"),
-        Value::Integer(number) if takes(|form| matches!(form, Form::Text { format: Format::Duration, .. })) => {
-            format!("write `\"{number}s\"`")
-        }
-        Value::Integer(number) if takes(|form| matches!(form, Form::Text { .. })) => format!("write `\"{number}\"`"),
-        Value::Boolean(value) if takes(|form| matches!(form, Form::Text { choices, .. } if choices.is_empty())) => {
-            format!("write `\"{value}\"`")
-        }
-        Value::List(nodes) if takes(|form| matches!(form, Form::Map { .. })) && !nodes.is_empty() => {
-            format!("`[[{path}]]` makes an array: write `[{path}.NAME]`, with single brackets")
-        }
-        _ => format!("write, for instance, `{}`", key.example.lines().next().unwrap_or("")),
-    };
-    finding.help = Some(help);
+    finding.help = Some(retyped::help(node, forms, path, key));
     // A secret may stand where its place should be named.
     let near_secrets = forms.iter().any(|form| match form {
         Form::Text { format, .. } => *format == Format::SecretVariable,
@@ -278,12 +255,14 @@ fn planned(entry: &Entry, key: &Key) -> Diagnostic {
 fn unknown(entry: &Entry, kind: &TableType, name: &str) -> Diagnostic {
     let table = if name.is_empty() { "at the top of a manifest".to_owned() } else { format!("in `{name}`") };
     let known = || kind.keys.iter().filter(|key| !key.planned).map(|key| key.name.as_str());
-    let help = match did_you_mean(&entry.key, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => match elsewhere(entry, kind, name) {
-            Some(help) => help,
-            None => format!("known are {}", known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
-        },
+    let help = if let Some(ours) = kind.alias(&entry.key) {
+        format!("write `{}`", ours.name)
+    } else if let Some(near) = did_you_mean(&entry.key, known()) {
+        format!("did you mean `{near}`?")
+    } else if let Some(help) = elsewhere(entry, kind, name) {
+        help
+    } else {
+        format!("known are {}", known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "))
     };
     Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{}` {table}", entry.key))
         .label(entry.key_span, "not a key of this table")
@@ -302,30 +281,14 @@ fn unknown_beside_secrets(entry: &Entry, kind: &TableType, name: &str) -> Diagno
         .help(fault.help)
 }
 
-/// Names that people bring from elsewhere, and keys that belong one table further in or out.
+/// Keys that belong one table further in or out, by their names or those that people bring from elsewhere.
 fn elsewhere(entry: &Entry, kind: &TableType, name: &str) -> Option<String> {
-    const SDK: [(&str, &str); 8] = [
-        ("env_vars", "env"),
-        ("environment", "env"),
-        ("replicas", "scaling.replicas"),
-        ("min_replicas", "scaling.replicas.min"),
-        ("max_replicas", "scaling.replicas.max"),
-        ("ports", "port"),
-        ("healthcheck", "ready.http"),
-        ("timeout", "timeouts.request"),
-    ];
-    let known = |path: &str| kind.key(path.split('.').next().unwrap_or(path)).is_some();
-    if let Some((_, ours)) = SDK.iter().find(|(theirs, ours)| *theirs == entry.key && known(ours)) {
-        return Some(format!("write `{ours}`"));
-    }
-    let inside =
-        kind.keys.iter().find(|key| table_form(&key.forms).is_some_and(|table| table.key(&entry.key).is_some()));
-    if let Some(key) = inside.filter(|_| !name.is_empty()) {
-        return Some(format!("write `{}.{}`", key.name, entry.key));
+    if !name.is_empty() {
+        return kind.within(&entry.key).map(|path| format!("write `{path}`"));
     }
     let app = crate::schema::Schema::load().table("app")?;
-    (name.is_empty() && app.key(&entry.key).is_some())
-        .then(|| format!("`{}` belongs to an app: put it under `[app.NAME]`", entry.key))
+    let own = app.key(&entry.key).or_else(|| app.alias(&entry.key)).map(|key| key.name.clone());
+    own.map(|ours| format!("`{ours}` belongs to an app: put it under `[app.NAME]`"))
 }
 
 #[cfg(test)]
@@ -333,7 +296,7 @@ mod tests {
     use super::super::parse::parse;
     use super::*;
     use crate::diagnostic::FileId;
-    use crate::schema::Schema;
+    use crate::schema::{Schema, table_form};
 
     fn check(text: &str) {
         let mut parsed = parse(FileId(0), text);

@@ -158,7 +158,7 @@ pub fn words(text: &str) -> Result<Vec<String>, Fault> {
             codes::BAD_COMMAND_LINE,
             "the command line cannot be split into words",
             "a quote is not closed, or a backslash ends it",
-            "close the quote, or write a list: [\"sh\", \"-c\", \"it's here\"]",
+            "close the quote, or write a list, in whose words quotes mean nothing: `[\"echo\", \"it's here\"]`",
         ),
     }
 }

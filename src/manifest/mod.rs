@@ -15,6 +15,7 @@ mod load;
 mod parse;
 mod paths;
 pub mod pod;
+mod retyped;
 pub mod rules;
 mod value;
 mod wording;

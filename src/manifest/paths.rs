@@ -37,8 +37,10 @@ pub fn is_glob(text: &str) -> bool {
 
 /// The directories a path or glob leads to. A `*` finds no hidden ones.
 pub fn expand(files: &dyn Files, root: &Path, pattern: &str) -> Vec<PathBuf> {
-    if !is_glob(pattern) {
-        return vec![normal(&root.join(pattern))];
+    let literal = normal(&root.join(pattern));
+    // What is there under the very name is meant, whatever characters are in it.
+    if !is_glob(pattern) || files.kind(&literal).is_some() {
+        return vec![literal];
     }
     let Ok(glob) = GlobBuilder::new(pattern.trim_end_matches('/')).literal_separator(true).build() else {
         return Vec::new();
@@ -86,7 +88,8 @@ fn walk(files: &dyn Files, directory: &Path, depth: usize, visit: &mut dyn FnMut
     true
 }
 
-/// What is at the literal paths and globs that `source` and `include` name anywhere.
+/// What is at the literal paths and globs that `source` and `include` name anywhere, and where modules of `python` would
+/// be.
 pub fn look(files: &dyn Files, manifest: &Manifest) -> BTreeMap<PathBuf, Option<FileKind>> {
     let mut known = BTreeMap::new();
     for (document, tables) in layers(manifest) {
@@ -98,6 +101,13 @@ pub fn look(files: &dyn Files, manifest: &Manifest) -> BTreeMap<PathBuf, Option<
             known.entry(source.clone()).or_insert_with(|| files.kind(&source));
             for glob in &globs {
                 known.entry(source.join(glob)).or_insert_with(|| first_match(files, &source, glob));
+            }
+            let (modules, below) = modules(&tables);
+            for directory in below.iter().map(|directory| normal(&source.join(directory))) {
+                known.entry(directory.clone()).or_insert_with(|| files.kind(&directory));
+                for place in modules.iter().flat_map(|module| module_places(&directory, module)) {
+                    known.entry(place.clone()).or_insert_with(|| files.kind(&place));
+                }
             }
         }
     }
@@ -142,10 +152,31 @@ fn named<'a>(tables: &[&'a Table]) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
     (roots, globs)
 }
 
+/// Modules that some tables serve objects of, also without an ending that is no part of the name, and the directories
+/// in which Python looks for them.
+fn modules<'a>(tables: &[&'a Table]) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
+    let (mut modules, mut below) = (BTreeSet::new(), BTreeSet::from(["."]));
+    for table in tables {
+        let module = table.text("python").and_then(|text| text.split_once(':')).map(|(module, _)| module);
+        modules.extend(module);
+        modules.extend(module.and_then(|module| module.strip_suffix(".py")));
+        let paths = table.table("env").text("_F_SYS_PATH").into_iter().flat_map(|paths| paths.split(':'));
+        below.extend(paths.filter(|path| !path.is_empty() && !path.starts_with('/')));
+    }
+    (modules, below)
+}
+
+/// Where Python finds a module below a directory: a file, a package, or a directory without `__init__.py`.
+pub fn module_places(directory: &Path, module: &str) -> [PathBuf; 2] {
+    let path = directory.join(module.replace('.', "/"));
+    [path.with_added_extension("py"), path]
+}
+
 /// What a path or the first find of a glob is. A pattern without `/` finds files in every directory.
 fn first_match(files: &dyn Files, root: &Path, pattern: &str) -> Option<FileKind> {
-    if !is_glob(pattern) {
-        return files.kind(&normal(&root.join(pattern)));
+    let literal = files.kind(&normal(&root.join(pattern)));
+    if !is_glob(pattern) || literal.is_some() {
+        return literal;
     }
     let matcher = GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher();
     let mut found = None;

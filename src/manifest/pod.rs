@@ -229,11 +229,18 @@ fn containers(spec: &Map<String, Json>, span: Span) -> Result<(), Vec<Diagnostic
             list.iter().filter_map(|container| container["name"].as_str()).map(|name| format!("`{name}`")).collect();
         let label =
             if names.is_empty() { "no containers".to_owned() } else { format!("its containers: {}", names.join(", ")) };
-        let message = match apps.len() {
-            0 => format!("the pod has no container named `{APP_CONTAINER}`"),
-            _ => format!("the pod has more than one container named `{APP_CONTAINER}`"),
+        return match apps.len() {
+            0 => bad(
+                format!("the pod has no container named `{APP_CONTAINER}`"),
+                &label,
+                "add `containers = [{ name = \"app\" }]`: the app runs in that one",
+            ),
+            _ => bad(
+                format!("the pod has more than one container named `{APP_CONTAINER}`"),
+                &label,
+                "keep one of them: the app runs in that one. Give the others names of their own",
+            ),
         };
-        return bad(message, &label, "add `containers = [{ name = \"app\" }]`: the app runs in that one");
     };
     for (member, is_right) in [
         ("env", app.get("env").is_none_or(Json::is_array)),

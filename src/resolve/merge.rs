@@ -7,6 +7,7 @@ use crate::schema::{Form, Key, TableType, table_form};
 
 /// Lays `over` over `base`; both are tables of `kind`.
 pub fn overlay(base: &mut Table, over: &Table, kind: &TableType) {
+    base.entries.retain(|lower| kind.key(&lower.key).is_none_or(|key| stays(key, over, kind)));
     for entry in &over.entries {
         match base.entries.iter_mut().find(|known| known.key == entry.key) {
             None => base.entries.push(entry.clone()),
@@ -15,11 +16,24 @@ pub fn overlay(base: &mut Table, over: &Table, kind: &TableType) {
     }
 }
 
+/// Whether a key of the lower table still says something: none of its group takes its place, nor that of those that it
+/// stands beside.
+fn stays(key: &Key, over: &Table, kind: &TableType) -> bool {
+    let set = || over.entries.iter().filter_map(|entry| kind.key(&entry.key));
+    let replaced = |group: &str, kept: &[String]| {
+        set().any(|upper| upper.group.as_deref() == Some(group) && !kept.contains(&upper.name))
+    };
+    let own = [key.name.clone()];
+    let beside = key.beside.iter().filter_map(|name| kind.key(name)?.group.as_deref());
+    !key.group.as_deref().is_some_and(|group| replaced(group, &own))
+        && !beside.into_iter().any(|group| replaced(group, &key.beside))
+}
+
 fn replace(known: &mut Entry, over: &Entry, forms: &[Form]) {
     if let (Value::Table(base), Value::Table(table)) = (&mut known.node.value, &over.node.value) {
         if let Some(kind) = table_form(forms) {
-            // One key of several: another one replaces it.
-            if kind.one_of {
+            // One key of several, or keys that belong together.
+            if kind.one_of || kind.whole {
                 *base = table.clone();
             } else {
                 overlay(base, table, kind);

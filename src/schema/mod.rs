@@ -24,6 +24,8 @@ pub struct TableType {
     pub keys: Vec<Key>,
     /// Exactly one of the keys is set.
     pub one_of: bool,
+    /// Laid over another of its kind it replaces it: key by key it would mix two things.
+    pub whole: bool,
 }
 
 /// A key of a table.
@@ -36,6 +38,12 @@ pub struct Key {
     /// As TOML, without the quotes of a text.
     pub default: Option<String>,
     pub unit: Option<String>,
+    /// Of the keys of one group one is set.
+    pub group: Option<String>,
+    /// What it is called elsewhere, by the SDK or Kubernetes. Not accepted: a finding says what to write.
+    pub aliases: Vec<String>,
+    /// The keys of a group that it says more of.
+    pub beside: Vec<String>,
     /// One line, no full stop.
     pub summary: String,
     pub about: String,
@@ -181,8 +189,13 @@ impl Format {
         match self {
             Self::AppName => Some("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"),
             Self::ArtifactName => Some("^[A-Za-z0-9._-]{1,255}$"),
-            Self::Bytes => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]+)?$"),
-            Self::Cpu => Some("^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[mkMGTPE]|[eE][+-]?[0-9]+)?$"),
+            // Parts of a byte or of a thousandth that come to whole ones.
+            Self::Bytes => Some(
+                "^\\+?(([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]+)?|(0+|[0-9]*000)m|(0+|[0-9]*0{6})u|(0+|[0-9]*0{9})n)$",
+            ),
+            Self::Cpu => Some(
+                "^\\+?(([0-9]+\\.?[0-9]*|\\.[0-9]+)([KMGTPE]i|[mkMGTPE]|[eE][+-]?[0-9]+)?|(0+|[0-9]*000)u|(0+|[0-9]*0{6})n)$",
+            ),
             Self::Duration => Some("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
             Self::EnvName => Some("^([A-Za-z_-]|\\.[A-Za-z0-9_-])[A-Za-z0-9_.-]*$"),
             Self::Endpoint => Some("^(dns:///|https?://)[^\\s]+$"),
@@ -237,6 +250,11 @@ impl TableType {
 }
 
 impl Key {
+    /// Whether `name` is its own, or what others call it.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
     /// The table form, where there is one.
     pub fn table(&self) -> Option<&Arc<TableType>> {
         table_form(&self.forms)

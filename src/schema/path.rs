@@ -1,5 +1,7 @@
 //! Finds keys: by their path in the manifest, and by where they land in the app message.
 
+use std::sync::Arc;
+
 use super::{Form, Key, Schema, TableType, table_form};
 use crate::model::key_path;
 
@@ -11,6 +13,15 @@ impl Schema {
         let segments: Vec<&str> = path.split('.').collect();
         let app = self.table("app");
         in_table(&self.root, &segments).or_else(|| app.and_then(|app| in_table(app, &segments)))
+    }
+
+    /// The path of the key that others call so: `env_vars` is `env`, `domain.subdomain` is `ingress.subdomain`, and `gpu`
+    /// is `resources.gpu`.
+    pub fn spelled(&self, path: &str) -> Option<String> {
+        let (app, segments) = (self.table("app")?, path.split('.').collect::<Vec<_>>());
+        let Some(inside) = segments.strip_prefix(&["app"]) else { return spelled(app, &segments) };
+        // The name of the app may come first.
+        spelled(app, inside).or_else(|| spelled(app, inside.get(1..)?))
     }
 
     /// The path of every key, from the root: `app.scaling.replicas`.
@@ -53,6 +64,35 @@ impl Schema {
     }
 }
 
+impl TableType {
+    /// The key that others call `name`.
+    pub fn alias(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.aliases.iter().any(|alias| alias == name))
+    }
+
+    /// The path, from here, of the one key in the tables below that is called `name`, here or elsewhere; the nearest, and
+    /// `None` where as near there is another.
+    pub fn within(&self, name: &str) -> Option<String> {
+        let tables = |key: &'_ Key| key.table().cloned();
+        let mut open: Vec<(String, Arc<TableType>)> =
+            self.keys.iter().filter_map(|key| Some((key.name.clone(), tables(key)?))).collect();
+        while !open.is_empty() {
+            let called = open.iter().flat_map(|(path, table)| {
+                table.keys.iter().filter(|key| key.is_called(name)).map(move |key| format!("{path}.{}", key.name))
+            });
+            let found: Vec<String> = called.collect();
+            if !found.is_empty() {
+                return <[String; 1]>::try_from(found).ok().map(|[path]| path);
+            }
+            let deeper = open.iter().flat_map(|(path, table)| {
+                table.keys.iter().filter_map(move |key| Some((format!("{path}.{}", key.name), tables(key)?)))
+            });
+            open = deeper.collect();
+        }
+        None
+    }
+}
+
 fn in_table<'a>(table: &'a TableType, path: &[&str]) -> Option<&'a Key> {
     let (first, rest) = path.split_first()?;
     let key = table.key(first)?;
@@ -75,6 +115,30 @@ fn in_forms<'a>(forms: &'a [Form], path: &[&str], key: &'a Key) -> Option<&'a Ke
             _ => None,
         })
     })
+}
+
+fn spelled(table: &TableType, path: &[&str]) -> Option<String> {
+    let (first, rest) = path.split_first()?;
+    let own = table.key(first).or_else(|| table.alias(first));
+    let here = own.map(|key| key.name.clone()).or_else(|| table.within(first))?;
+    if rest.is_empty() {
+        return Some(here);
+    }
+    let key = in_table(table, &here.split('.').collect::<Vec<_>>())?;
+    let below = |rest: &[&str]| tables(&key.forms).into_iter().find_map(|table| spelled(table, rest));
+    // Inside of a map, a name may come first.
+    let inside = below(rest).or_else(|| key.map().and_then(|_| below(rest.get(1..)?)))?;
+    Some(format!("{here}.{inside}"))
+}
+
+/// The tables that some forms are, or hold.
+fn tables(forms: &[Form]) -> Vec<&TableType> {
+    let inside = |form| match form {
+        &Form::Table(ref table) => vec![table.as_ref()],
+        Form::List { element, .. } | Form::Map { element, .. } => tables(element),
+        _ => Vec::new(),
+    };
+    forms.iter().flat_map(inside).collect()
 }
 
 /// Calls `visit` with every key below `table` and its path.

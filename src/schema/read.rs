@@ -81,6 +81,10 @@ fn text(node: &KdlNode, name: &str) -> Option<String> {
     node.get(name).and_then(KdlValue::as_string).map(str::to_owned)
 }
 
+fn words(node: &KdlNode, name: &str) -> Vec<String> {
+    text(node, name).iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect()
+}
+
 fn integer(node: &KdlNode, name: &str) -> Option<i64> {
     node.get(name).and_then(KdlValue::as_integer).and_then(|number| i64::try_from(number).ok())
 }
@@ -117,11 +121,21 @@ impl Reader<'_> {
             }
             keys.push(key);
         }
-        Ok(TableType { name: None, keys, one_of: flag(node, "one-of") })
+        let twice = |key: &Key, alias: &String| {
+            keys.iter().any(|o| o.name == *alias || o.name != key.name && o.aliases.contains(alias))
+        };
+        if let Some(key) = keys.iter().find(|key| key.aliases.iter().any(|alias| twice(key, alias))) {
+            return wrong(node, &format!("`{}` has the alias of another key", key.name));
+        }
+        let grouped = |name: &String| keys.iter().any(|key| key.group.is_some() && key.name == *name);
+        if let Some(key) = keys.iter().find(|key| !key.beside.iter().all(grouped)) {
+            return wrong(node, &format!("`{}` stands beside what is no key of a group", key.name));
+        }
+        Ok(TableType { name: None, keys, one_of: flag(node, "one-of"), whole: flag(node, "whole") })
     }
 
     fn key(&self, node: &KdlNode) -> Result<Key> {
-        let own = ["required", "planned", "default", "unit", "type"];
+        let own = ["required", "planned", "default", "unit", "type", "group", "beside", "alias"];
         check_properties(node, &[&own[..], &FORM_PROPERTIES[..]].concat())?;
         let mut key = Key {
             name: argument(node)?,
@@ -129,6 +143,9 @@ impl Reader<'_> {
             planned: flag(node, "planned"),
             default: text(node, "default"),
             unit: text(node, "unit"),
+            group: text(node, "group"),
+            aliases: words(node, "alias"),
+            beside: words(node, "beside"),
             summary: String::new(),
             about: String::new(),
             example: String::new(),
@@ -215,7 +232,7 @@ impl Reader<'_> {
     }
 }
 
-const FORM_PROPERTIES: [&str; 6] = ["format", "min", "max", "of", "keys", "one-of"];
+const FORM_PROPERTIES: [&str; 7] = ["format", "min", "max", "of", "keys", "one-of", "whole"];
 
 fn format(node: &KdlNode, property: &str) -> Result<Format> {
     let Some(name) = text(node, property) else { return Ok(Format::Any) };
@@ -246,6 +263,20 @@ mod tests {
         check(&key("type=\"table\" of=\"b\""), "`b` is not defined");
         check(&key(""), "either a form or `planned`");
         check("define \"a\" { key \"x\" type=\"table\" of=\"a\" }", "not defined, or itself");
+        let beside = |group: &str| {
+            format!(
+                "root {{ {} }}",
+                ["a", "b"]
+                    .map(|name| {
+                        let property = if name == "a" { group } else { "beside=\"a\"" };
+                        format!("key \"{name}\" type=\"text\" {property} {{ summary \"s\"; example \"e\" }}")
+                    })
+                    .join("; ")
+            )
+        };
+        check(&beside("group=\"g\""), "");
+        check(&beside(""), "`b` stands beside what is no key of a group");
+        check(&key("type=\"text\" alias=\"b a\""), "`a` has the alias of another key");
         check("", "there is no `root`");
     }
 

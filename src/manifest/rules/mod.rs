@@ -13,12 +13,15 @@ mod external;
 mod knative_name;
 mod parameters;
 mod placement;
+mod pod_containers;
 mod pod_template;
 mod profile_apps;
+mod python_module;
 mod replicas;
 mod resources;
 mod runnable;
 mod secrets;
+mod shell_line;
 mod source_files;
 mod starter;
 pub mod targets;
@@ -135,7 +138,7 @@ pub fn across_texts(manifest: &mut Manifest) -> Vec<Diagnostic> {
 
 /// Rules over the apps under one profile.
 pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
-    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 16] = [
+    const RULES: [fn(&View<'_>) -> Vec<Diagnostic>; 19] = [
         credentials::check,
         cycle::check,
         external::check,
@@ -144,10 +147,13 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
         code_bundle::check,
         placement::check,
         pod_template::check,
+        pod_containers::check,
+        python_module::check,
         replicas::check,
         resources::check,
         runnable::check,
         secrets::check,
+        shell_line::check,
         source_files::check,
         starter::check,
         unknown_app::check,

@@ -3,6 +3,7 @@
 use super::super::{Entry, Table};
 use super::View;
 use crate::diagnostic::{Diagnostic, codes};
+use crate::schema::Schema;
 
 /// The keys that give the value.
 const VALUES: [&str; 6] = ["value", "file", "directory", "endpoint", "run_output", "artifact"];
@@ -36,8 +37,12 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
 fn one_value(entry: &Entry, table: &Table) -> Option<Diagnostic> {
     let given: Vec<&Entry> = VALUES.iter().filter_map(|key| table.entry(key)).collect();
     let name = &entry.key;
+    // A key that is not known may be the value.
+    let kind = Schema::load().table("parameter");
+    let misspelt = || table.entries.iter().any(|entry| kind.is_some_and(|kind| kind.key(&entry.key).is_none()));
     match given.as_slice() {
         [_] => None,
+        [] if misspelt() => None,
         [] => Some(
             Diagnostic::error(codes::MISSING_KEY, format!("the parameter `{name}` has no value"))
                 .label(entry.key_span, "no value")

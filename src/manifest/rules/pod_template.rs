@@ -45,11 +45,20 @@ fn of_app(view: &View<'_>, app: &AppView) -> Vec<Diagnostic> {
 
 /// Whether the pod brings an image of its own, as far as can be told.
 pub fn has_image(view: &View<'_>, app: &AppView) -> bool {
+    app_container_has(view, app, |container| container["image"].is_string())
+}
+
+/// Whether the pod says what to run, which is told to have no effect.
+pub fn gives_command(view: &View<'_>, app: &AppView) -> bool {
+    app_container_has(view, app, |container| ["command", "args"].iter().any(|member| container.get(member).is_some()))
+}
+
+fn app_container_has(view: &View<'_>, app: &AppView, has: fn(&Json) -> bool) -> bool {
     let Some(node) = app.table.get("pod_template") else { return false };
     match template(view.manifest, &app.directory, node) {
         Ok(Some(template)) => {
             let containers = template.spec.get("containers").and_then(Json::as_array);
-            containers.into_iter().flatten().any(|one| one["name"] == APP_CONTAINER && one["image"].is_string())
+            containers.into_iter().flatten().any(|one| one["name"] == APP_CONTAINER && has(one))
         }
         // Something else is said about it.
         _ => true,

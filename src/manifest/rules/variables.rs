@@ -91,16 +91,19 @@ fn unfit_for_endpoint(entry: &Entry) -> Option<Diagnostic> {
 }
 
 fn reserved(variable: &str, span: Span) -> Option<Diagnostic> {
-    let (who, help) = if variable == "PORT" {
-        ("the platform", "write `port = …`: the app finds the number in `PORT`")
-    } else if variable.starts_with("FLYTE_DEPLOY_") {
-        ("flyte", "choose a name that does not begin with `FLYTE_DEPLOY_`: those mark which manifest and version runs")
-    } else {
-        return None;
-    };
+    let (who, help) = setter(variable)?;
     Some(
         Diagnostic::error(codes::RESERVED_VARIABLE, format!("`{variable}` is set by {who}"))
             .label(span, "reserved")
             .help(help),
     )
+}
+
+/// Who sets a variable that is nobody else's to set, and what to do instead.
+pub fn setter(variable: &str) -> Option<(&'static str, &'static str)> {
+    if variable == "PORT" {
+        return Some(("the platform", "write `port = …`: the app finds the number in `PORT`"));
+    }
+    let help = "choose a name that does not begin with `FLYTE_DEPLOY_`: those mark which manifest and version runs";
+    variable.starts_with("FLYTE_DEPLOY_").then_some(("flyte", help))
 }

@@ -3,9 +3,14 @@
 use super::super::{Key, Schema};
 use super::accepts;
 
-/// The manual text of a key, such as `app.scaling.replicas`, for a terminal. `None`: there is no such key.
+/// The manual text of a key, such as `app.scaling.replicas`, for a terminal; of one that others call so, with what it is
+/// here. `None`: there is no such key.
 pub fn explain(path: &str) -> Option<String> {
-    let key = Schema::load().lookup(path)?;
+    let schema = Schema::load();
+    let Some(key) = schema.lookup(path) else {
+        let ours = schema.spelled(path)?;
+        return Some(format!("`{path}` is written `{ours}` in an app.\n\n{}", explain(&ours)?));
+    };
     let mut text = format!("{path}: {}\n", key.summary);
     if key.planned {
         text.push_str("\nReserved for a later release: a manifest that uses it is refused.\n");
