@@ -14,6 +14,19 @@ pub fn check(view: &View<'_>) -> Vec<Diagnostic> {
 
 fn of_app(view: &View<'_>, app: &AppView) -> Option<Diagnostic> {
     let node = app.table.get("python")?;
+    // Beside a `command` it is somebody else's finding.
+    let has_code = ["source", "include", "code_bundle", "command"].iter().any(|key| app.table.get(key).is_some());
+    misnamed(view, app, node).or_else(|| (!has_code).then(|| without_code(node)))
+}
+
+/// Source: the published SDK: `fserve` looks at the object only where it has code to unpack.
+fn without_code(node: &Node) -> Diagnostic {
+    Diagnostic::warning(codes::NOTHING_TO_RUN, "`python` does nothing without code that is sent along")
+        .label(node.span, "not loaded from the image")
+        .help("add `source = \".\"`; for code in the image, run it with `args`")
+}
+
+fn misnamed(view: &View<'_>, app: &AppView, node: &Node) -> Option<Diagnostic> {
     let (module, attribute) = node.as_text()?.split_once(':')?;
     let files = &view.manifest.files;
     let packed = packed(app);
