@@ -50,7 +50,8 @@ def loaded(root):
         except AttributeError:
             continue
         file = names.get("__file__")
-        if isinstance(file, str) and relative(file, root) is not None and is_own(file, root):
+        # Whether it is packed plays no part: it may lie in the image.
+        if isinstance(file, str) and relative(file, root) is not None:
             found.setdefault(os.path.abspath(file), []).append(names)
     return found
 
