@@ -133,12 +133,15 @@ fn spelled(table: &TableType, path: &[&str]) -> Option<String> {
 
 /// The tables that some forms are, or hold.
 fn tables(forms: &[Form]) -> Vec<&TableType> {
-    let inside = |form| match form {
-        &Form::Table(ref table) => vec![table.as_ref()],
-        Form::List { element, .. } | Form::Map { element, .. } => tables(element),
-        _ => Vec::new(),
-    };
-    forms.iter().flat_map(inside).collect()
+    let mut found = Vec::new();
+    for form in forms {
+        match form {
+            Form::Table(table) => found.push(table.as_ref()),
+            Form::List { element, .. } | Form::Map { element, .. } => found.extend(tables(element)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Calls `visit` with every key below `table` and its path.
