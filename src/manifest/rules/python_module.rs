@@ -57,13 +57,14 @@ fn misnamed(view: &View<'_>, app: &AppView, node: &Node) -> Option<Diagnostic> {
         }
     }
     packed.as_ref()?;
-    let finding = Diagnostic::error(codes::MISSING_FILE, format!("no module `{module}` in the source"))
+    // A warning: the image may have it.
+    let finding = Diagnostic::warning(codes::MISSING_FILE, format!("no module `{module}` in the source"))
         .label(node.span, "neither a file nor a package of this name");
     let (path, root) = (module.replace('.', "/"), &directories[0]);
     let shown = root.strip_prefix(&view.manifest.root).ok().filter(|inside| !inside.as_os_str().is_empty());
     let place = shown.map_or_else(|| "beside the manifest".to_owned(), |inside| format!("in `{}`", inside.display()));
     Some(finding.help(format!(
-        "looked for are `{path}.py` and `{path}/__init__.py` {place}; name another module, or another directory as `source`, or leave `source` out if the image has it"
+        "looked for are `{path}.py` and `{path}/__init__.py` {place}; name another module, or another directory as `source`, unless the image has it"
     )))
 }
 
