@@ -3,9 +3,10 @@
 //!
 //! The members are those of `flyteidl2.app.Spec` under their proto names, but for what [`rules`] says,
 //! and members that are lifted out of the command of `fserve`, where they are encoded: `code_bundle`, the digest or
-//! else the address of the code, `code_dest` and `code_is_pickled`, the `python` object, and `parameters`, by name. Of a pod, the app's container stands under `container`
-//! too, as if it were not in a pod; the pod is the rest, with the `order` of its containers where it counts. A variable
-//! whose place counts is an object, with its value and the variables that it `stands_before`.
+//! else the address of the code, `code_dest` and `code_is_pickled`, the `python` object, and `parameters`, by name. Of a
+//! pod, the app's container stands under `container` too, as if it were not in a pod; the pod is the rest, with the
+//! `order` of its containers where it counts. A variable whose place counts is an object, with its value and the
+//! variables that it `stands_before`.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

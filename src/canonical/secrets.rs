@@ -109,8 +109,39 @@ fn is_sensitive(path: &str) -> bool {
 pub fn names_in(path: &str) -> impl Iterator<Item = &str> {
     let entries = path.split('[').skip(1).filter_map(|rest| rest.split(']').next());
     let variables = path.split_once(".env.").map(|(_, rest)| match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next().unwrap_or(quoted),
+        Some(quoted) => &quoted[..end_of_quoted(quoted)],
         None => rest.split(['.', '[']).next().unwrap_or(rest),
     });
     entries.chain(variables)
+}
+
+/// Where the closing quote is, that of none behind a backslash.
+fn end_of_quoted(text: &str) -> usize {
+    let mut escaped = false;
+    let closes = |c: char| {
+        let is_end = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        is_end
+    };
+    text.find(closes).unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_quotes_are_read_whole() {
+        let check = |name: &str| {
+            let path = below(&below("spec.pod.pod_spec.containers.proxy.env", name), "value");
+            let found: Vec<&str> = names_in(&path).collect();
+            let [found] = found[..] else { panic!("{path}: {found:?}") };
+            assert_eq!(found, key(name).trim_matches('"'), "{path}");
+            assert!(sensitive::is_sensitive_name(found), "{path}");
+        };
+        check("DB_PASSWORD");
+        check("db.password");
+        check("a\"b.password");
+        check("a\\.password");
+    }
 }

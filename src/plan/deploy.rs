@@ -11,7 +11,7 @@ use super::why::{not_packed, of_drift, of_others, reasons, refusal};
 use super::{AppPlan, ComparedWith, LiveSummary, Note, Plan, Policy, Reason, Verb};
 use crate::canonical::fingerprint;
 use crate::diff::{AppChange, ChangeSet, KnownBy, Orphan, Owner, endpoints};
-use crate::model::{Activation, AppName, BundleRef, Guarantee, Guarantees, LiveApp, State};
+use crate::model::{Activation, App, AppName, BundleRef, Guarantee, Guarantees, LiveApp, State};
 use crate::readiness::{self, Evidence, Verdict};
 use crate::resolve::Project;
 
@@ -115,7 +115,9 @@ impl<'a> Planner<'a> {
             app.notes.extend(self.runs_for_a_moment(change, app.verb, project));
         }
         if project.target.is_local() && matches!(app.verb, Verb::Create | Verb::Update) {
-            let is_object = project.apps.get(&app.name).is_some_and(|app| app.python.is_some());
+            // Beside `args` it is those that run.
+            let is_served = |app: &App| app.python.is_some() && app.args.is_empty();
+            let is_object = project.apps.get(&app.name).is_some_and(is_served);
             let note =
                 if is_object { Some(Note::ServedBySdk) } else { has_image(change).then_some(Note::ImageNotUsed) };
             app.notes.extend(note);
